@@ -1,0 +1,1 @@
+"""HTTP: one thin blueprint per noun, session-token auth, OpenAPI."""

@@ -1,0 +1,1 @@
+"""What runs when: the scheduler, the pool, one module per job."""

@@ -1,0 +1,1 @@
+"""The lake: a shop's history as Delta tables, read by DuckDB."""

@@ -1,0 +1,142 @@
+"""The lake: one Delta table per noun and shop, frozen versions of them read by DuckDB.
+
+Writers make new versions; nobody sees them until a snapshot row names them. So a crash leaves
+unnamed versions, never half a history. Readers open exactly the versions of their snapshot through
+the version's file list: `delta_scan` would download an extension.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+from urllib.parse import unquote, urlsplit
+
+import duckdb
+import pyarrow as pa
+from deltalake import DeltaTable, write_deltalake
+from deltalake.exceptions import TableNotFoundError
+
+from app.lake.schemas import PARTITIONED, TABLES
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping
+    from pathlib import Path
+
+    from app.domain.context import ShopContext
+
+KEYS_PER_DELETE = 2_000  # a longer IN list makes the predicate slower to parse than a second commit
+RUN_VIEWS = ("features", "pairs", "associations", "customer_values", "base_rates")
+
+
+class Lake:
+    """All shops' histories below one folder.
+
+    threads: how many threads one DuckDB connection may use.
+    """
+
+    def __init__(self, root: Path, *, threads: int = 2) -> None:
+        self._root = root
+        self._threads = threads
+
+    def shop_dir(self, ctx: ShopContext) -> Path:
+        """The folder of one shop; all of it goes when the shop is erased."""
+        return self._root / f"shop_{ctx.shop_id}"
+
+    def run_dir(self, ctx: ShopContext, run_id: int) -> Path:
+        """The folder of what one refresh computed; made if it is missing."""
+        folder = self.shop_dir(ctx) / "runs" / str(run_id)
+        folder.mkdir(parents=True, exist_ok=True)
+        return folder
+
+    def write(self, ctx: ShopContext, table: str, rows: pa.Table) -> int:
+        """Make `rows` the whole content of a table; returns the new version."""
+        return self._commit(ctx, table, rows, "overwrite")
+
+    def append(self, ctx: ShopContext, table: str, rows: pa.Table) -> int:
+        """Add rows; returns the new version. Not idempotent: prefer `replace`."""
+        return self._commit(ctx, table, rows, "append")
+
+    def replace(self, ctx: ShopContext, table: str, key: str, keys: Iterable[int], rows: pa.Table) -> int:
+        """Take all rows with these keys out, put `rows` in; returns the new version.
+
+        Idempotent, also after a crash between the two commits, which no snapshot names.
+        """
+        wanted = sorted(set(keys))
+        delta = self._open(ctx, table)
+        for start in range(0, len(wanted) if delta else 0, KEYS_PER_DELETE):
+            chunk = ", ".join(str(int(k)) for k in wanted[start : start + KEYS_PER_DELETE])
+            delta.delete(f"{key} IN ({chunk})")
+        return self.append(ctx, table, rows)
+
+    def version(self, ctx: ShopContext, table: str) -> int | None:
+        """The newest version of a table, or None if nothing was ever written."""
+        delta = self._open(ctx, table)
+        return None if delta is None else int(delta.version())
+
+    def versions(self, ctx: ShopContext) -> dict[str, int]:
+        """The newest version of every table that exists."""
+        found = {table: self.version(ctx, table) for table in TABLES}
+        return {table: version for table, version in found.items() if version is not None}
+
+    def connect(
+        self, ctx: ShopContext, versions: Mapping[str, int], run_dir: Path | None = None
+    ) -> duckdb.DuckDBPyConnection:
+        """A DuckDB connection with one view per table at exactly these versions, in UTC.
+
+        A table without a version is an empty view. With `run_dir` also a view per computed file.
+        The caller closes it.
+        """
+        connection = bare_connection(self._threads)
+        for table, schema in TABLES.items():
+            files = self._files(ctx, table, versions[table]) if table in versions else []
+            if files:
+                columns = ", ".join(f'"{name}"' for name in schema.names)
+                source = f"read_parquet({files!r}, hive_partitioning = {table in PARTITIONED}, union_by_name = true)"
+                casts = "* REPLACE (CAST(bucket AS SMALLINT) AS bucket)" if table in PARTITIONED else "*"
+                connection.execute(f"CREATE VIEW {table} AS SELECT {columns} FROM (SELECT {casts} FROM {source})")
+            else:
+                connection.register(f"empty_{table}", schema.empty_table())
+                connection.execute(f"CREATE VIEW {table} AS SELECT * FROM empty_{table}")
+        for name in RUN_VIEWS if run_dir else ():
+            file = run_dir / f"{name}.parquet" if run_dir else None
+            if file and file.exists():
+                connection.execute(f"CREATE VIEW {name} AS SELECT * FROM read_parquet('{file}')")
+        return connection
+
+    def _commit(self, ctx: ShopContext, table: str, rows: pa.Table, mode: str) -> int:
+        fitted = rows.select(TABLES[table].names).cast(TABLES[table])
+        partition = ["bucket"] if table in PARTITIONED else None
+        path = self._path(ctx, table)
+        path.mkdir(parents=True, exist_ok=True)
+        if mode == "overwrite":
+            write_deltalake(path, fitted, mode="overwrite", schema_mode="overwrite", partition_by=partition)
+        else:
+            write_deltalake(path, fitted, mode="append", partition_by=partition)
+        return int(DeltaTable(path).version())
+
+    def _open(self, ctx: ShopContext, table: str) -> DeltaTable | None:
+        try:
+            return DeltaTable(self._path(ctx, table))
+        except TableNotFoundError:
+            return None
+
+    def _files(self, ctx: ShopContext, table: str, version: int) -> list[str]:
+        uris = DeltaTable(self._path(ctx, table), version=version).file_uris()
+        return sorted(_local_path(uri) for uri in uris)
+
+    def _path(self, ctx: ShopContext, table: str) -> Path:
+        if table not in TABLES:
+            raise ValueError(f"the lake has no table {table!r}")
+        return self.shop_dir(ctx) / table
+
+
+def bare_connection(threads: int = 2) -> duckdb.DuckDBPyConnection:
+    """An in-memory DuckDB in UTC that never reaches for an extension on the network."""
+    connection = duckdb.connect(
+        config={"threads": threads, "autoinstall_known_extensions": False, "autoload_known_extensions": False}
+    )
+    connection.execute("SET TimeZone = 'UTC'")
+    return connection
+
+
+def _local_path(uri: str) -> str:
+    return unquote(urlsplit(uri).path) if uri.startswith("file://") else uri

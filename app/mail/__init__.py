@@ -1,0 +1,1 @@
+"""Composing and handing over e-mail."""

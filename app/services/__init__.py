@@ -1,0 +1,1 @@
+"""One module per use; called by api, jobs, shopify and the command line."""

@@ -1,0 +1,77 @@
+"""Which numbers are on screen: the newest snapshot, the run that computed from it, and its files."""
+
+from __future__ import annotations
+
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from sqlalchemy import select
+
+from app.store.models.shops import Run, Snapshot
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from datetime import datetime
+    from pathlib import Path
+
+    import duckdb
+    from sqlalchemy.orm import Session
+
+    from app.domain.context import ShopContext
+    from app.services.rooms import Rooms
+
+
+@dataclass(frozen=True)
+class PublishedRun:
+    """One refresh: the lake versions it read, the instant it computed as of, the folder of its files.
+
+    snapshot_id is None while the refresh still runs.
+    """
+
+    run_id: int
+    as_of: datetime
+    versions: dict[str, int]
+    watermark: datetime
+    dir: Path
+    snapshot_id: int | None = None
+
+
+def latest_history(session: Session, ctx: ShopContext) -> Snapshot | None:
+    """The newest snapshot of any run: the history that a new refresh starts from."""
+    query = select(Snapshot).where(Snapshot.shop_id == ctx.shop_id).order_by(Snapshot.id.desc()).limit(1)
+    return session.scalars(query).first()
+
+
+def published(rooms: Rooms, ctx: ShopContext) -> PublishedRun | None:
+    """The newest finished refresh, or None before the first one."""
+    query = (
+        select(Snapshot, Run)
+        .join(Run, (Run.shop_id == Snapshot.shop_id) & (Run.id == Snapshot.run_id))
+        .where(Snapshot.shop_id == ctx.shop_id, Run.kind == "refresh", Run.state == "done")
+        .order_by(Snapshot.id.desc())
+        .limit(1)
+    )
+    with rooms.store.reading(ctx) as session:
+        row = session.execute(query).first()
+    if row is None:
+        return None
+    snapshot, run = row
+    return PublishedRun(
+        run_id=run.id,
+        as_of=run.as_of,
+        versions=dict(snapshot.tables),
+        watermark=snapshot.watermark,
+        dir=rooms.lake.run_dir(ctx, run.id),
+        snapshot_id=snapshot.id,
+    )
+
+
+@contextmanager
+def open_run(rooms: Rooms, ctx: ShopContext, run: PublishedRun) -> Iterator[duckdb.DuckDBPyConnection]:
+    """A DuckDB connection with the lake at the run's versions and the run's files as views; closed at the end."""
+    connection = rooms.lake.connect(ctx, run.versions, run.dir)
+    try:
+        yield connection
+    finally:
+        connection.close()

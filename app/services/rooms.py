@@ -1,0 +1,50 @@
+"""What services work with: the concrete things that wiring built, behind the shapes that services need."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Protocol
+
+if TYPE_CHECKING:
+    from app.domain.clock import Clock
+    from app.domain.context import ShopContext
+    from app.lake.lake import Lake
+    from app.mail.transport import Transport
+    from app.settings import Settings
+    from app.store.crypto import Vault
+    from app.store.session import Store
+    from connectors.base import Connectors
+
+
+class JobQueue(Protocol):
+    """Where background work goes."""
+
+    def enqueue(self, ctx: ShopContext, job: str, key: str = "") -> int:
+        """Record a job to run soon; while one with the same name and key waits or runs, it is the same job.
+
+        Returns the job's id. Jobs carry ids only, never personal data.
+        """
+        ...
+
+
+class ConsentWriter(Protocol):
+    """The shop's own record of who may be mailed."""
+
+    def write_unsubscribe(self, ctx: ShopContext, customer_no: int) -> None:
+        """Tell the shop's platform that this customer no longer wants marketing e-mail. Raises Unavailable."""
+        ...
+
+
+@dataclass(frozen=True)
+class Rooms:
+    """Everything a service may use; built once by wiring, by hand in tests."""
+
+    settings: Settings
+    clock: Clock
+    store: Store
+    lake: Lake
+    vault: Vault
+    jobs: JobQueue
+    connectors: Connectors
+    transport: Transport
+    consent_writer: ConsentWriter

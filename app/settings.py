@@ -1,0 +1,99 @@
+"""Settings: the environment, read once, typed, and refused at start where it makes no sense.
+
+Every variable is documented in `.env.example`; a test compares the two.
+"""
+
+from __future__ import annotations
+
+import base64
+import binascii
+from pathlib import Path
+from typing import Literal, Self
+from urllib.parse import urlsplit
+
+from pydantic import Field, SecretStr, model_validator
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+AES_KEY_BYTES = 32
+MIN_PEPPER_BYTES = 16
+CDN_HOST = "cdn.shopify.com"
+
+
+class Settings(BaseSettings):
+    """Encore's settings, from environment variables with the prefix ENCORE_ (and a .env file)."""
+
+    model_config = SettingsConfigDict(env_prefix="ENCORE_", env_file=".env", extra="ignore", frozen=True)
+
+    env: Literal["production", "development"] = "production"
+    data_dir: Path = Path(".encore/data")
+    database_url: str = ""
+    host: str = "127.0.0.1"
+    port: int = Field(default=4000, ge=1, le=65535)
+    public_url: str = "http://127.0.0.1:4000"
+    web_threads: int = Field(default=8, ge=1, le=64)
+    workers: int = Field(default=2, ge=1, le=64)
+
+    keys: SecretStr = SecretStr("")
+    pepper: SecretStr = SecretStr("")
+
+    shopify_api_key: str = ""
+    shopify_api_secret: SecretStr = SecretStr("")
+    shopify_api_url: str = ""
+    admin_origin: str = "https://admin.shopify.com"
+    app_bridge_url: str = f"https://{CDN_HOST}/shopifycloud/app-bridge.js"
+    polaris_url: str = f"https://{CDN_HOST}/shopifycloud/polaris-1.js"
+
+    klaviyo_url: str = ""
+    mailchimp_url: str = ""
+    smtp_url: str = ""
+    clock_file: Path | None = None
+
+    @model_validator(mode="after")
+    def _refuse_what_cannot_work(self) -> Self:
+        self.key_ring()
+        if len(self.pepper.get_secret_value().encode()) < MIN_PEPPER_BYTES:
+            raise ValueError(f"ENCORE_PEPPER needs at least {MIN_PEPPER_BYTES} bytes")
+        if self.env == "production":
+            self._refuse_sandbox()
+        return self
+
+    def _refuse_sandbox(self) -> None:
+        for name in ("app_bridge_url", "polaris_url"):
+            parts = urlsplit(getattr(self, name))
+            if parts.scheme != "https" or parts.hostname != CDN_HOST:
+                raise ValueError(f"ENCORE_{name.upper()} must be Shopify's CDN in production")
+        for name in ("shopify_api_url", "klaviyo_url", "mailchimp_url", "clock_file"):
+            if getattr(self, name):
+                raise ValueError(f"ENCORE_{name.upper()} is for the sandbox and refused in production")
+        if urlsplit(self.public_url).scheme != "https":
+            raise ValueError("ENCORE_PUBLIC_URL must be https in production: unsubscribe links need it")
+        for name in ("shopify_api_key", "shopify_api_secret"):
+            value = getattr(self, name)
+            if not (value.get_secret_value() if isinstance(value, SecretStr) else value):
+                raise ValueError(f"ENCORE_{name.upper()} is missing")
+
+    def key_ring(self) -> dict[int, bytes]:
+        """The AES keys by number, from `1:BASE64,2:BASE64`. Raises ValueError on a malformed ring."""
+        ring: dict[int, bytes] = {}
+        for part in filter(None, self.keys.get_secret_value().split(",")):
+            number, _, encoded = part.partition(":")
+            try:
+                key = base64.b64decode(encoded, validate=True)
+                ring[int(number)] = key
+            except (ValueError, binascii.Error) as fault:
+                raise ValueError("ENCORE_KEYS must look like 1:BASE64,2:BASE64") from fault
+            if len(key) != AES_KEY_BYTES or not 1 <= int(number) <= 255:  # noqa: PLR2004 - one byte names the key
+                raise ValueError("each key of ENCORE_KEYS is 32 bytes, numbered 1 to 255")
+        if not ring:
+            raise ValueError("ENCORE_KEYS is missing; `openssl rand -base64 32` makes a key")
+        return ring
+
+    @property
+    def store_url(self) -> str:
+        """The SQLAlchemy URL: the setting, or SQLite in the data folder."""
+        return self.database_url or f"sqlite:///{self.data_dir.resolve() / 'encore.sqlite3'}"
+
+    @property
+    def lake_dir(self) -> Path:
+        """Where the Delta tables live."""
+        return self.data_dir / "lake"

@@ -1,0 +1,1 @@
+"""Everything that speaks with Shopify: install, tokens, GraphQL, bulk import, webhooks."""

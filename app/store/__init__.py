@@ -1,0 +1,1 @@
+"""The operational store: what changes row by row and must be transactional."""

@@ -1,0 +1,69 @@
+"""Sealing personal data and vendor tokens, and the keyed hash that addresses are found by."""
+
+from __future__ import annotations
+
+import hashlib
+import hmac
+import os
+from typing import Any
+
+import orjson
+from cryptography.exceptions import InvalidTag
+from cryptography.hazmat.primitives.ciphers.aead import AESGCM
+
+NONCE_BYTES = 12  # the length that AES-GCM is specified for (NIST SP 800-38D)
+KEY_ID_BYTES = 1
+
+
+class CannotUnseal(Exception):
+    """The blob was sealed for another shop or subject, under a lost key, or was changed."""
+
+
+class Vault:
+    """AES-256-GCM under a key ring: the newest key seals, every key opens.
+
+    keys:   key number (1..255) → 32 bytes.
+    pepper: secret of the address hash; changing it orphans every stored hash.
+    """
+
+    def __init__(self, keys: dict[int, bytes], pepper: bytes) -> None:
+        if not keys:
+            raise ValueError("the key ring is empty")
+        self._ciphers = {number: AESGCM(key) for number, key in keys.items()}
+        self._newest = max(keys)
+        self._pepper = pepper
+
+    def seal(self, shop_id: int, subject: str, value: dict[str, Any]) -> bytes:
+        """Encrypt `value` so that it opens only for the same shop and subject."""
+        nonce = os.urandom(NONCE_BYTES)
+        sealed = self._ciphers[self._newest].encrypt(nonce, orjson.dumps(value), _associated(shop_id, subject))
+        return bytes([self._newest]) + nonce + sealed
+
+    def open(self, shop_id: int, subject: str, blob: bytes) -> dict[str, Any]:
+        """Decrypt what `seal` made. Raises CannotUnseal."""
+        cipher = self._ciphers.get(blob[0]) if blob else None
+        if cipher is None:
+            raise CannotUnseal("no key of the ring opens this")
+        nonce, sealed = blob[KEY_ID_BYTES : KEY_ID_BYTES + NONCE_BYTES], blob[KEY_ID_BYTES + NONCE_BYTES :]
+        try:
+            value: dict[str, Any] = orjson.loads(cipher.decrypt(nonce, sealed, _associated(shop_id, subject)))
+        except InvalidTag as fault:
+            raise CannotUnseal("sealed for another shop or subject, or changed") from fault
+        return value
+
+    def email_hash(self, address: str) -> str:
+        """HMAC-SHA256 of the trimmed lower-case address, in hex."""
+        return self.keyed_hash(address.strip().lower())
+
+    def keyed_hash(self, text: str) -> str:
+        """HMAC-SHA256 of any text under the pepper, in hex."""
+        return hmac.new(self._pepper, text.encode(), hashlib.sha256).hexdigest()
+
+
+def _associated(shop_id: int, subject: str) -> bytes:
+    return f"{shop_id}|{subject}".encode()
+
+
+def customer_subject(customer_no: int) -> str:
+    """The vault subject of a customer's contact blob."""
+    return f"customer:{customer_no}"

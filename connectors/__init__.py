@@ -1,0 +1,1 @@
+"""Outside services, one module each; base.py is the contract."""

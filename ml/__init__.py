@@ -1,0 +1,1 @@
+"""Prediction: tables in, tables out."""

@@ -1,0 +1,43 @@
+"""Fakes, named for what they replace."""
+
+from __future__ import annotations
+
+from datetime import datetime, timedelta
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from app.domain.context import ShopContext
+
+
+class FakeClock:
+    """A clock that stands still until told."""
+
+    def __init__(self, now: datetime) -> None:
+        self._now = now
+
+    def now(self) -> datetime:
+        return self._now
+
+    def advance(self, by: timedelta) -> None:
+        self._now += by
+
+
+class FakeJobs:
+    """A job queue that only remembers what it was asked."""
+
+    def __init__(self) -> None:
+        self.asked: list[tuple[int, str, str]] = []
+
+    def enqueue(self, ctx: ShopContext, job: str, key: str = "") -> int:
+        self.asked.append((ctx.shop_id, job, key))
+        return len(self.asked)
+
+
+class FakeConsentWriter:
+    """Remembers which customers were written back as unsubscribed."""
+
+    def __init__(self) -> None:
+        self.unsubscribed: list[tuple[int, int]] = []
+
+    def write_unsubscribe(self, ctx: ShopContext, customer_no: int) -> None:
+        self.unsubscribed.append((ctx.shop_id, customer_no))
