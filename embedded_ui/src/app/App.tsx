@@ -1,0 +1,4 @@
+/** Encore's pages. */
+export function App() {
+  return <s-page heading="Encore" />;
+}
