@@ -1,0 +1,294 @@
+"""Campaigns over HTTP."""
+
+from __future__ import annotations
+
+from datetime import date, datetime  # noqa: TC003 - pydantic resolves it at runtime
+from typing import Literal
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from app.domain.campaigns import Reason  # noqa: TC001 - pydantic resolves it at runtime
+
+CampaignState = Literal["draft", "active", "paused", "deleted"]
+Kind = Literal["repurchase", "cross_sell"]
+Step = Literal["name", "sender", "audience", "timing", "content", "discount"]
+Outcome = Literal["selected", "held_out", "skipped", "lost"]
+MessageState = Literal["queued", "sending", "sent", "failed", "unknown", "capped", "cancelled", "held_out"]
+
+
+class _Answer(BaseModel):
+    model_config = ConfigDict(from_attributes=True)
+
+
+class _Request(BaseModel):
+    model_config = ConfigDict(extra="forbid")
+
+
+class CampaignPath(BaseModel):
+    """Which campaign: `cmp_<int>`."""
+
+    campaign_id: str
+
+
+class CampaignCreate(_Request):
+    """A new draft: empty, or prefilled from a recommendation or a segment."""
+
+    recommendation_id: str | None = None
+    segment_id: str | None = None
+
+
+class AudiencePatch(_Request):
+    """Whom the campaign considers. Automatic: every customer, with the best product for each."""
+
+    type: Literal["segment", "automatic"]
+    segment_id: str | None = None
+
+
+class TimingPatch(_Request):
+    """How often and how soon; fields left out stay."""
+
+    frequency: Literal["once", "every"] | None = None
+    every_days: int | None = None
+    wait_days: int | None = None
+    repeats: int | None = None
+
+
+class ContentPatch(_Request):
+    """The words; fields left out stay."""
+
+    subject: str | None = Field(default=None, max_length=1000)
+    preview_text: str | None = Field(default=None, max_length=1000)
+    body_html: str | None = Field(default=None, max_length=100_000)
+    button_label: str | None = Field(default=None, max_length=200)
+    show_image: bool | None = None
+    first_name_fallback: str | None = Field(default=None, max_length=100)
+
+
+class DiscountPatch(_Request):
+    """No discount, or one code for everyone; fields left out stay."""
+
+    mode: Literal["off", "single"] | None = None
+    code: str | None = Field(default=None, max_length=255)
+    description: str | None = Field(default=None, max_length=255)
+    expires_on: date | None = None
+
+
+class CampaignPatch(_Request):
+    """What to change of a campaign; each part validates alone and is saved at once."""
+
+    name: str | None = Field(default=None, max_length=1000)
+    sender_id: str | None = None
+    audience: AudiencePatch | None = None
+    timing: TimingPatch | None = None
+    content: ContentPatch | None = None
+    discount: DiscountPatch | None = None
+    reset_content: bool = Field(default=False, description="Put the suggested words back")
+
+
+class Audience(_Answer):
+    """Whom the campaign considers."""
+
+    type: Literal["segment", "automatic"] | None
+    segment_id: str | None
+    segment_name: str | None
+    kind: Kind | None = Field(description="Null: custom segment or automatic")
+    product_no: int | None
+    product_title: str | None
+    size: int | None
+    reachable: int | None
+    evaluated_at: datetime | None
+
+
+class Timing(_Answer):
+    """How often and how soon."""
+
+    frequency: Literal["once", "every"]
+    every_days: int
+    wait_days: int
+    repeats: int
+
+
+class Content(_Answer):
+    """The words."""
+
+    subject: str
+    preview_text: str
+    body_html: str
+    button_label: str
+    show_image: bool
+    first_name_fallback: str
+    version: int
+
+
+class Discount(_Answer):
+    """No discount, or one code for everyone."""
+
+    mode: Literal["off", "single"]
+    code: str | None
+    description: str | None
+    expires_on: date | None
+
+
+class Unresolved(_Answer):
+    """One thing that keeps the campaign from being activated."""
+
+    step: Step
+    field: str
+    message: str
+
+
+class ReasonCount(_Answer):
+    """How many customers were not mailed for one reason."""
+
+    reason: Reason
+    text: str
+    count: int
+
+
+class CampaignCounts(_Answer):
+    """Customers by where they stand: candidates is the sum of all others, `reasons` itemises `skipped`."""
+
+    candidates: int
+    queued: int
+    sending: int
+    sent: int
+    failed: int
+    unknown: int
+    capped: int
+    cancelled: int
+    held_out: int
+    skipped: int
+    reasons: list[ReasonCount]
+    messages_sent: int = Field(description="Messages, not customers: one customer may get several over time")
+    last_tick: datetime | None
+
+
+class CampaignSummary(_Answer):
+    """A campaign in the list."""
+
+    id: str
+    name: str | None
+    state: CampaignState
+    audience: Audience
+    counts: CampaignCounts
+    created_at: datetime
+    updated_at: datetime
+    activated_at: datetime | None
+
+
+class CampaignList(_Answer):
+    """The shop's campaigns, newest first."""
+
+    items: list[CampaignSummary]
+    next: str | None = None
+
+
+class Campaign(CampaignSummary):
+    """A campaign with everything that the wizard edits."""
+
+    sender_id: str | None
+    timing: Timing
+    content: Content
+    discount: Discount
+    holdout_percent: int
+    suggested: list[str] = Field(description="Prefilled fields that nobody has edited, as `step.field`")
+    placeholders: list[str] = Field(description="The placeholders that this campaign's words may hold")
+    unresolved: list[Unresolved]
+    stale: str | None = Field(description="Why the recommendation it was made from no longer holds")
+
+
+class Preflight(_Answer):
+    """What activation would do now."""
+
+    ready: bool
+    unresolved: list[Unresolved]
+    people: int = Field(description="Exactly how many customers are eligible at this moment, holdout included")
+    candidates: int
+    reasons: list[ReasonCount]
+    as_of: datetime | None
+
+
+class PreviewRequest(_Request):
+    """Whose mail to show; left out: the most likely buyer of the audience."""
+
+    customer_no: int | None = None
+
+
+class PreviewMember(_Answer):
+    """A member to view the campaign as."""
+
+    customer_no: int
+    label: str
+
+
+class Preview(_Answer):
+    """One message as the sending renderer makes it; nothing is sent or counted."""
+
+    customer_no: int | None
+    header_from: str
+    reply_to: str | None
+    subject: str
+    preview_text: str
+    html: str
+    text: str
+    fallbacks: list[str] = Field(description="Placeholders that took their fallback")
+    members: list[PreviewMember]
+
+
+class TestRequest(_Request):
+    """Where test messages go; they carry a TEST banner and touch neither cap nor counts."""
+
+    addresses: list[str] = Field(min_length=1, max_length=10)
+    customer_no: int | None = None
+
+
+class TestOutcome(_Answer):
+    """What the mail server said about one test message."""
+
+    address: str
+    state: Literal["sent", "failed", "unknown"]
+    detail: str | None
+
+
+class TestResult(_Answer):
+    """One outcome per address."""
+
+    items: list[TestOutcome]
+
+
+class DecisionsQuery(BaseModel):
+    """Filters of the decision diary."""
+
+    search: str | None = Field(default=None, max_length=320, description="Customer number or exact e-mail address")
+    reason: Reason | None = None
+    outcome: Outcome | None = None
+    cursor: str | None = None
+    limit: int = Field(default=50, ge=1, le=200)
+
+
+class Decision(_Answer):
+    """What was decided for one customer, and why; kept from `since` until a tick decided otherwise."""
+
+    id: int
+    customer_no: int
+    label: str
+    product_no: int | None
+    product_title: str | None
+    kind: Kind | None
+    outcome: Outcome
+    reason: Reason | None
+    reason_text: str
+    probability: float | None
+    lift: float | None
+    since: datetime
+    last_tick: datetime
+    current: bool
+    message_id: str | None
+    message_state: MessageState | None
+
+
+class DecisionList(_Answer):
+    """Decisions, newest first."""
+
+    items: list[Decision]
+    next: str | None

@@ -1,0 +1,52 @@
+"""Recommendations over HTTP: one object for the dashboard, the campaigns page and segment details."""
+
+from __future__ import annotations
+
+from datetime import datetime  # noqa: TC003 - pydantic resolves it at runtime
+from typing import Literal
+
+from pydantic import BaseModel, ConfigDict, Field
+
+
+class _Answer(BaseModel):
+    model_config = ConfigDict(from_attributes=True)
+
+
+class RecommendationPath(BaseModel):
+    """Which recommendation: `rec_<int>`."""
+
+    recommendation_id: str
+
+
+class RecommendationsQuery(BaseModel):
+    """Only those of one segment, for its details page."""
+
+    segment_id: str | None = None
+
+
+class Recommendation(_Answer):
+    """A campaign worth starting, with the numbers behind it."""
+
+    id: str
+    kind: Literal["repurchase", "cross_sell"]
+    segment_id: str
+    segment_key: str
+    segment_name: str
+    product_no: int
+    product_title: str
+    members: int
+    reachable: int
+    covered: int = Field(description="Reachable members whom an active campaign already addresses with this product")
+    expected_orders: float = Field(description="Over 30 days: sum of probability over uncovered members x prior")
+    expected_label: str
+    prior: float = Field(description="The assumed share of those orders that a mail adds")
+    title: str
+    reason: str = Field(description="One sentence naming the numbers")
+    as_of: datetime
+
+
+class RecommendationList(_Answer):
+    """Best first; dismissed and acted-on ones are left out."""
+
+    items: list[Recommendation]
+    next: str | None = None

@@ -1,0 +1,152 @@
+"""What a campaign may be: its states, its timing, the closed list of reasons, the holdout coin."""
+
+from __future__ import annotations
+
+import hashlib
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import TYPE_CHECKING, Literal
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+MIN_EVERY_DAYS = 7
+MAX_EVERY_DAYS = 365
+MAX_WAIT_DAYS = 90
+MAX_REPEATS = 10
+MAX_NAME_LENGTH = 120
+DEFAULT_EVERY_DAYS = 21
+DEFAULT_WAIT_DAYS = 14
+DEFAULT_REPEATS = 2
+DEFAULT_HOLDOUT_PERCENT = 10
+
+Kind = Literal["repurchase", "cross_sell"]
+State = Literal["draft", "active", "paused", "deleted"]
+
+
+class Reason(StrEnum):
+    """Why a customer was not mailed. Closed: whoever is left out has exactly one of these."""
+
+    ERASED = "erased"
+    NO_ADDRESS = "no_address"
+    INVALID_ADDRESS = "invalid_address"
+    SUPPRESSED = "suppressed"
+    NOT_SUBSCRIBED = "not_subscribed"
+    NOT_IN_SEGMENT = "not_in_segment"
+    NO_PRODUCT = "no_product"
+    PRODUCT_INACTIVE = "product_inactive"
+    OUT_OF_STOCK = "out_of_stock"
+    WAIT_AFTER_PURCHASE = "wait_after_purchase"
+    ALREADY_BOUGHT = "already_bought"
+    REPEAT_LIMIT = "repeat_limit"
+    ONCE_ONLY = "once_only"
+    FREQUENCY = "frequency"
+    MESSAGE_UNDER_WAY = "message_under_way"
+    WEEKLY_CAP = "weekly_cap"
+    BETTER_CAMPAIGN = "better_campaign"
+    HELD_OUT = "held_out"
+    CAMPAIGN_NOT_ACTIVE = "campaign_not_active"
+    SENDER_NOT_VERIFIED = "sender_not_verified"
+    NO_POSTAL_ADDRESS = "no_postal_address"
+    EXPIRED = "expired"
+
+
+REASON_TEXTS: Mapping[Reason, str] = {
+    Reason.ERASED: "The customer's data was erased",
+    Reason.NO_ADDRESS: "No e-mail address is known",
+    Reason.INVALID_ADDRESS: "The e-mail address can't be mailed",
+    Reason.SUPPRESSED: "The address is suppressed after a bounce or complaint",
+    Reason.NOT_SUBSCRIBED: "Not subscribed to e-mail marketing",
+    Reason.NOT_IN_SEGMENT: "No longer in the segment",
+    Reason.NO_PRODUCT: "No product is likely enough for this customer",
+    Reason.PRODUCT_INACTIVE: "The product is not on sale",
+    Reason.OUT_OF_STOCK: "The product is out of stock",
+    Reason.WAIT_AFTER_PURCHASE: "Bought too recently",
+    Reason.ALREADY_BOUGHT: "Has bought the product already",
+    Reason.REPEAT_LIMIT: "Has received this e-mail as often as allowed",
+    Reason.ONCE_ONLY: "Has received this campaign, which mails once",
+    Reason.FREQUENCY: "Received this campaign too recently",
+    Reason.MESSAGE_UNDER_WAY: "Another message is on its way",
+    Reason.WEEKLY_CAP: "Weekly cap: mailed within the last seven days",
+    Reason.BETTER_CAMPAIGN: "Another campaign or product suited better",
+    Reason.HELD_OUT: "Held out, to measure what the campaign adds",
+    Reason.CAMPAIGN_NOT_ACTIVE: "The campaign was not active at hand-over",
+    Reason.SENDER_NOT_VERIFIED: "The sender was not verified at hand-over",
+    Reason.NO_POSTAL_ADDRESS: "The sender had no postal address at hand-over",
+    Reason.EXPIRED: "The message was not handed over in time",
+}
+
+
+@dataclass(frozen=True)
+class Unresolved:
+    """One thing that keeps a campaign from being activated."""
+
+    step: str
+    field: str
+    message: str
+
+
+@dataclass(frozen=True)
+class TimingRules:
+    """How often one customer may get a campaign, and how soon after an order.
+
+    every_days: only read when frequency is `every`; from the last hand-over of this campaign.
+    """
+
+    frequency: Literal["once", "every"] = "once"
+    every_days: int = DEFAULT_EVERY_DAYS
+    wait_days: int = DEFAULT_WAIT_DAYS
+    repeats: int = DEFAULT_REPEATS
+
+    def problems(self) -> list[Unresolved]:
+        """What is out of bounds, with the reason."""
+        found: list[Unresolved] = []
+        if self.frequency not in {"once", "every"}:
+            found.append(Unresolved("timing", "frequency", "Choose once, or every so many days."))
+        if self.frequency == "every" and self.every_days < MIN_EVERY_DAYS:
+            found.append(
+                Unresolved(
+                    "timing",
+                    "every_days",
+                    f"At least {MIN_EVERY_DAYS} days: nobody gets more than one e-mail in a rolling week.",
+                )
+            )
+        if self.every_days > MAX_EVERY_DAYS:
+            found.append(Unresolved("timing", "every_days", f"At most {MAX_EVERY_DAYS} days."))
+        if not 0 <= self.wait_days <= MAX_WAIT_DAYS:
+            found.append(Unresolved("timing", "wait_days", f"Between 0 and {MAX_WAIT_DAYS} days."))
+        if not 1 <= self.repeats <= MAX_REPEATS:
+            found.append(Unresolved("timing", "repeats", f"Between 1 and {MAX_REPEATS} times."))
+        return found
+
+
+def name_problems(name: str | None, taken: bool) -> list[Unresolved]:  # noqa: FBT001 - reads well at its one call
+    """What is wrong with a campaign's internal name. `taken`: another campaign has it, ignoring case."""
+    text = (name or "").strip()
+    if not text:
+        return [Unresolved("name", "name", "Give the campaign a name; customers never see it.")]
+    if len(text) > MAX_NAME_LENGTH:
+        return [Unresolved("name", "name", f"At most {MAX_NAME_LENGTH} characters.")]
+    if taken:
+        return [Unresolved("name", "name", "Another campaign has this name.")]
+    return []
+
+
+def fold_name(name: str) -> str:
+    """The form in which two campaign names are the same name."""
+    return " ".join(name.split()).casefold()
+
+
+def is_held_out(shop_id: int, campaign_id: int, customer_no: int, percent: int) -> bool:
+    """The holdout coin: the same customer always lands in the same arm of the same campaign."""
+    digest = hashlib.sha256(f"holdout:{shop_id}:{campaign_id}:{customer_no}".encode()).digest()
+    return int.from_bytes(digest[:8], "big") / 2**64 < percent / 100
+
+
+def next_states(state: str) -> Sequence[str]:
+    """Where a campaign may go from `state`."""
+    return {
+        "draft": ("active", "deleted"),
+        "active": ("paused", "deleted"),
+        "paused": ("active", "deleted"),
+    }.get(state, ())
