@@ -1,0 +1,178 @@
+"""The send ledger: one hash chain per shop, appended in the transaction of every stamp.
+
+Entry n's hash covers its own fields and the hash of entry n-1, so that a changed, dropped or
+inserted entry breaks every hash after it. It holds keyed hashes only and so survives an erasure.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Literal, cast
+
+from sqlalchemy import select
+from sqlalchemy.dialects.postgresql import insert as postgresql_insert
+from sqlalchemy.dialects.sqlite import insert as sqlite_insert
+
+from app.store.models.sending import LedgerEntry, LedgerHead
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
+    from datetime import datetime, timedelta
+
+    from sqlalchemy.orm import Session
+
+    from app.domain.context import ShopContext
+
+GENESIS = "0" * 64
+
+Kind = Literal["mail", "holdout"]
+
+
+@dataclass(frozen=True)
+class Stamp:
+    """What one stamp adds to the ledger. customer_hash and email_hash are keyed."""
+
+    stamped_at: datetime
+    customer_hash: str
+    email_hash: str
+    message_id: str
+    kind: Kind
+
+
+@dataclass(frozen=True)
+class Gap:
+    """Two messages to one key, and the time between their stamps."""
+
+    length: timedelta
+    key: str
+    first_seq: int
+    second_seq: int
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """What a verifier finds in a chain. `broken`: one sentence per entry that can't be as it was written."""
+
+    entries: int
+    mails: int
+    broken: list[str]
+    shortest: Gap | None
+    too_short: list[Gap]
+
+
+def append(session: Session, ctx: ShopContext, stamps: Sequence[Stamp]) -> None:
+    """Add entries to the shop's chain, in order. Call it last: its end stays locked until the commit."""
+    if not stamps:
+        return
+    insert: Any = sqlite_insert if session.get_bind().dialect.name == "sqlite" else postgresql_insert
+    start = insert(LedgerHead).values(shop_id=ctx.shop_id, seq=0, hash=GENESIS).on_conflict_do_nothing()
+    session.execute(start)
+    head = session.scalars(
+        select(LedgerHead)
+        .where(LedgerHead.shop_id == ctx.shop_id)
+        .with_for_update()
+        .execution_options(populate_existing=True)
+    ).one()
+    for stamp in stamps:
+        seq = head.seq + 1
+        digest = entry_hash(ctx.shop_id, seq, stamp, head.hash)
+        session.add(
+            LedgerEntry(
+                shop_id=ctx.shop_id,
+                seq=seq,
+                stamped_at=stamp.stamped_at,
+                customer_hash=stamp.customer_hash,
+                email_hash=stamp.email_hash,
+                message_id=stamp.message_id,
+                kind=stamp.kind,
+                prev_hash=head.hash,
+                hash=digest,
+            )
+        )
+        head.seq, head.hash = seq, digest
+    session.flush()
+
+
+def entry_hash(shop_id: int, seq: int, stamp: Stamp, prev_hash: str) -> str:
+    """SHA-256 over the entry's fields and the hash before it, in hex. Anyone can recompute it."""
+    fields = (
+        str(shop_id),
+        str(seq),
+        stamp.stamped_at.isoformat(timespec="microseconds"),
+        stamp.customer_hash,
+        stamp.email_hash,
+        stamp.message_id,
+        stamp.kind,
+        prev_hash,
+    )
+    return hashlib.sha256("\n".join(fields).encode()).hexdigest()
+
+
+def entries(session: Session, ctx: ShopContext) -> Iterable[LedgerEntry]:
+    """The shop's chain in order, read in slices: it may be long."""
+    query = select(LedgerEntry).where(LedgerEntry.shop_id == ctx.shop_id).order_by(LedgerEntry.seq)
+    return session.scalars(query.execution_options(yield_per=5_000))
+
+
+def head(session: Session, ctx: ShopContext) -> LedgerHead | None:
+    """Where the shop's chain ends, as the last append left it."""
+    return session.get(LedgerHead, {"shop_id": ctx.shop_id})
+
+
+def verify(shop_id: int, chain: Iterable[LedgerEntry], end: LedgerHead | None, window: timedelta) -> Verdict:
+    """Recompute every hash and the gap between any two mails of one key.
+
+    Stamps of one and the same message are one mail: a retry happens only after the server surely
+    did not accept, so the last of them counts. `end` shows entries cut off at the tail.
+    """
+    previous, count = GENESIS, 0
+    broken: list[str] = []
+    gaps = _Gaps(window)
+    for entry in chain:
+        count += 1
+        stamp = Stamp(
+            entry.stamped_at,
+            entry.customer_hash,
+            entry.email_hash,
+            entry.message_id,
+            cast("Kind", entry.kind),
+        )
+        if entry.seq != count:
+            broken.append(f"entry {count} is missing: the next one is {entry.seq}")
+            count = entry.seq
+        if entry.prev_hash != previous:
+            broken.append(f"entry {entry.seq} does not follow the entry before it")
+        if entry.hash != entry_hash(shop_id, entry.seq, stamp, entry.prev_hash):
+            broken.append(f"entry {entry.seq} was changed: its hash is not that of its content")
+        previous = entry.hash
+        gaps.see(entry.seq, stamp)
+    if (end.seq, end.hash) != (count, previous) if end else count:
+        broken.append(f"the chain should end at entry {end.seq if end else 0}, but it ends at {count}")
+    return Verdict(count, gaps.mails, broken, gaps.shortest, gaps.too_short)
+
+
+class _Gaps:
+    """The time between mails of one key, as the chain is read."""
+
+    def __init__(self, window: timedelta) -> None:
+        self.mails = 0
+        self.shortest: Gap | None = None
+        self.too_short: list[Gap] = []
+        self._window = window
+        self._last: dict[str, tuple[int, Stamp]] = {}
+
+    def see(self, seq: int, stamp: Stamp) -> None:
+        if stamp.kind != "mail":
+            return
+        self.mails += 1
+        for key in (f"c:{stamp.customer_hash}", f"e:{stamp.email_hash}"):
+            before = self._last.get(key)
+            self._last[key] = (seq, stamp)
+            if before is None or before[1].message_id == stamp.message_id:
+                continue
+            gap = Gap(stamp.stamped_at - before[1].stamped_at, key, before[0], seq)
+            if self.shortest is None or gap.length < self.shortest.length:
+                self.shortest = gap
+            if gap.length < self._window:
+                self.too_short.append(gap)

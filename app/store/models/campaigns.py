@@ -1,0 +1,125 @@
+"""Campaigns, the versions of their words, the links in them, and the decision diary."""
+
+from __future__ import annotations
+
+from datetime import date, datetime  # noqa: TC003 - SQLAlchemy resolves it at runtime
+from typing import Any
+
+from sqlalchemy import Date, ForeignKeyConstraint, Index, String, Text, UniqueConstraint, text
+from sqlalchemy.orm import Mapped, mapped_column
+
+from app.store.base import Base, ShopRow
+
+
+class Campaign(ShopRow, Base):
+    """A standing instruction: whom to mail about which products, how often, with which words."""
+
+    __tablename__ = "campaigns"
+    __table_args__ = (
+        Index(
+            "ux_campaigns_name",
+            "shop_id",
+            "folded_name",
+            unique=True,
+            sqlite_where=text("deleted_at IS NULL AND folded_name IS NOT NULL"),
+            postgresql_where=text("deleted_at IS NULL AND folded_name IS NOT NULL"),
+        ),
+    )
+    id: Mapped[int] = mapped_column(primary_key=True, autoincrement=False)
+    name: Mapped[str | None] = mapped_column(String(1000), comment="Internal; never in a message")
+    folded_name: Mapped[str | None] = mapped_column(String(1000), comment="Null while the name can't be kept")
+    state: Mapped[str] = mapped_column(String(16), comment="draft | active | paused | deleted")
+    sender_id: Mapped[int | None]
+    audience_type: Mapped[str | None] = mapped_column(String(16), comment="segment | automatic")
+    segment_id: Mapped[int | None]
+    frequency: Mapped[str] = mapped_column(String(8), comment="once | every")
+    every_days: Mapped[int]
+    wait_days: Mapped[int]
+    repeats: Mapped[int]
+    content_version: Mapped[int]
+    discount_mode: Mapped[str] = mapped_column(String(8), comment="off | single")
+    discount_code: Mapped[str | None] = mapped_column(String(255))
+    discount_description: Mapped[str | None] = mapped_column(String(255))
+    discount_expires_on: Mapped[date | None] = mapped_column(Date, comment="Shop's calendar day")
+    holdout_percent: Mapped[int]
+    suggested: Mapped[list[Any]] = mapped_column(comment="Prefilled fields nobody has edited")
+    recommendation_id: Mapped[int | None]
+    stale: Mapped[str | None] = mapped_column(Text)
+    created_at: Mapped[datetime]
+    updated_at: Mapped[datetime]
+    activated_at: Mapped[datetime | None]
+    paused_at: Mapped[datetime | None]
+    deleted_at: Mapped[datetime | None]
+
+
+class CampaignContent(ShopRow, Base):
+    """One version of a campaign's words. A version that a message names is never changed."""
+
+    __tablename__ = "campaign_contents"
+    campaign_id: Mapped[int] = mapped_column(primary_key=True, autoincrement=False)
+    version: Mapped[int] = mapped_column(primary_key=True, autoincrement=False)
+    subject: Mapped[str] = mapped_column(Text)
+    preview_text: Mapped[str] = mapped_column(Text)
+    body_html: Mapped[str] = mapped_column(Text)
+    button_label: Mapped[str] = mapped_column(Text)
+    show_image: Mapped[bool]
+    first_name_fallback: Mapped[str] = mapped_column(Text)
+    created_at: Mapped[datetime]
+
+
+class Link(ShopRow, Base):
+    """A destination in mailed messages; fixed when it is made, so a token can't be bent elsewhere."""
+
+    __tablename__ = "links"
+    __table_args__ = (UniqueConstraint("shop_id", "campaign_id", "url"),)
+    id: Mapped[int] = mapped_column(primary_key=True, autoincrement=False)
+    campaign_id: Mapped[int]
+    url: Mapped[str] = mapped_column(String(2000))
+
+
+class Decision(ShopRow, Base):
+    """What was decided for one customer in one campaign, from one tick until a tick decided otherwise.
+
+    A tick that decides the same again only moves `last_tick`: the diary grows with changes, not
+    with ticks. Exactly one row per customer and campaign is current.
+    """
+
+    __tablename__ = "decisions"
+    __table_args__ = (
+        ForeignKeyConstraint(
+            ["shop_id", "campaign_id"], ["campaigns.shop_id", "campaigns.id"], ondelete="CASCADE"
+        ),
+        Index(
+            "ux_decisions_current",
+            "shop_id",
+            "campaign_id",
+            "customer_no",
+            unique=True,
+            sqlite_where=text("current"),
+            postgresql_where=text("current"),
+        ),
+        Index("ix_decisions_campaign", "shop_id", "campaign_id", "id"),
+        Index("ix_decisions_customer", "shop_id", "customer_no"),
+    )
+    id: Mapped[int] = mapped_column(primary_key=True, autoincrement=False)
+    campaign_id: Mapped[int]
+    customer_no: Mapped[int]
+    product_no: Mapped[int | None]
+    kind: Mapped[str | None] = mapped_column(String(16))
+    outcome: Mapped[str] = mapped_column(String(16), comment="selected | held_out | skipped | lost")
+    reason: Mapped[str | None] = mapped_column(String(32))
+    probability: Mapped[float | None]
+    lift: Mapped[float | None]
+    message_id: Mapped[str | None] = mapped_column(String(36))
+    since: Mapped[datetime]
+    last_tick: Mapped[datetime]
+    current: Mapped[bool]
+
+
+class PlanTick(ShopRow, Base):
+    """A tick that was decided: planning it again adds nothing."""
+
+    __tablename__ = "plan_ticks"
+    tick: Mapped[datetime] = mapped_column(primary_key=True)
+    run_id: Mapped[int]
+    counts: Mapped[dict[str, Any]]

@@ -1,0 +1,106 @@
+"""The weekly cap, the outbox with its history, and the send ledger."""
+
+from __future__ import annotations
+
+from datetime import datetime  # noqa: TC003 - SQLAlchemy resolves it at runtime
+from typing import Any
+
+from sqlalchemy import BigInteger, CheckConstraint, Index, Integer, String, Text, UniqueConstraint, text
+from sqlalchemy.orm import Mapped, mapped_column
+
+from app.store.base import Base, ShopRow
+
+MESSAGE_STATES = ("queued", "sending", "sent", "failed", "unknown", "capped", "cancelled", "held_out")
+LIVE = "state IN ('queued', 'sending')"
+
+
+class Cap(ShopRow, Base):
+    """When a key was last stamped. Two keys per message: `c:<customer_no>` and `e:<email_hash>`."""
+
+    __tablename__ = "cap"
+    key: Mapped[str] = mapped_column(String(80), primary_key=True)
+    last_at: Mapped[datetime] = mapped_column(comment="By the database's clock")
+    holder: Mapped[str] = mapped_column(
+        String(36), comment="The message that stamped it, and may stamp it again"
+    )
+
+
+class Message(ShopRow, Base):
+    """One message to one customer, handed over at most once. Its id is also the Message-ID."""
+
+    __tablename__ = "outbox"
+    __table_args__ = (
+        CheckConstraint(f"state IN {MESSAGE_STATES}", name="state"),
+        UniqueConstraint("shop_id", "campaign_id", "customer_no", "occurrence"),
+        Index(
+            "ux_outbox_one_live",
+            "shop_id",
+            "customer_no",
+            unique=True,
+            sqlite_where=text(LIVE),
+            postgresql_where=text(LIVE),
+        ),
+        Index("ix_outbox_due", "shop_id", "state", "not_before"),
+    )
+    id: Mapped[str] = mapped_column(String(36), primary_key=True)
+    customer_no: Mapped[int]
+    campaign_id: Mapped[int]
+    occurrence: Mapped[str] = mapped_column(String(100), comment="<product>:<last purchase or 'life'>:<n>")
+    content_version: Mapped[int]
+    sender_id: Mapped[int]
+    product_no: Mapped[int]
+    purchased_product_no: Mapped[int | None]
+    kind: Mapped[str] = mapped_column(String(16), comment="repurchase | cross_sell")
+    probability: Mapped[float]
+    lift: Mapped[float | None]
+    state: Mapped[str] = mapped_column(String(16))
+    reason: Mapped[str | None] = mapped_column(String(32), comment="Of capped and cancelled: a Reason")
+    planned_at: Mapped[datetime]
+    not_before: Mapped[datetime | None]
+    expires_at: Mapped[datetime]
+    lease_owner: Mapped[str | None] = mapped_column(String(64))
+    stamped_at: Mapped[datetime | None] = mapped_column(
+        comment="Its place in the week; kept whatever comes after"
+    )
+    finished_at: Mapped[datetime | None]
+    attempts: Mapped[int] = mapped_column(default=0)
+    last_error: Mapped[str | None] = mapped_column(Text, comment="The server's code and class, no address")
+    consent_source: Mapped[str | None] = mapped_column(
+        String(80), comment="State and instant of the consent relied on"
+    )
+
+
+class MessageEvent(Base):
+    """Append-only: every change of a message's state."""
+
+    __tablename__ = "outbox_events"
+    __table_args__ = (Index("ix_outbox_events_message", "shop_id", "message_id"),)
+    id: Mapped[int] = mapped_column(BigInteger().with_variant(Integer, "sqlite"), primary_key=True)
+    shop_id: Mapped[int]
+    message_id: Mapped[str] = mapped_column(String(36))
+    at: Mapped[datetime]
+    from_state: Mapped[str | None] = mapped_column(String(16))
+    to_state: Mapped[str] = mapped_column(String(16))
+    detail: Mapped[dict[str, Any]]
+
+
+class LedgerHead(ShopRow, Base):
+    """Where a shop's chain ends; locked while an entry is appended."""
+
+    __tablename__ = "send_ledger_heads"
+    seq: Mapped[int]
+    hash: Mapped[str] = mapped_column(String(64))
+
+
+class LedgerEntry(ShopRow, Base):
+    """One stamp, chained to the one before. Keyed hashes only: it outlives an erasure."""
+
+    __tablename__ = "send_ledger"
+    seq: Mapped[int] = mapped_column(primary_key=True, autoincrement=False)
+    stamped_at: Mapped[datetime]
+    customer_hash: Mapped[str] = mapped_column(String(64))
+    email_hash: Mapped[str] = mapped_column(String(64))
+    message_id: Mapped[str] = mapped_column(String(36))
+    kind: Mapped[str] = mapped_column(String(8), comment="mail | holdout")
+    prev_hash: Mapped[str] = mapped_column(String(64))
+    hash: Mapped[str] = mapped_column(String(64))
