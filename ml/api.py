@@ -1,0 +1,207 @@
+"""The one door into prediction: order lines in; pairs, associations, customer values, base rates, card out.
+
+Pure: the moment, the horizon and the seed are arguments. The same rows give the same result in whatever order
+they come, and rows at or after `as_of` change nothing.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Literal
+
+import numpy as np
+import pandas as pd
+
+from ml.associations import associations, best_reason, count_sequences
+from ml.base_rates import base_rates
+from ml.cross_sell import CrossSell, Scope, predict_cross_sell, segment_candidates
+from ml.history import Bools, History, Ints, build_history, moments
+from ml.lifetime_value import customer_values
+from ml.pair_model import windows
+from ml.repurchase import Repurchase, predict_repurchase
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Collection
+
+Mode = Literal["segments", "best", "all_pairs"]
+MAX_HORIZON = 90
+FEW_PRODUCTS = 300
+MOMENT = pd.DatetimeTZDtype("us", "UTC")
+PAIR_COLUMNS: dict[str, Any] = {
+    "customer_no": np.int32,
+    "product_no": np.int32,
+    "kind": str,
+    "probability": np.float64,
+    "lift": np.float64,
+    "because_product_no": "Int32",
+    "expected_at": MOMENT,
+    "expected_low": MOMENT,
+    "expected_high": MOMENT,
+    "basis": str,
+}
+
+
+def _silent(_message: str) -> None:
+    """Progress goes nowhere unless someone asks."""
+
+
+@dataclass(frozen=True)
+class Predictions:
+    """What one run found; times are UTC, missing values null.
+
+    pairs: customer_no, product_no, kind (repurchase | cross_sell), probability, lift and because_product_no
+        (cross-sell), expected_at, expected_low, expected_high (repurchase; 80% interval, the past if overdue),
+        basis (model | baseline | prior); sorted by customer and product, each pair once.
+    associations: a, b, customers_a, customers_b, customers_ab, lift, lift_shrunk, p_value, q_value.
+    customers: customer_no, p_order_30d, p_order_60d, p_order_90d, orders_12m, value_12m, next_order_at,
+        next_order_low, next_order_high.
+    base_rates: product_no, kind, base_rate, positives, eligible, on the last complete window.
+    card: windows, sizes, metrics of model and baselines on the latest complete window, calibration, basis.
+    """
+
+    pairs: pd.DataFrame
+    associations: pd.DataFrame
+    customers: pd.DataFrame
+    base_rates: pd.DataFrame
+    card: dict[str, Any]
+
+
+def predict(
+    lines: pd.DataFrame,
+    products: pd.DataFrame | None,
+    customers: pd.DataFrame | None,
+    as_of: pd.Timestamp,
+    horizon_days: int,
+    candidates: Collection[int] | None,
+    seed: int,
+    *,
+    mode: Mode = "segments",
+    progress: Callable[[str], None] = _silent,
+) -> Predictions:
+    """Predict what each customer buys within [as_of, as_of + horizon_days).
+
+    lines: one row per order line that counts: customer_no (int32), order_id, ordered_at (UTC), product_no
+        (int32), quantity, unit_price (float), optionally product_type and discount. Lines with quantity <= 0 or
+        price < 0 are ignored, as are all at or after as_of.
+    products: optionally product_no, product_type, and active (bool): inactive ones are not offered as new.
+    customers: optionally customer_no; if given, only these customers are in the result. Everyone teaches.
+    horizon_days: 1 to 90.
+    candidates: product numbers to offer; None stands for the 100 with most buyers in the last 90 days
+        ("segments") or every product that was sold ("best", "all_pairs").
+    mode: "segments": every pair bought before, every customer active in the last 365 days on each candidate,
+        and each such customer's 50 best of the whole catalogue. "best": among the candidates, every pair bought
+        before and each customer's 50 best new ones. "all_pairs": active customers x candidates.
+
+    Never fails for want of data: without enough complete windows the result rests on closed forms, and `basis`
+    says so. Raises ValueError for missing columns or a horizon out of range.
+    """
+    if not 1 <= horizon_days <= MAX_HORIZON:
+        raise ValueError(f"horizon_days is {horizon_days}, must be 1 to {MAX_HORIZON}")
+    named = None if candidates is None else np.unique(np.array(list(candidates), dtype=np.int64))
+    h = build_history(lines, products, as_of, named)
+    progress(f"{len(h.order_day)} orders of {h.n_customers} customers, {h.n_products} products")
+    codes = None if named is None else np.searchsorted(h.product_no, named)
+    scope = _scope(h, products, codes, mode)
+    limited = _codes_mask(h, codes) if codes is not None and mode != "segments" else np.ones(h.n_products, dtype=bool)
+    again, again_card = predict_repurchase(h, float(horizon_days), limited, seed)
+    progress(f"{len(again.customer)} repurchase pairs scored ({again.basis})")
+    new, new_card = predict_cross_sell(h, float(horizon_days), scope, seed)
+    progress(f"{len(new.customer)} cross-sell pairs scored ({new_card['basis']})")
+    sequences = count_sequences(h)
+    found = associations(h, sequences)
+    progress(f"{len(found)} associations")
+    values, values_card = customer_values(h)
+    pairs = _pairs(h, again, new, best_reason(h, sequences, new.customer, new.product))
+    if mode == "all_pairs":
+        pairs = pairs.loc[np.isin(pairs["customer_no"], h.customer_no[h.active(365.0)])].reset_index(drop=True)
+    if customers is not None:
+        wanted = customers["customer_no"].to_numpy()
+        pairs = pairs.loc[np.isin(pairs["customer_no"], wanted)].reset_index(drop=True)
+        values = values.loc[np.isin(values["customer_no"], wanted)].reset_index(drop=True)
+    card = _card(h, horizon_days, seed, again_card, new_card, values_card)
+    card["sizes"]["pairs"], card["sizes"]["associations"] = len(pairs), len(found)
+    return Predictions(pairs, found, values, base_rates(h, float(horizon_days)), card)
+
+
+def _codes_mask(h: History, codes: Ints) -> Bools:
+    mask = np.zeros(h.n_products, dtype=bool)
+    mask[codes] = True
+    return mask
+
+
+def _scope(h: History, products: pd.DataFrame | None, codes: Ints | None, mode: Mode) -> Scope:
+    allowed = np.ones(h.n_products, dtype=bool)
+    if products is not None and "active" in products.columns:
+        inactive = products.loc[~products["active"].astype(bool), "product_no"].to_numpy()
+        allowed &= ~np.isin(h.product_no, inactive)
+    if mode == "segments":
+        listed = None if codes is None else codes[allowed[codes]]
+        return Scope(listed, allowed, retrieve=True, keep_listed=True)
+    if codes is not None:
+        allowed &= _codes_mask(h, codes)
+    everything = np.flatnonzero(allowed)
+    if mode == "all_pairs":
+        return Scope(everything, allowed, retrieve=False, keep_listed=True)
+    few = len(everything) <= FEW_PRODUCTS
+    return Scope(everything if few else everything[:0], allowed, retrieve=not few, keep_listed=False)
+
+
+def _pairs(h: History, again: Repurchase, new: CrossSell, reason: tuple[Any, Any]) -> pd.DataFrame:
+    lift, because = reason
+    n_again, n_new = len(again.customer), len(new.customer)
+    unknown = np.full(n_new, np.nan)
+    customer, product = np.concatenate([again.customer, new.customer]), np.concatenate([again.product, new.product])
+    because_no = pd.array(h.product_no[np.maximum(because, 0)] if n_new else np.zeros(0, np.int32), dtype="Int32")
+    because_no[because < 0] = pd.NA
+    order = np.lexsort((product, customer))
+    columns = {
+        "customer_no": h.customer_no[customer],
+        "product_no": h.product_no[product],
+        "kind": np.repeat(["repurchase", "cross_sell"], [n_again, n_new]),
+        "probability": np.concatenate([again.probability, new.probability]),
+        "lift": np.concatenate([np.full(n_again, np.nan), lift]),
+        "because_product_no": pd.concat(
+            [pd.Series(pd.array([pd.NA] * n_again, dtype="Int32")), pd.Series(because_no)], ignore_index=True
+        ),
+        "expected_at": moments(np.concatenate([again.expected, unknown])),
+        "expected_low": moments(np.concatenate([again.low, unknown])),
+        "expected_high": moments(np.concatenate([again.high, unknown])),
+        "basis": np.concatenate([np.full(n_again, again.basis, dtype=object), new.basis.astype(object)]),
+    }
+    return pd.DataFrame(columns).astype(PAIR_COLUMNS).iloc[order].reset_index(drop=True)
+
+
+def _card(
+    h: History, horizon_days: int, seed: int, again: dict[str, Any], new: dict[str, Any], values: dict[str, Any]
+) -> dict[str, Any]:
+    """The run in words and numbers that survive JSON."""
+    plan = windows(h.begins, h.until, float(horizon_days))
+
+    def moment(day: float) -> str:
+        return str(moments(np.array([day]))[0].isoformat())
+
+    for part in (again, new):
+        for row in part.get("products", []):
+            row["product_no"] = int(h.product_no[row.pop("product")])
+    candidates = segment_candidates(h, np.ones(h.n_products, dtype=bool))
+    return {
+        "as_of": moment(h.until),
+        "horizon_days": horizon_days,
+        "seed": seed,
+        "windows": {
+            "history_begins": moment(h.begins),
+            "latest": moment(plan.latest),
+            "training": [moment(day) for day in plan.training],
+        },
+        "sizes": {
+            "customers": h.n_customers,
+            "products": h.n_products,
+            "orders": len(h.order_day),
+            "purchases": len(h.day),
+            "repurchase_pairs": len(h.pair_starts),
+        },
+        "segment_candidates": [int(number) for number in h.product_no[candidates]],
+        "repurchase": again,
+        "cross_sell": new,
+        "customers": values,
+    }

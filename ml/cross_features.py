@@ -1,0 +1,195 @@
+"""What is known about a customer and a product they never bought: the inputs of the cross-sell model."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import cached_property
+
+import numpy as np
+
+from ml.affinity import Affinity, Fit, fit_of
+from ml.calibration import to_logit
+from ml.history import Bools, Floats, History, Ints, Matrix, contains, tally
+from ml.repurchase_features import category_weights, customer_columns
+
+ACTIVE_DAYS = 365.0
+PRIOR_CUSTOMERS = 50.0
+RETRIEVED = 120
+FIT_LIMIT = 3.0
+RECENT_WEIGHT = 0.02  # log-odds per summed log lift; the sum runs over a whole basket and is large
+
+
+@dataclass(frozen=True)
+class Shop:
+    """A history at one moment, with what every customer's pairs share."""
+
+    h: History
+    affinity: Affinity
+    horizon: float
+
+    @cached_property
+    def new_buyer_rate(self) -> Floats:
+        """Per product: share of active customers without it who bought it in the last horizon, shrunk."""
+        h = self.h
+        earlier = h.before(h.until - self.horizon)
+        active = np.zeros(h.n_customers, dtype=bool)
+        active[earlier.active(ACTIVE_DAYS)] = True
+        keys = h.bought_between(earlier.until, h.until)
+        keys = keys[~contains(earlier.pair_keys, keys)]
+        keys = keys[active[keys // max(h.n_products, 1)]]
+        buyers = tally(keys % max(h.n_products, 1), h.n_products)
+        has = tally(earlier.pair_product[active[earlier.pair_customer]], h.n_products)
+        eligible = np.maximum(active.sum() - has, 0)
+        overall = (buyers.sum() + 0.5) / (eligible.sum() + PRIOR_CUSTOMERS)
+        shrunk: Floats = (buyers + PRIOR_CUSTOMERS * overall) / (eligible + PRIOR_CUSTOMERS)
+        return shrunk
+
+    @cached_property
+    def product_columns(self) -> dict[str, Floats]:
+        """What is known about each product alone."""
+        h = self.h
+        buyers = tally(h.pair_product, h.n_products)
+
+        def within(days: float, moment: Floats) -> Floats:
+            return tally(h.pair_product, h.n_products, moment >= h.until - days)
+
+        new_30, new_90 = within(30.0, h.pair_first), within(90.0, h.pair_first)
+        again = tally(h.pair_product, h.n_products, h.pair_count > 1)
+        return {
+            "new_buyer_rate": to_logit(self.new_buyer_rate),
+            "log_penetration": np.log((buyers + 1) / (h.n_customers + 2)),
+            "log_buyers_30d": np.log1p(within(30.0, h.pair_last)),
+            "log_new_buyers_30d": np.log1p(new_30),
+            "log_new_buyers_90d": np.log1p(new_90),
+            "trend": np.log((3 * new_30 + 5) / (new_90 + 5)),
+            "repeating_share": (again + 1) / (buyers + 4),
+        }
+
+    @cached_property
+    def customer_columns(self) -> dict[str, Floats]:
+        """What is known about each customer alone."""
+        h = self.h
+
+        def discovered(days: float) -> Floats:
+            return tally(h.pair_customer, h.n_customers, h.pair_first >= h.until - days)
+
+        found = {f"customer_log_new_{days}d": np.log1p(discovered(float(days))) for days in (30, 90)}
+        return customer_columns(h) | found
+
+    @cached_property
+    def _categories(self) -> tuple[Ints, Floats, int]:
+        return category_weights(self.h)
+
+    @cached_property
+    def _category_totals(self) -> Floats:
+        keys, weights, n_categories = self._categories
+        return tally(keys // n_categories, self.h.n_customers, weights)
+
+    def category_columns(self, customer: Ints, product: Ints) -> dict[str, Floats]:
+        """How much the customer buys of the product's category."""
+        keys, weights, n_categories = self._categories
+        wanted = customer * n_categories + self.h.category[product]
+        ever = contains(keys, wanted)
+        place = np.minimum(np.searchsorted(keys, wanted), max(len(keys) - 1, 0))
+        weight = np.where(ever, weights[place], 0.0) if len(keys) else np.zeros(len(wanted))
+        return {
+            "category_ever": ever.astype(np.float64),
+            "category_log_recent": np.log(weight + 0.1),
+            "category_share": weight / np.maximum(self._category_totals[customer], 1e-9),
+        }
+
+
+@dataclass(frozen=True)
+class Candidates:
+    """Pairs to score for one block of customers. listed: the product was asked for, not retrieved."""
+
+    customer: Ints
+    product: Ints
+    listed: Bools
+
+
+def candidates(shop: Shop, customers: Ints, listed: Ints, fit: Fit, retrievable: Bools | None) -> Candidates:
+    """Every customer with every listed product, and with those retrieved as fitting best; never an owned one.
+
+    retrievable: per product, whether it may be retrieved; None retrieves nothing. Retrieval takes the union
+    of the best by EASE and by recent basket, a wide net that the model then ranks.
+    """
+    h = shop.h
+    rows = np.repeat(np.arange(len(customers)), len(listed))
+    product = np.tile(listed, len(customers))
+    extra_rows, extra_product = _retrieve(shop, fit, retrievable) if retrievable is not None else (rows[:0], rows[:0])
+    fresh = ~np.isin(extra_product, listed)
+    rows, product = np.concatenate([rows, extra_rows[fresh]]), np.concatenate([product, extra_product[fresh]])
+    is_listed = np.arange(len(rows)) < len(customers) * len(listed)
+    customer = customers[rows]
+    new = ~contains(h.pair_keys, h.key(customer, product))
+    customer, product, is_listed = customer[new], product[new], is_listed[new]
+    order = np.lexsort((product, customer))
+    return Candidates(customer[order], product[order], is_listed[order])
+
+
+def _retrieve(shop: Shop, fit: Fit, retrievable: Bools) -> tuple[Ints, Ints]:
+    items = shop.affinity.items
+    closed = fit.owned | ~retrievable[items][None, :]
+    half = min(RETRIEVED // 2, len(items))
+    if half == 0 or len(fit.ease) == 0:
+        return np.zeros(0, dtype=np.int64), np.zeros(0, dtype=np.int64)
+    popular = shop.product_columns["new_buyer_rate"][items].astype(np.float32)
+    picked = np.zeros(fit.owned.shape, dtype=bool)
+    for score in (fit.ease, fit.recent + popular[None, :]):
+        open_score = np.where(closed, -np.inf, score)
+        best = np.argpartition(-open_score, half - 1, axis=1)[:, :half]
+        np.put_along_axis(picked, best, values=True, axis=1)
+    rows, columns = np.nonzero(picked & ~closed)
+    return rows, items[columns]
+
+
+@dataclass(frozen=True)
+class PairInputs:
+    """The model's inputs and the closed-form scores of pairs."""
+
+    features: Matrix
+    closed_form: Floats
+    baselines: dict[str, Floats]
+    names: list[str]
+
+
+def inputs(shop: Shop, customers: Ints, fit: Fit, customer: Ints, product: Ints) -> PairInputs:
+    """Describe pairs of a block of customers; `fit` has one row per customer of the block."""
+    row = np.searchsorted(customers, customer)
+    item = shop.affinity.place[product]
+    known = item >= 0
+
+    def gather(matrix: Matrix) -> Floats:
+        values = np.zeros(len(row))
+        values[known] = matrix[row[known], item[known]]
+        return values
+
+    recent, mean, ease = gather(fit.recent), gather(fit.mean), gather(fit.ease)
+    columns = {
+        "recent_lift": recent,
+        "mean_lift": mean,
+        "ease": ease,
+        "log_ease": np.log(np.maximum(ease, 0.0) + 0.01),
+    }
+    columns |= shop.category_columns(customer, product)
+    columns |= {name: values[product] for name, values in shop.product_columns.items()}
+    columns |= {name: values[customer] for name, values in shop.customer_columns.items()}
+    usual = np.zeros(len(row))
+    usual[known] = shop.affinity.usual_ease[item[known]]
+    fits = np.log((np.maximum(ease, 0.0) + 0.01) / (np.maximum(usual, 0.0) + 0.01))
+    # A product finds new buyers at its own rate, more among those it fits and whose last baskets lead to it.
+    closed_form = columns["new_buyer_rate"] + np.clip(fits, -FIT_LIMIT, FIT_LIMIT) + RECENT_WEIGHT * recent
+    matrix = np.column_stack([values.astype(np.float32) for values in columns.values()])
+    baselines = {
+        "recent_lift": recent,
+        "ease": ease,
+        "customer_activity": columns["customer_log_orders_90d"],
+        "best_sellers": columns["log_penetration"],
+    }
+    return PairInputs(matrix, closed_form, baselines, list(columns))
+
+
+def block_fit(shop: Shop, customers: Ints) -> Fit:
+    """Fit of all items to a block of customers."""
+    return fit_of(shop.h, shop.affinity, customers)

@@ -1,0 +1,211 @@
+"""Who buys a product for the first time: active customers with products that they never bought."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import numpy.typing as npt
+
+from ml.affinity import learn
+from ml.calibration import IDENTITY, Platt, fit_platt
+from ml.cross_features import ACTIVE_DAYS, RETRIEVED, Candidates, PairInputs, Shop, block_fit, candidates, inputs
+from ml.history import Bools, Floats, History, Ints, contains, group_ends, group_starts, tally
+from ml.lifetime_value import order_chance
+from ml.pair_model import MAX_TRAINING_ROWS, Basis, Examples, Predictor, choose, fit_logistic, sample, windows
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+BEST = 50
+SEGMENT_CANDIDATES = 100
+CANDIDATE_DAYS = 90.0
+BLOCK_PAIRS = 400_000
+MAX_BLOCK = 1_000
+MAX_TRAINING_CUSTOMERS = 10_000
+MAX_LATEST_PAIRS = 600_000
+ROWS_PER_WINDOW = 2 * MAX_TRAINING_ROWS // 4
+
+
+@dataclass(frozen=True)
+class Scope:
+    """Which pairs are wanted.
+
+    listed: product codes that every active customer is scored on; None takes the SEGMENT_CANDIDATES products
+        with most buyers in the last CANDIDATE_DAYS, at every moment anew.
+    allowed: per product code, whether it may appear at all.
+    retrieve: also look for each customer's BEST products among all allowed ones.
+    keep_listed: keep every listed pair; otherwise only each customer's BEST pairs are kept.
+    """
+
+    listed: Ints | None
+    allowed: Bools
+    retrieve: bool
+    keep_listed: bool
+
+    def listed_at(self, h: History) -> Ints:
+        """The listed products as seen at one moment."""
+        if self.listed is not None:
+            return self.listed
+        return segment_candidates(h, self.allowed)
+
+
+@dataclass(frozen=True)
+class CrossSell:
+    """One row per scored pair (codes), sorted by customer and product."""
+
+    customer: Ints
+    product: Ints
+    probability: Floats
+    basis: npt.NDArray[np.str_]
+
+
+def segment_candidates(h: History, allowed: Bools) -> Ints:
+    """The allowed products with most distinct buyers in the last 90 days, best first."""
+    recent = tally(h.pair_product, h.n_products, h.pair_last >= h.until - CANDIDATE_DAYS)
+    recent = np.where(allowed, recent, 0)
+    order = np.lexsort((np.arange(h.n_products), -recent))
+    return order[recent[order] > 0][:SEGMENT_CANDIDATES]
+
+
+def blocks(shop: Shop, customers: Ints, scope: Scope) -> Iterator[tuple[Candidates, PairInputs]]:
+    """Candidates and their inputs, block of customers by block, so that memory stays flat."""
+    listed = scope.listed_at(shop.h)
+    size = int(np.clip(BLOCK_PAIRS // (len(listed) + RETRIEVED), 1, MAX_BLOCK))
+    for start in range(0, len(customers), size):
+        block = customers[start : start + size]
+        fit = block_fit(shop, block)
+        found = candidates(shop, block, listed, fit, scope.allowed if scope.retrieve else None)
+        yield found, inputs(shop, block, fit, found.customer, found.product)
+
+
+def _shop(h: History, horizon: float, scope: Scope) -> Shop:
+    wanted = np.zeros(h.n_products, dtype=bool)
+    wanted[scope.listed_at(h)] = True
+    return Shop(h, learn(h, wanted), horizon)
+
+
+def _examples(
+    h: History, moment: float, horizon: float, scope: Scope, customers_limit: int, rows_limit: int | None, seed: int
+) -> tuple[Examples, Bools] | None:
+    """Labelled candidates at one moment, and which of them were listed; None if there are none.
+
+    Customers beyond customers_limit are left out at random. With rows_limit negatives are drawn and weighted.
+    """
+    known = h.before(moment)
+    active = known.active(ACTIVE_DAYS)
+    customers = active[sample(len(active), customers_limit, seed)]
+    shop = _shop(known, horizon, scope)
+    bought = h.bought_between(moment, moment + horizon)
+    rng = np.random.default_rng(seed)
+    expected_rows = len(customers) * (len(scope.listed_at(known)) + (RETRIEVED if scope.retrieve else 0))
+    share = 1.0 if rows_limit is None else min(1.0, rows_limit / max(expected_rows, 1))
+    parts, listed = [], []
+    for found, described in blocks(shop, customers, scope):
+        label = contains(bought, known.key(found.customer, found.product))
+        drawn = label | (rng.random(len(label)) < share)
+        weight = np.where(label, 1.0, 1.0 / share)
+        whole = Examples(
+            found.customer, found.product, described.features, described.closed_form, label, weight,
+            described.baselines,
+        )  # fmt: skip
+        parts.append(whole.take(drawn))
+        listed.append(found.listed[drawn])
+    if not parts:
+        return None
+    return _join(parts), np.concatenate(listed)
+
+
+def _join(parts: list[Examples]) -> Examples:
+    return Examples(
+        np.concatenate([part.customer for part in parts]),
+        np.concatenate([part.product for part in parts]),
+        np.concatenate([part.features for part in parts]),
+        np.concatenate([part.closed_form for part in parts]),
+        np.concatenate([part.label for part in parts]),
+        np.concatenate([part.weight for part in parts]),
+        {name: np.concatenate([part.baselines[name] for part in parts]) for name in parts[0].baselines},
+    )
+
+
+def best_of_each(customer: Ints, score: Floats, product: Ints, best: int = BEST) -> Bools:
+    """Mark each customer's `best` highest scores; ties go to the smaller product code."""
+    order = np.lexsort((product, -score, customer))
+    starts = group_starts(customer[order])
+    rank = np.arange(len(order)) - np.repeat(starts, (group_ends(starts, len(order)) - starts))
+    marked = np.zeros(len(customer), dtype=bool)
+    marked[order] = rank < best
+    return marked
+
+
+@dataclass(frozen=True)
+class _Fitted:
+    """The predictor, and the curve for pairs that were retrieved: being chosen as best, they need their own."""
+
+    predictor: Predictor
+    retrieved: Platt
+
+
+def _fit(h: History, horizon: float, scope: Scope, seed: int) -> tuple[_Fitted, dict[str, Any]]:
+    plan = windows(h.begins, h.until, horizon)
+    training = []
+    for moment in plan.training:
+        found = _examples(h, moment, horizon, scope, MAX_TRAINING_CUSTOMERS, ROWS_PER_WINDOW, seed)
+        if found is not None:
+            training.append(found)
+    latest = None
+    if plan.latest > h.begins:
+        width = len(scope.listed_at(h)) + RETRIEVED
+        latest = _examples(h, plan.latest, horizon, scope, max(1, MAX_LATEST_PAIRS // width), None, seed)
+    logistic = fit_logistic([part for part, _ in training])
+
+    def served(part: Examples, listed: Bools) -> Examples:
+        """The pairs among which the choice is made and the main curve fitted."""
+        if scope.keep_listed:
+            return part.take(listed)
+        score = logistic.score(part.features) if logistic else part.closed_form
+        return part.take(best_of_each(part.customer, score, part.product))
+
+    predictor, card = choose(
+        logistic,
+        served(*latest) if latest else None,
+        # Negatives of training windows are drawn, so a ranking among them is not the one that is served.
+        served(*training[0]) if training and scope.keep_listed else None,
+        IDENTITY,
+    )
+    card["training_pairs"] = sum(len(part.label) for part, _ in training)
+    retrieved = predictor.curve
+    if latest is not None and scope.keep_listed and scope.retrieve and predictor.basis != "prior":
+        part, listed = latest
+        score = predictor.score(part.features, part.closed_form)
+        chosen = best_of_each(part.customer, score, part.product) & ~listed
+        retrieved = fit_platt(score[chosen], part.label[chosen], part.weight[chosen]) or predictor.curve
+    return _Fitted(predictor, retrieved), card
+
+
+def predict_cross_sell(h: History, horizon: float, scope: Scope, seed: int) -> tuple[CrossSell, dict[str, Any]]:
+    """Fit on earlier windows, calibrate on the latest complete one, score the wanted pairs now."""
+    fitted, card = _fit(h, horizon, scope, seed)
+    predictor = fitted.predictor
+    shop = _shop(h, horizon, scope)
+    ceiling = order_chance(h, horizon) if predictor.basis == "prior" else np.ones(h.n_customers)
+    customers, products, chances = [], [], []
+    for found, described in blocks(shop, h.active(ACTIVE_DAYS), scope):
+        score = predictor.score(described.features, described.closed_form)
+        kept = found.listed & scope.keep_listed
+        if scope.retrieve or not scope.keep_listed:
+            kept = kept | best_of_each(found.customer, score, found.product)
+        chance = predictor.curve.probability(score)
+        chance = np.where(found.listed, chance, fitted.retrieved.probability(score))
+        chance = np.minimum(chance, ceiling[found.customer])
+        customers.append(found.customer[kept])
+        products.append(found.product[kept])
+        chances.append(chance[kept])
+        card.setdefault("features", described.names)
+    if not customers:
+        nothing = np.zeros(0, dtype=np.int64)
+        return CrossSell(nothing, nothing, np.zeros(0), np.zeros(0, dtype=np.str_)), card
+    customer, product = np.concatenate(customers), np.concatenate(products)
+    basis: Basis = predictor.basis
+    return CrossSell(customer, product, np.concatenate(chances), np.full(len(customer), basis)), card

@@ -1,0 +1,304 @@
+"""A shop's purchases as flat, sorted arrays, cut at a moment: what every predictor looks at.
+
+Nothing here sees a row at or after the moment it is cut at, and nothing depends on the order in which rows
+arrive: rows are put into one canonical order before anything is added up, so that sums agree to the last bit.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import pandas as pd
+
+Floats = npt.NDArray[np.float64]
+Matrix = npt.NDArray[np.float32]  # wide tables of model inputs, at half the memory
+Ints = npt.NDArray[np.int64]
+Bools = npt.NDArray[np.bool_]
+
+MICROSECONDS_PER_DAY = 86_400_000_000
+LINE_COLUMNS = ("customer_no", "order_id", "ordered_at", "product_no", "quantity", "unit_price")
+
+
+def days(moments: Any) -> Floats:
+    """Days since 1970 in UTC, with fractions; naive times are taken as UTC."""
+    index = pd.DatetimeIndex(pd.to_datetime(moments))
+    index = index.tz_localize("UTC") if index.tz is None else index.tz_convert("UTC")
+    values: Floats = index.as_unit("us").asi8.astype(np.float64) / MICROSECONDS_PER_DAY
+    return values
+
+
+def moments(day: Floats) -> pd.DatetimeIndex:
+    """The UTC moments (microseconds) of `days`, NaN as NaT."""
+    micros = np.where(np.isnan(day), 0.0, np.round(day * MICROSECONDS_PER_DAY)).astype(np.int64)
+    index = pd.DatetimeIndex(micros.astype("datetime64[us]"), tz="UTC")
+    return pd.DatetimeIndex(index.where(~np.isnan(day)))
+
+
+def group_starts(*keys: npt.NDArray[Any]) -> Ints:
+    """Where a new group begins in arrays that are sorted by these keys."""
+    size = len(keys[0])
+    if size == 0:
+        return np.zeros(0, dtype=np.int64)
+    changed = np.zeros(size, dtype=bool)
+    changed[0] = True
+    for key in keys:
+        changed[1:] |= key[1:] != key[:-1]
+    return np.flatnonzero(changed)
+
+
+def group_ends(starts: Ints, size: int) -> Ints:
+    """Where each group ends (exclusive)."""
+    return np.append(starts[1:], size)[: len(starts)].astype(np.int64)
+
+
+def tally(codes: Ints, size: int, weight: Floats | Bools | None = None) -> Floats:
+    """Sum of weights (or count) per code in 0..size-1."""
+    total: Floats = np.bincount(codes, weights=weight, minlength=size).astype(np.float64)
+    return total
+
+
+def sums(values: npt.NDArray[Any], starts: Ints) -> Floats:
+    """Sum of each group; an empty array has no groups."""
+    if len(starts) == 0:
+        return np.zeros(0)
+    total: Floats = np.add.reduceat(values.astype(np.float64), starts)
+    return total
+
+
+def contains(sorted_keys: Ints, keys: Ints) -> Bools:
+    """Which of `keys` stand in `sorted_keys`."""
+    if len(sorted_keys) == 0:
+        return np.zeros(len(keys), dtype=bool)
+    place = np.minimum(np.searchsorted(sorted_keys, keys), len(sorted_keys) - 1)
+    found: Bools = sorted_keys[place] == keys
+    return found
+
+
+@dataclass(frozen=True)
+class History:
+    """Purchases before `until`: one row per (customer, order, product), sorted by customer, product, time.
+
+    customer, product, order are dense codes: into `customer_no`, `product_no`, and the order arrays, which
+    are sorted by customer and time. category holds one code per product. Times are days since 1970, UTC.
+    """
+
+    until: float
+    customer_no: npt.NDArray[np.int32]
+    product_no: npt.NDArray[np.int32]
+    category: Ints
+    customer: Ints
+    product: Ints
+    order: Ints
+    day: Floats
+    quantity: Floats
+    value: Floats
+    discount: Floats
+    order_customer: Ints
+    order_day: Floats
+    order_value: Floats
+    order_items: Floats
+
+    @property
+    def n_customers(self) -> int:
+        """How many customers the codes reach, with or without a purchase before `until`."""
+        return len(self.customer_no)
+
+    @property
+    def n_products(self) -> int:
+        """How many products the codes reach."""
+        return len(self.product_no)
+
+    @property
+    def begins(self) -> float:
+        """Day of the first order; `until` if there is none."""
+        return float(self.order_day.min()) if len(self.order_day) else self.until
+
+    @cached_property
+    def pair_starts(self) -> Ints:
+        """First row of each (customer, product) pair."""
+        return group_starts(self.customer, self.product)
+
+    @cached_property
+    def pair_customer(self) -> Ints:
+        """Customer of each pair."""
+        return self.customer[self.pair_starts]
+
+    @cached_property
+    def pair_product(self) -> Ints:
+        """Product of each pair."""
+        return self.product[self.pair_starts]
+
+    @cached_property
+    def pair_count(self) -> Floats:
+        """In how many orders the customer bought the product."""
+        return (group_ends(self.pair_starts, len(self.day)) - self.pair_starts).astype(np.float64)
+
+    @cached_property
+    def pair_first(self) -> Floats:
+        """Day of the pair's first purchase."""
+        return self.day[self.pair_starts]
+
+    @cached_property
+    def pair_last(self) -> Floats:
+        """Day of the pair's last purchase."""
+        return self.day[self.pair_starts + self.pair_count.astype(np.int64) - 1]
+
+    @cached_property
+    def pair_keys(self) -> Ints:
+        """Sorted keys customer * products + product of all pairs."""
+        return self.pair_customer * self.n_products + self.pair_product
+
+    def key(self, customer: Ints, product: Ints) -> Ints:
+        """The pair key of codes."""
+        return customer * self.n_products + product
+
+    def last_order(self) -> Floats:
+        """Day of each customer's last order, -inf without one."""
+        last = np.full(self.n_customers, -np.inf)
+        np.maximum.at(last, self.order_customer, self.order_day)
+        return last
+
+    def active(self, within_days: float) -> Ints:
+        """Codes of the customers with an order in the last `within_days` before `until`."""
+        return np.flatnonzero(self.last_order() >= self.until - within_days)
+
+    def before(self, day: float) -> History:
+        """The same shop as it stood at `day`: later purchases and orders are gone, codes stay."""
+        if day >= self.until:
+            return self
+        rows, orders = self.day < day, self.order_day < day
+        renumber = np.cumsum(orders) - 1
+        return History(
+            until=day,
+            customer_no=self.customer_no,
+            product_no=self.product_no,
+            category=self.category,
+            customer=self.customer[rows],
+            product=self.product[rows],
+            order=renumber[self.order[rows]],
+            day=self.day[rows],
+            quantity=self.quantity[rows],
+            value=self.value[rows],
+            discount=self.discount[rows],
+            order_customer=self.order_customer[orders],
+            order_day=self.order_day[orders],
+            order_value=self.order_value[orders],
+            order_items=self.order_items[orders],
+        )
+
+    def bought_between(self, start: float, end: float) -> Ints:
+        """Sorted pair keys with a purchase in [start, end)."""
+        rows = (self.day >= start) & (self.day < end)
+        return np.unique(self.key(self.customer[rows], self.product[rows]))
+
+
+def build_history(
+    lines: pd.DataFrame, products: pd.DataFrame | None, as_of: pd.Timestamp, also: Ints | None = None
+) -> History:
+    """Clean and sort order lines.
+
+    lines: customer_no, order_id, ordered_at (naive = UTC), product_no, quantity, unit_price (float), and
+        optionally product_type and discount (a positive amount off the line).
+    products: optionally product_no and product_type, which wins over the lines' own.
+    as_of: rows at or after it are ignored, before anything else is looked at.
+    also: product numbers that get a code even if nobody bought them.
+
+    A line without customer or product, with quantity <= 0 or with a price < 0 is no purchase. Lines of the
+    same order and product are one purchase. Raises ValueError naming the columns that `lines` lacks.
+    """
+    missing = sorted(set(LINE_COLUMNS) - set(lines.columns))
+    if missing:
+        raise ValueError(f"lines lacks the columns {missing}")
+    until = float(days([as_of])[0])
+    frame = lines.loc[days(lines["ordered_at"]) < until] if len(lines) else lines
+    quantity = frame["quantity"].to_numpy(dtype=np.float64, na_value=np.nan)
+    price = frame["unit_price"].to_numpy(dtype=np.float64, na_value=np.nan)
+    known = frame["customer_no"].notna().to_numpy() & frame["product_no"].notna().to_numpy()
+    frame = frame.loc[known & (quantity > 0) & (price >= 0)]
+    customer_no, customer = np.unique(frame["customer_no"].to_numpy(dtype=np.int32), return_inverse=True)
+    bought = frame["product_no"].to_numpy(dtype=np.int32)
+    extra = np.zeros(0, dtype=np.int32) if also is None else also.astype(np.int32)
+    product_no = np.unique(np.concatenate([bought, extra]))
+    rows = _rows(frame, customer.astype(np.int64), np.searchsorted(product_no, bought))
+    return _assemble(until, customer_no, product_no, _categories(frame, products, product_no), rows)
+
+
+def _rows(frame: pd.DataFrame, customer: Ints, product: Ints) -> dict[str, npt.NDArray[Any]]:
+    """The lines as arrays, with orders numbered by customer, time and id."""
+    codes, ids = pd.factorize(frame["order_id"], sort=False)
+    rank = np.argsort(np.argsort(np.asarray(ids), kind="stable"), kind="stable") if len(ids) else codes
+    order_id = rank[codes].astype(np.int64)
+    day = days(frame["ordered_at"])
+    by_order = np.lexsort((day, order_id, customer))
+    starts = group_starts(customer[by_order], order_id[by_order])
+    first_day = day[by_order][starts]
+    chronological = np.lexsort((order_id[by_order][starts], first_day, customer[by_order][starts]))
+    number = np.empty(len(starts), dtype=np.int64)
+    number[chronological] = np.arange(len(starts))
+    order = np.empty(len(day), dtype=np.int64)
+    order[by_order] = np.repeat(number, (group_ends(starts, len(day)) - starts))
+    quantity = frame["quantity"].to_numpy(dtype=np.float64)
+    value = frame["unit_price"].to_numpy(dtype=np.float64) * quantity
+    has_discount = "discount" in frame.columns
+    discount = frame["discount"].to_numpy(dtype=np.float64, na_value=0.0) if has_discount else np.zeros(len(day))
+    return {
+        "customer": customer,
+        "product": product.astype(np.int64),
+        "order": order,
+        "order_day": first_day[chronological],
+        "quantity": quantity,
+        "value": value,
+        "discount": np.maximum(np.nan_to_num(discount), 0.0),
+    }
+
+
+def _categories(frame: pd.DataFrame, products: pd.DataFrame | None, product_no: npt.NDArray[np.int32]) -> Ints:
+    """One category code per product, by product type; products without one share the empty type."""
+    types = np.full(len(product_no), "", dtype=object)
+    for source in (frame, products):
+        if source is not None and "product_type" in source.columns and "product_no" in source.columns:
+            named = source.loc[source["product_type"].notna(), ["product_no", "product_type"]]
+            # The smallest name, not the first row, so that the order of rows can't matter.
+            first = named.astype({"product_type": str}).groupby("product_no")["product_type"].min()
+            known = np.isin(product_no, first.index.to_numpy())
+            types[known] = first.reindex(product_no[known]).to_numpy(dtype=object)
+    return np.unique(types.astype(str), return_inverse=True)[1].astype(np.int64)
+
+
+def _assemble(
+    until: float,
+    customer_no: npt.NDArray[np.int32],
+    product_no: npt.NDArray[np.int32],
+    category: Ints,
+    rows: dict[str, npt.NDArray[Any]],
+) -> History:
+    """Lines to purchases and orders, in canonical order."""
+    keys = ("discount", "value", "quantity", "order", "product", "customer")
+    by_pair = np.lexsort(tuple(rows[name] for name in keys))
+    customer, product, order = (rows[name][by_pair] for name in ("customer", "product", "order"))
+    starts = group_starts(customer, product, order)
+    value, n_orders = rows["value"][by_pair], len(rows["order_day"])
+    order_customer = np.zeros(n_orders, dtype=np.int64)
+    order_customer[order] = customer
+    purchase_value, purchase_order = sums(value, starts), order[starts]
+    return History(
+        until=until,
+        customer_no=customer_no,
+        product_no=product_no,
+        category=category,
+        customer=customer[starts],
+        product=product[starts],
+        order=purchase_order,
+        day=rows["order_day"][purchase_order],
+        quantity=sums(rows["quantity"][by_pair], starts),
+        value=purchase_value,
+        discount=sums(rows["discount"][by_pair], starts),
+        order_customer=order_customer,
+        order_day=rows["order_day"],
+        order_value=tally(purchase_order, n_orders, purchase_value),
+        order_items=tally(purchase_order, n_orders),
+    )
