@@ -98,9 +98,7 @@ def details(path: models.SegmentPath) -> Json:
 def change(path: models.SegmentPath, body: models.ChangedSegment) -> Json:
     """Change name, description or rule; a new version is kept. 409: automatic segment or taken name."""
     number = segments.number(path.segment_id)
-    segments.change(
-        rooms(), current_shop(), number, name=body.name, rule=body.rule, description=body.description
-    )
+    segments.change(rooms(), current_shop(), number, name=body.name, rule=body.rule, description=body.description)
     return _details(number)
 
 
@@ -189,9 +187,7 @@ def list_exports(path: models.SegmentPath) -> Json:
 )
 def export_file(path: models.ExportPath) -> Response:
     """The CSV file of a logged download, streamed."""
-    filename, lines = export_segment.stream(
-        rooms(), current_shop(), segments.number(path.segment_id), path.export_id
-    )
+    filename, lines = export_segment.stream(rooms(), current_shop(), segments.number(path.segment_id), path.export_id)
     return _csv(filename, lines)
 
 
@@ -201,9 +197,7 @@ def export_file(path: models.ExportPath) -> Response:
 )
 def upload_report(path: models.UploadPath) -> Response:
     """What became of each row of an uploaded file, as CSV."""
-    filename, lines = upload_segment.report(
-        rooms(), current_shop(), segments.number(path.segment_id), path.upload_id
-    )
+    filename, lines = upload_segment.report(rooms(), current_shop(), segments.number(path.segment_id), path.upload_id)
     return _csv(filename, lines)
 
 

@@ -52,9 +52,7 @@ class SegmentQuery(BaseModel):
     search: str = Field(default="", max_length=120, description="In name or definition, ignoring case")
     source: list[Source] = Field(default_factory=list)
     include_empty: bool = Field(default=True, description="Segments that show a reason instead of members")
-    sort: Literal["name", "size", "reachable", "change", "net_share", "evaluated_at", "expected_buyers"] = (
-        "size"
-    )
+    sort: Literal["name", "size", "reachable", "change", "net_share", "evaluated_at", "expected_buyers"] = "size"
     order: Literal["asc", "desc"] = "desc"
     cursor: str | None = None
     limit: int = Field(default=50, ge=1, le=200)
@@ -211,9 +209,7 @@ class SegmentDetails(BaseModel):
     timezone: str
     evaluated_at: datetime | None
     watermark: datetime | None = Field(description="History was complete up to here")
-    next_flip_at: datetime | None = Field(
-        description="Earliest instant at which members change by time alone"
-    )
+    next_flip_at: datetime | None = Field(description="Earliest instant at which members change by time alone")
     duration_ms: int | None
     created_at: datetime
     updated_at: datetime
@@ -394,9 +390,7 @@ class UploadForm(BaseModel):
     segment_id: FormText | None = Field(default=None, description="The list to change; left out = a new one")
     mode: UploadMode = "replace"
     column: FormText | None = Field(default=None, description="Header of the column; left out = detected")
-    identifier: Literal["email", "customer_id"] | None = Field(
-        default=None, description="Left out = detected"
-    )
+    identifier: Literal["email", "customer_id"] | None = Field(default=None, description="Left out = detected")
 
 
 class UploadCheckForm(BaseModel):

@@ -1,0 +1,268 @@
+"""Leaf → DuckDB query. Text is built from the closed table of names; every value is a parameter.
+
+The queries read the lake's views (orders, order_lines, products, customers, events) and the run's
+(features, pairs, customer_values). They know nothing of groups: see `evaluate`.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+from app.domain.rules import names
+from app.domain.rules.windows import Span, span
+
+if TYPE_CHECKING:
+    from datetime import datetime
+    from zoneinfo import ZoneInfo
+
+    from app.domain.rules.tree import Attr, Did, Filter, Measure, Predict, Value, Window
+
+SYMBOLS = {"gt": ">", "gte": ">=", "lt": "<", "lte": "<=", "is": "=", "is_not": "<>", "eq": "=", "ne": "<>"}
+NUMERIC = frozenset({"number", "money", "share"})
+PAIR_KIND = {"buy_again": "repurchase", "buy_new": "cross_sell"}
+LOWER_LIST = "list_transform(coalesce({}, []), lambda x: lower(x))"
+
+
+@dataclass
+class Query:
+    """One statement and its parameters, in order."""
+
+    sql: str
+    values: list[Any] = field(default_factory=list)
+
+
+@dataclass(frozen=True)
+class When:
+    """The instant and zone that windows are relative to."""
+
+    as_of: datetime
+    zone: ZoneInfo
+
+
+def attribute_query(leaf: Attr, when: When) -> Query:
+    """(customer_no, hit) for customers whose value is known."""
+    known = _attribute(leaf.attr)
+    expression = known.column
+    if known.name.startswith("metafield.") and leaf.op in {"gt", "gte", "lt", "lte", "between"}:
+        expression = f"TRY_CAST({expression} AS DOUBLE)"
+    hit = attribute_hit("v", leaf, known, when)
+    return Query(
+        f"SELECT customer_no, {hit.sql} AS hit"
+        f" FROM (SELECT customer_no, {expression} AS v FROM {known.owner}) WHERE v IS NOT NULL",
+        hit.values,
+    )
+
+
+def attribute_hit(expression: str, leaf: Attr, known: names.Attribute, when: When) -> Query:
+    """The condition on a known value."""
+    if leaf.during is not None:
+        return _within(expression, span(leaf.during, when.as_of, when.zone, future=True))
+    kind = known.type
+    if kind == "text" and leaf.op in {"gt", "gte", "lt", "lte", "between"}:
+        kind = "number"
+    return comparison(expression, leaf.op or "set", leaf.value, kind)
+
+
+def absent_query(leaf: Attr, when: When) -> Query | None:
+    """Whether a customer unknown to the attribute's owner matches; None where that is a missing value."""
+    known = _attribute(leaf.attr)
+    if known.nullable:
+        return None
+    hit = attribute_hit("v", leaf, known, when)
+    literal = "CAST([] AS VARCHAR[])" if known.type == "list" else f"CAST({known.absent} AS BIGINT)"
+    return Query(f"SELECT {hit.sql} FROM (SELECT {literal} AS v)", hit.values)
+
+
+def did_query(leaf: Did, when: When) -> Query:
+    """(customer_no, n, first_at in microseconds) for customers with at least one such event."""
+    event = names.EVENTS[leaf.event]
+    if event.source == "events":
+        return _mail_events(event, leaf, when)
+    tables: set[str] = {names.FIELDS[item.attr].table for item in leaf.where}
+    by_line = bool(tables & names.LINE_TABLES)
+    query = Query("")
+    conditions = [event.condition, "o.customer_no IS NOT NULL"]
+    if by_line:
+        conditions.append("l.counts")
+    _window(conditions, query, event.at, leaf.during, when)
+    _filters(conditions, query, leaf.where)
+    query.sql = (
+        f"SELECT o.customer_no, count(DISTINCT o.order_id) AS n, min(epoch_us({event.at})) AS first_at"
+        f" FROM orders o{_joins(tables, by_line=by_line)} WHERE {' AND '.join(conditions)} GROUP BY o.customer_no"
+    )
+    return query
+
+
+def measure_query(leaf: Measure, when: When) -> Query:
+    """(customer_no, v, first_at) for customers with at least one event that is measured."""
+    measured = names.MEASURES[f"{leaf.event}.{leaf.field}"]
+    tables: set[str] = {names.FIELDS[item.attr].table for item in leaf.where}
+    if measured.column.startswith("p."):
+        tables.add("products")
+    query = Query("")
+    conditions = ["o.counts", "o.customer_no IS NOT NULL", measured.condition]
+    _window(conditions, query, "o.processed_at", leaf.during, when)
+    _filters(conditions, query, leaf.where)
+    source = f"FROM orders o{_joins(tables, by_line=True)} WHERE {' AND '.join(conditions)}"
+    if leaf.function == "distinct":
+        query.sql = (
+            f"SELECT o.customer_no, count(DISTINCT {measured.column}) AS v,"
+            f" min(epoch_us(o.processed_at)) AS first_at {source} GROUP BY o.customer_no"
+        )
+    else:
+        query.sql = (
+            f"SELECT customer_no, CAST({leaf.function}(v) AS DOUBLE) AS v, min(first_at) AS first_at FROM"
+            f" (SELECT o.customer_no, o.order_id, coalesce(sum({measured.column}), 0) AS v,"
+            f" min(epoch_us(o.processed_at)) AS first_at {source} GROUP BY o.customer_no, o.order_id)"
+            " GROUP BY customer_no"
+        )
+    return query
+
+
+def predict_query(leaf: Predict, when: When) -> Query:
+    """(customer_no, hit) for customers who have the prediction."""
+    if leaf.during is not None:
+        hit = _within("next_order_at", span(leaf.during, when.as_of, when.zone, future=True))
+        return Query(
+            f"SELECT customer_no, {hit.sql} AS hit FROM customer_values WHERE next_order_at IS NOT NULL",
+            hit.values,
+        )
+    symbol = SYMBOLS[leaf.op or "gte"]
+    if leaf.what in PAIR_KIND:
+        return Query(
+            f"SELECT a.customer_no, a.probability {symbol} ? AS hit FROM pairs a"
+            " WHERE a.kind = ? AND a.probability IS NOT NULL AND a.product_no IN"
+            " (SELECT product_no FROM products WHERE product_id = CAST(? AS BIGINT))",
+            [leaf.value, PAIR_KIND[leaf.what], leaf.product],
+        )
+    column = "value_12m" if leaf.what == "value" else f"1 - p_order_{leaf.horizon}"
+    return Query(
+        f"SELECT customer_no, v {symbol} ? AS hit FROM (SELECT customer_no, {column} AS v FROM customer_values)"
+        " WHERE v IS NOT NULL",
+        [leaf.value],
+    )
+
+
+def date_query(name: str) -> Query:
+    """(customer_no, moment in microseconds) for customers who have the date."""
+    known = _attribute(name)
+    return Query(
+        f"SELECT customer_no, epoch_us({known.column}) AS moment FROM {known.owner} WHERE {known.column} IS NOT NULL"
+    )
+
+
+def comparison(expression: str, op: str, value: Value, kind: str) -> Query:  # noqa: PLR0911 - one per operator
+    """A condition that is true or false, never null, where `expression` is not null."""
+    if kind == "list":
+        return _list_comparison(expression, op, value)
+    if op in {"set", "unset"}:
+        return Query("true" if op == "set" else "false")
+    if op in {"true", "false"}:
+        return Query(f"({expression}) = {op}")
+    if op == "between" and isinstance(value, tuple):
+        return Query(f"{expression} BETWEEN ? AND ?", list(value))
+    if op in {"in", "not_in"} and isinstance(value, tuple):
+        return _membership(expression, op, value, kind)
+    if kind in NUMERIC:
+        return Query(f"{expression} {SYMBOLS[op]} ?", [value])
+    folded, given = (expression, "?") if kind == "product" else (f"lower({expression})", "lower(?)")
+    match op:
+        case "contains" | "not_contains":
+            sql = f"contains({folded}, {given})"
+            return Query(f"NOT {sql}" if op == "not_contains" else sql, [value])
+        case "starts":
+            return Query(f"starts_with({folded}, {given})", [value])
+        case "ends":
+            return Query(f"ends_with({folded}, {given})", [value])
+        case _:
+            return Query(f"{folded} {SYMBOLS[op]} {given}", [value])
+
+
+def _membership(expression: str, op: str, value: tuple[Any, ...], kind: str) -> Query:
+    word = "NOT IN" if op == "not_in" else "IN"
+    if kind in NUMERIC:
+        return Query(f"{expression} {word} (SELECT unnest(CAST(? AS DOUBLE[])))", [list(value)])
+    if kind == "product":
+        return Query(f"{expression} {word} (SELECT unnest(CAST(? AS VARCHAR[])))", [list(value)])
+    values = "(SELECT lower(t.x) FROM (SELECT unnest(CAST(? AS VARCHAR[])) AS x) t)"
+    return Query(f"lower({expression}) {word} {values}", [list(value)])
+
+
+def _list_comparison(expression: str, op: str, value: Value) -> Query:
+    folded = LOWER_LIST.format(expression)
+    match op:
+        case "set" | "unset":
+            return Query(f"len({folded}) {'>' if op == 'set' else '='} 0")
+        case "contains" | "not_contains":
+            sql = (
+                f"len(list_filter({folded}, lambda x: contains(x, lower(?)))) {'=' if op == 'not_contains' else '>'} 0"
+            )
+            return Query(sql, [value])
+        case "in" | "not_in" if isinstance(value, tuple):
+            sql = f"list_has_any({folded}, {LOWER_LIST.format('CAST(? AS VARCHAR[])')})"
+            return Query(f"NOT {sql}" if op == "not_in" else sql, [list(value)])
+        case _:
+            sql = f"list_contains({folded}, lower(?))"
+            return Query(f"NOT {sql}" if op == "is_not" else sql, [value])
+
+
+def _attribute(name: str) -> names.Attribute:
+    known = names.attribute(name)
+    if known is None:  # the parser refuses unknown names
+        raise ValueError(f"no attribute is called {name!r}")
+    return known
+
+
+def _within(expression: str, bounds: Span) -> Query:
+    conditions, values = ["true"], []
+    if bounds.start is not None:
+        conditions.append(f"{expression} >= ?")
+        values.append(bounds.start)
+    if bounds.end is not None:
+        conditions.append(f"{expression} < ?")
+        values.append(bounds.end)
+    return Query(f"({' AND '.join(conditions)})", values)
+
+
+def _window(conditions: list[str], query: Query, at: str, window: Window, when: When) -> None:
+    bounds = _within(at, span(window, when.as_of, when.zone))
+    conditions.append(bounds.sql)
+    query.values.extend(bounds.values)
+
+
+def _filters(conditions: list[str], query: Query, where: tuple[Filter, ...]) -> None:
+    for item in where:
+        known = names.FIELDS[item.attr]
+        hit = comparison(known.column, item.op, item.value, known.type)
+        negative = item.op in {"is_not", "not_in", "not_contains", "unset"}
+        conditions.append(f"coalesce({hit.sql}, {'true' if negative else 'false'})")
+        if item.op in {"set", "unset"} and known.type != "list":
+            conditions[-1] = f"{known.column} IS {'NOT ' if item.op == 'set' else ''}NULL"
+        query.values.extend(hit.values)
+
+
+def _joins(tables: set[str], *, by_line: bool) -> str:
+    sql = ""
+    if by_line:
+        sql += " JOIN order_lines l ON l.order_id = o.order_id"
+    if "products" in tables:
+        sql += " LEFT JOIN products p ON p.product_no = l.product_no"
+    if "order_money" in tables:
+        sql += (
+            " LEFT JOIN (SELECT order_id, sum(net_minor) AS net_minor, sum(total_minor) AS gross_minor"
+            " FROM order_lines WHERE NOT is_gift_card GROUP BY order_id) m ON m.order_id = o.order_id"
+        )
+    return sql
+
+
+def _mail_events(event: names.Event, leaf: Did, when: When) -> Query:
+    query = Query("")
+    conditions = [event.condition, "e.customer_no IS NOT NULL"]
+    _window(conditions, query, event.at, leaf.during, when)
+    _filters(conditions, query, leaf.where)
+    query.sql = (
+        f"SELECT e.customer_no, count(*) AS n, min(epoch_us({event.at})) AS first_at"
+        f" FROM events e WHERE {' AND '.join(conditions)} GROUP BY e.customer_no"
+    )
+    return query

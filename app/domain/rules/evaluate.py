@@ -1,0 +1,322 @@
+"""Rule → members. Leaves are queries or bitmaps, groups are bitmap algebra, logic is two-valued.
+
+Every customer of the universe is in or out: a positive operator is false on a missing value, a
+negative one is true on it, and `none` needs no positive partner.
+"""
+
+from __future__ import annotations
+
+import operator
+import time
+from array import array
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from pyroaring import BitMap
+
+from app.domain.rules import names
+from app.domain.rules.canonical import leaf_key
+from app.domain.rules.compile import (
+    Query,
+    When,
+    absent_query,
+    attribute_query,
+    date_query,
+    did_query,
+    measure_query,
+    predict_query,
+)
+from app.domain.rules.tree import (
+    NEGATIVE,
+    Attr,
+    Consent,
+    Did,
+    Group,
+    Leaf,
+    Measure,
+    Member,
+    Node,
+    Predict,
+    Reachable,
+    Rule,
+    Sample,
+    Window,
+    leaves,
+)
+from app.domain.rules.windows import expiry, next_midnight, span
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from zoneinfo import ZoneInfo
+
+    import duckdb
+
+COMPARE: dict[str, Callable[[Any, Any], Any]] = {
+    "eq": operator.eq,
+    "ne": operator.ne,
+    "gt": operator.gt,
+    "gte": operator.ge,
+    "lt": operator.lt,
+    "lte": operator.le,
+}
+TICKING = frozenset(
+    {
+        "orders.365d",
+        "spend.90d",
+        "spend.previous_90d",
+        "spend.trend",
+        "order.days_since",
+        "tenure.days",
+        "gap.ratio",
+    }
+)
+"""Attributes that change by time alone, at store midnight."""
+EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+
+
+@dataclass
+class World:
+    """What a rule is evaluated against.
+
+    connection: DuckDB with the lake's and the run's views.
+    universe:   all customers that are neither erased nor merged away.
+    as_of:      aware; later events are unknown.
+    reachable:  customers who can be mailed.
+    consent:    (channel, yes|no|pending) → customers.
+    segment:    reference in a rule → members; raises for an unknown one.
+    """
+
+    connection: duckdb.DuckDBPyConnection
+    universe: BitMap
+    as_of: datetime
+    zone: ZoneInfo
+    reachable: BitMap
+    consent: Callable[[str, str], BitMap]
+    segment: Callable[[str], BitMap]
+    cache: dict[str, Matched] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Matched:
+    """What one leaf selects.
+
+    missing: the part of `members` for whom the value is missing.
+    flip:    earliest instant at which the leaf can change by time alone.
+    """
+
+    members: BitMap
+    missing: BitMap
+    flip: datetime | None
+
+
+@dataclass(frozen=True)
+class LeafCount:
+    """One leaf's place and counts; `remaining` only for leaves and groups of a top group `all`."""
+
+    path: str
+    leaf: Leaf
+    count: int
+    missing: int
+    remaining: int | None
+
+
+@dataclass(frozen=True)
+class Evaluation:
+    """What a rule selects.
+
+    from_missing: members who would be out if missing values matched nothing.
+    next_flip:    earliest instant at which membership can change by time alone; None = never.
+    """
+
+    members: BitMap
+    reachable: int
+    leaves: list[LeafCount]
+    from_missing: BitMap
+    next_flip: datetime | None
+    seconds: float
+
+
+def evaluate(rule: Rule, world: World) -> Evaluation:
+    """Select the rule's members. Equal leaves run once per `world`."""
+    started = time.perf_counter()
+    found = leaves(rule.match)
+    matched = {path: _cached(leaf, world) for path, leaf in found}
+    members = _combine(rule.match, "match", {path: m.members for path, m in matched.items()}, world.universe)
+    strict = _combine(rule.match, "match", {path: m.members - m.missing for path, m in matched.items()}, world.universe)
+    flips = [m.flip for m in matched.values() if m.flip is not None]
+    remaining = _remaining(rule.match, {path: m.members for path, m in matched.items()}, world.universe)
+    return Evaluation(
+        members=members,
+        reachable=len(members & world.reachable),
+        leaves=[
+            LeafCount(path, leaf, len(matched[path].members), len(matched[path].missing), remaining.get(path))
+            for path, leaf in found
+        ],
+        from_missing=members - strict,
+        next_flip=min(flips, default=None),
+        seconds=time.perf_counter() - started,
+    )
+
+
+def matched_leaves(rule: Rule, world: World) -> list[tuple[str, Leaf, BitMap]]:
+    """Each leaf with whom it selects: for saying why a customer is in."""
+    return [(path, leaf, _cached(leaf, world).members) for path, leaf in leaves(rule.match)]
+
+
+def _combine(node: Node, path: str, matched: dict[str, BitMap], universe: BitMap) -> BitMap:
+    if not isinstance(node, Group):
+        return matched[path]
+    parts = [
+        _combine(child, f"{path}.{node.kind}[{position}]", matched, universe)
+        for position, child in enumerate(node.nodes)
+    ]
+    if node.kind == "all":
+        return BitMap.intersection(*parts)
+    joined = BitMap.union(*parts)
+    return joined if node.kind == "any" else universe - joined
+
+
+def _remaining(match: Node, matched: dict[str, BitMap], universe: BitMap) -> dict[str, int]:
+    """The running count along a top group `all`, by the path of the child that is a leaf."""
+    if not isinstance(match, Group) or match.kind != "all":
+        return {}
+    left, counts = universe, {}
+    for position, child in enumerate(match.nodes):
+        path = f"match.all[{position}]"
+        left = left & _combine(child, path, matched, universe)
+        last = leaves(child, path)[-1][0]
+        counts[last] = len(left)
+    return counts
+
+
+def _cached(leaf: Leaf, world: World) -> Matched:
+    key = leaf_key(leaf)
+    if key not in world.cache:
+        world.cache[key] = _match(leaf, world)
+    return world.cache[key]
+
+
+def _match(leaf: Leaf, world: World) -> Matched:
+    nobody = BitMap()
+    match leaf:
+        case Attr():
+            return _attr(leaf, world)
+        case Did():
+            return _did(leaf, world)
+        case Measure():
+            return _measure(leaf, world)
+        case Predict():
+            return _predict(leaf, world)
+        case Member():
+            members = world.segment(leaf.segment)
+        case Consent():
+            members = world.consent(leaf.channel, leaf.state)
+        case Reachable():
+            members = world.reachable
+        case Sample():
+            members = _sample(leaf, world)
+    return Matched(members & world.universe, nobody, None)
+
+
+def _attr(leaf: Attr, world: World) -> Matched:
+    when = When(world.as_of, world.zone)
+    query = attribute_query(leaf, when)
+    columns = _fetch(world, query.sql, query.values)
+    known = bitmap(columns["customer_no"]) & world.universe
+    hits = bitmap(columns["customer_no"][columns["hit"].astype(bool)]) & world.universe
+    others = world.universe - known
+    absent = absent_query(leaf, when)
+    missing = BitMap()
+    if absent is not None:
+        row = world.connection.execute(absent.sql, absent.values).fetchall()[0]
+        hits |= others if row[0] else BitMap()
+    elif (leaf.missing or ("match" if leaf.op in NEGATIVE else "skip")) == "match":
+        missing = others
+    attribute = names.attribute(leaf.attr)
+    owner = attribute.owner if attribute else ""
+    flip = None
+    if leaf.during is not None:
+        flip = _date_flip(leaf.attr, leaf.during, world)
+    elif leaf.attr in TICKING or owner == "customer_values":
+        flip = next_midnight(world.as_of, world.zone)
+    return Matched(hits | missing, missing, flip)
+
+
+def _date_flip(name: str, window: Window, world: World) -> datetime | None:
+    if window.kind in {"ever", "before", "between", "since"}:
+        return None
+    if window.span is None or window.span.unit != "h":
+        return next_midnight(world.as_of, world.zone)
+    columns = _fetch(world, *_parts(date_query(name)))
+    start = (span(window, world.as_of, world.zone).start or EPOCH) - EPOCH
+    inside = columns["moment"][columns["moment"] >= start // timedelta(microseconds=1)]
+    return _event_flip(window, inside, world)
+
+
+def _parts(query: Query) -> tuple[str, list[Any]]:
+    return query.sql, query.values
+
+
+def _did(leaf: Did, world: World) -> Matched:
+    query = did_query(leaf, When(world.as_of, world.zone))
+    columns = _fetch(world, query.sql, query.values)
+    compare = COMPARE[leaf.op]
+    hits = bitmap(columns["customer_no"][compare(columns["n"], leaf.n)]) & world.universe
+    if compare(0, leaf.n):
+        hits |= world.universe - bitmap(columns["customer_no"])
+    return Matched(hits, BitMap(), _event_flip(leaf.during, columns["first_at"], world))
+
+
+def _measure(leaf: Measure, world: World) -> Matched:
+    query = measure_query(leaf, When(world.as_of, world.zone))
+    columns = _fetch(world, query.sql, query.values)
+    compare = COMPARE[leaf.op]
+    hits = bitmap(columns["customer_no"][compare(columns["v"], leaf.value)]) & world.universe
+    others = world.universe - bitmap(columns["customer_no"])
+    missing = BitMap()
+    if leaf.function in {"sum", "distinct"}:  # of nothing they are 0; an average of nothing is missing
+        hits |= others if compare(0, leaf.value) else BitMap()
+    elif leaf.op in NEGATIVE:
+        missing = others
+    return Matched(hits | missing, missing, _event_flip(leaf.during, columns["first_at"], world))
+
+
+def _predict(leaf: Predict, world: World) -> Matched:
+    query = predict_query(leaf, When(world.as_of, world.zone))
+    columns = _fetch(world, query.sql, query.values)
+    hits = bitmap(columns["customer_no"][columns["hit"].astype(bool)]) & world.universe
+    missing = BitMap()
+    if leaf.op in NEGATIVE:
+        missing = world.universe - bitmap(columns["customer_no"])
+    return Matched(hits | missing, missing, next_midnight(world.as_of, world.zone))
+
+
+def _event_flip(window: Window, first_at: np.ndarray[Any, Any], world: World) -> datetime | None:
+    earliest = EPOCH + timedelta(microseconds=int(first_at.min())) if len(first_at) else None
+    return expiry(window, earliest, world.as_of, world.zone)
+
+
+def _sample(leaf: Sample, world: World) -> BitMap:
+    """The low 64 bits of MD5 of "salt:customer_no" decide, in ten-thousandths: the same for ever."""
+    numbers = np.fromiter(world.universe, dtype=np.uint32, count=len(world.universe))
+    limit = round(leaf.percent * 100)
+    world.connection.register("sample_universe", {"customer_no": numbers})
+    rows = world.connection.execute(
+        "SELECT customer_no FROM sample_universe"
+        " WHERE md5_number_lower(concat(?, ':', CAST(customer_no AS VARCHAR))) % 10000 < ?",
+        [leaf.salt, limit],
+    ).fetchnumpy()
+    world.connection.unregister("sample_universe")
+    return bitmap(np.asarray(rows["customer_no"]))
+
+
+def _fetch(world: World, sql: str, values: list[Any]) -> dict[str, np.ndarray[Any, Any]]:
+    columns = world.connection.execute(sql, values).fetchnumpy()
+    return {name: np.ma.getdata(column) for name, column in columns.items()}
+
+
+def bitmap(numbers: np.ndarray[Any, Any]) -> BitMap:
+    """A bitmap of customer numbers."""
+    return BitMap(array("I", np.ascontiguousarray(numbers, dtype=np.uint32).tobytes()))
