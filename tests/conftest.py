@@ -80,9 +80,22 @@ class _server:  # noqa: N801 - used as a context manager only
         self._run("initdb", "-D", str(data), "-U", "encore", "-A", "trust", "-E", "UTF8", "--locale=C.UTF-8")
         log = (self._folder.parent / f"{self._folder.name}.log").open("wb")
         self._process = subprocess.Popen(
-            [*self._as, str(self._binaries / "postgres"), "-D", str(data), "-h", "127.0.0.1", "-p", str(self._port),
-             "-k", str(self._folder), "-c", "fsync=on"],
-            stdout=log, stderr=log,
+            [
+                *self._as,
+                str(self._binaries / "postgres"),
+                "-D",
+                str(data),
+                "-h",
+                "127.0.0.1",
+                "-p",
+                str(self._port),
+                "-k",
+                str(self._folder),
+                "-c",
+                "fsync=on",
+            ],
+            stdout=log,
+            stderr=log,
         )
         log.close()
         url = f"postgresql+psycopg://encore@127.0.0.1:{self._port}/postgres"
@@ -147,7 +160,12 @@ def add_shop(store: Store, shop_id: int, domain: str) -> ShopContext:
     with store.operator_session() as session:
         session.add(
             Shop(
-                id=shop_id, domain=domain, name=domain, currency="USD", timezone="America/New_York", source="shopify",
+                id=shop_id,
+                domain=domain,
+                name=domain,
+                currency="USD",
+                timezone="America/New_York",
+                source="shopify",
                 installed_at=datetime(2026, 1, 1, tzinfo=UTC),
             )
         )

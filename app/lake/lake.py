@@ -11,13 +11,13 @@ from typing import TYPE_CHECKING
 from urllib.parse import unquote, urlsplit
 
 import duckdb
-import pyarrow as pa
 from deltalake import DeltaTable, write_deltalake
 from deltalake.exceptions import TableNotFoundError
 
 from app.lake.schemas import PARTITIONED, TABLES
 
 if TYPE_CHECKING:
+    import pyarrow as pa
     from collections.abc import Iterable, Mapping
     from pathlib import Path
 

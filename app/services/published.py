@@ -38,8 +38,14 @@ class PublishedRun:
 
 
 def latest_history(session: Session, ctx: ShopContext) -> Snapshot | None:
-    """The newest snapshot of any run: the history that a new refresh starts from."""
-    query = select(Snapshot).where(Snapshot.shop_id == ctx.shop_id).order_by(Snapshot.id.desc()).limit(1)
+    """The newest snapshot of an import: the history that a new refresh starts from."""
+    query = (
+        select(Snapshot)
+        .join(Run, (Run.shop_id == Snapshot.shop_id) & (Run.id == Snapshot.run_id))
+        .where(Snapshot.shop_id == ctx.shop_id, Run.kind == "import")
+        .order_by(Snapshot.id.desc())
+        .limit(1)
+    )
     return session.scalars(query).first()
 
 

@@ -1,0 +1,103 @@
+# Encore. `make run` shows it, `make test` checks it; both install what they need.
+
+SHELL := /bin/bash
+PYTHON ?= python3.11
+VENV := .venv
+BIN := $(VENV)/bin
+STAMPS := .make
+PIP := $(BIN)/python -m pip --disable-pip-version-check
+
+.PHONY: run test lint types contracts unit ui-test e2e kill-test bench bench-prediction lock openapi clean help ui shims schema
+
+help:
+	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /	/'
+
+run: $(STAMPS)/run ui shims schema ## Install everything, start the demo, print its address
+	@exec $(BIN)/python -m sandbox.demo $(ARGS)
+
+test: $(STAMPS)/test $(STAMPS)/system ui shims schema lint types contracts ui-test unit e2e ## Run every check and test
+
+$(STAMPS)/venv:
+	@mkdir -p $(STAMPS)
+	@command -v $(PYTHON) >/dev/null || { echo "Python 3.11 is missing: install it, or name it with PYTHON=..."; exit 1; }
+	$(PYTHON) -m venv $(VENV)
+	@touch $@
+
+$(STAMPS)/run: requirements/run.txt pyproject.toml | $(STAMPS)/venv
+	@echo "Installing Encore (once)"
+	@$(PIP) install --quiet --require-hashes -r requirements/run.txt
+	@$(PIP) install --quiet --no-deps --no-build-isolation -e .
+	@touch $@
+
+$(STAMPS)/test: requirements/test.txt $(STAMPS)/run
+	@$(PIP) install --quiet --require-hashes -r requirements/test.txt
+	@touch $@
+
+# Debian's PostgreSQL and Chromium, where we may install them.
+$(STAMPS)/system: tools/install_system.sh
+	@bash tools/install_system.sh
+	@touch $@
+
+embedded_ui/node_modules/.package-lock.json: embedded_ui/package-lock.json
+	@command -v npm >/dev/null || { echo "Node 20 with npm is missing: install it and try again."; exit 1; }
+	cd embedded_ui && npm ci --no-audit --no-fund --ignore-scripts
+
+embedded_ui/dist/.vite/manifest.json: embedded_ui/node_modules/.package-lock.json $(shell find embedded_ui/src -type f 2>/dev/null) embedded_ui/openapi.json embedded_ui/vite.config.ts
+	cd embedded_ui && npm run --silent build
+	@touch $@
+
+ui: embedded_ui/dist/.vite/manifest.json ## Build the embedded pages
+
+sandbox/shims/node_modules/.package-lock.json: sandbox/shims/package-lock.json
+	cd sandbox/shims && npm ci --no-audit --no-fund --ignore-scripts
+
+sandbox/shims/dist/polaris.js: sandbox/shims/node_modules/.package-lock.json $(shell find sandbox/shims/src -type f 2>/dev/null)
+	cd sandbox/shims && npm run --silent build
+	@touch $@
+
+shims: sandbox/shims/dist/polaris.js ## Build the stand-ins of Shopify's page scripts
+
+sandbox/vendor/node_modules/.package-lock.json: sandbox/vendor/package-lock.json
+	cd sandbox/vendor && npm ci --no-audit --no-fund --ignore-scripts
+
+schema: sandbox/vendor/node_modules/.package-lock.json ## Fetch Shopify's official API schema
+
+lint: $(STAMPS)/test ui
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	cd embedded_ui && npm run --silent lint
+
+types: $(STAMPS)/test ui
+	$(BIN)/mypy
+	cd embedded_ui && npm run --silent typecheck
+
+contracts: $(STAMPS)/test
+	$(BIN)/lint-imports
+
+ui-test: ui
+	cd embedded_ui && npm run --silent test
+
+unit: $(STAMPS)/test schema ## Python tests without a browser
+	$(BIN)/pytest -q -n 2 --dist loadfile -m "not browser" tests
+
+e2e: $(STAMPS)/test $(STAMPS)/system ui shims schema ## Tests in a real browser
+	$(BIN)/pytest -q -m browser tests
+
+kill-test: $(STAMPS)/test schema ## The long form of the crash tests
+	ENCORE_KILL_ROUNDS=20 $(BIN)/pytest -q -m "not browser" -k "killed or crash" tests
+
+bench: bench-prediction ## All benchmarks
+
+bench-prediction: $(STAMPS)/test ## Prediction quality against public baselines
+	$(BIN)/python -m benchmarks.prediction
+
+openapi: $(STAMPS)/run ## Write the OpenAPI document and the UI's types
+	$(BIN)/encore openapi --out embedded_ui/openapi.json
+	cd embedded_ui && npm run --silent types
+
+lock: $(STAMPS)/test ## Renew the lock files
+	$(BIN)/pip-compile -q --generate-hashes --no-emit-index-url --no-emit-find-links --no-emit-trusted-host --strip-extras --allow-unsafe --extra sandbox -o requirements/run.txt pyproject.toml
+	$(BIN)/pip-compile -q --generate-hashes --no-emit-index-url --no-emit-find-links --no-emit-trusted-host --strip-extras --allow-unsafe --extra sandbox --extra dev -c requirements/run.txt -o requirements/test.txt pyproject.toml
+
+clean: ## Remove what was built and the demo's data
+	rm -rf $(VENV) $(STAMPS) .encore embedded_ui/dist embedded_ui/node_modules sandbox/shims/dist sandbox/shims/node_modules sandbox/vendor/node_modules

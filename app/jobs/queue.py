@@ -1,0 +1,144 @@
+"""The durable record of background work, and claiming it.
+
+The row is the truth: a process that dies leaves `running` rows of an owner that no longer lives, and
+the next runner frees them. So every job must be safe to start again.
+"""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from sqlalchemy import select, update
+from sqlalchemy.exc import IntegrityError
+
+from app.services.shops import context_by_id
+from app.store.counters import allocate
+from app.store.models.shops import Job
+
+if TYPE_CHECKING:
+    from app.domain.clock import Clock
+    from app.domain.context import ShopContext
+    from app.services.rooms import Rooms
+    from app.store.session import Store
+
+MAX_ATTEMPTS = 3
+EXCLUSIVE = frozenset({"import", "import_changes", "refresh"})
+"""Jobs of which one shop runs only one at a time, in the order asked: they read what the other writes."""
+
+
+@dataclass(frozen=True)
+class Claim:
+    """One job that this runner must now run."""
+
+    shop_id: int
+    id: int
+    job: str
+    key: str
+
+
+class StoredJobs:
+    """A `JobQueue` in the operational store."""
+
+    def __init__(self, store: Store, clock: Clock) -> None:
+        self._store, self._clock = store, clock
+
+    def enqueue(self, ctx: ShopContext, job: str, key: str = "") -> int:
+        """Record a job; the same name and key twice while it waits is one job."""
+        try:
+            with self._store.session(ctx) as session:
+                waiting = session.scalars(
+                    select(Job.id).where(
+                        Job.shop_id == ctx.shop_id, Job.job == job, Job.key == key, Job.state.in_(("queued", "running"))
+                    )
+                ).first()
+                if waiting is not None:
+                    return waiting
+                row = Job(
+                    shop_id=ctx.shop_id,
+                    id=allocate(session, ctx.shop_id, "jobs"),
+                    job=job,
+                    key=key,
+                    state="queued",
+                    queued_at=self._clock.now(),
+                )
+                session.add(row)
+                session.flush()
+                return row.id
+        except IntegrityError:
+            # Another process recorded the same job between our look and our write.
+            with self._store.reading(ctx) as session:
+                return session.scalars(
+                    select(Job.id)
+                    .where(Job.shop_id == ctx.shop_id, Job.job == job, Job.key == key)
+                    .order_by(Job.id.desc())
+                ).one()
+
+
+def owner() -> str:
+    """The name of this process, told apart from a later one with the same number by its start time."""
+    return f"{os.getpid()}:{_started(os.getpid())}"
+
+
+def is_alive(name: str) -> bool:
+    """Whether the process that `owner` named still lives on this machine."""
+    pid, _, started = name.partition(":")
+    return bool(pid.isdigit()) and _started(int(pid)) == started
+
+
+def _started(pid: int) -> str:
+    try:
+        return Path(f"/proc/{pid}/stat").read_text(encoding="ascii").rsplit(")", 1)[1].split()[19]
+    except (OSError, IndexError):
+        return "gone"
+
+
+def claim(rooms: Rooms, limit: int) -> list[Claim]:
+    """Take up to `limit` waiting jobs for this process, oldest first, one exclusive job per shop."""
+    taken: list[Claim] = []
+    with rooms.store.operator_session() as session:
+        running = session.execute(select(Job.shop_id, Job.job).where(Job.state == "running")).all()
+        busy = {row.shop_id for row in running if row.job in EXCLUSIVE}
+        waiting = session.scalars(
+            select(Job).where(Job.state == "queued").order_by(Job.queued_at, Job.id).with_for_update(skip_locked=True)
+        ).all()
+        for job in waiting:
+            if len(taken) == limit:
+                break
+            if job.job in EXCLUSIVE:
+                if job.shop_id in busy:
+                    continue
+                busy.add(job.shop_id)
+            job.state, job.owner, job.started_at = "running", owner(), rooms.clock.now()
+            job.attempts += 1
+            taken.append(Claim(job.shop_id, job.id, job.job, job.key))
+    return taken
+
+
+def free_orphans(rooms: Rooms) -> int:
+    """Put jobs of dead processes back into the queue, or give up after the third try; returns how many."""
+    freed = 0
+    with rooms.store.operator_session() as session:
+        for job in session.scalars(select(Job).where(Job.state == "running")).all():
+            if job.owner is not None and is_alive(job.owner):
+                continue
+            freed += 1
+            if job.attempts >= MAX_ATTEMPTS:
+                job.state, job.error = "failed", "Stopped three times without ending."
+                job.finished_at = rooms.clock.now()
+            else:
+                job.state, job.owner = "queued", None
+    return freed
+
+
+def end(rooms: Rooms, done: Claim, error: str | None) -> None:
+    """Write down how a job ended."""
+    ctx = context_by_id(rooms, done.shop_id)
+    with rooms.store.session(ctx) as session:
+        session.execute(
+            update(Job)
+            .where(Job.shop_id == done.shop_id, Job.id == done.id)
+            .values(state="failed" if error else "done", error=error, finished_at=rooms.clock.now())
+        )

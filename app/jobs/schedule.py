@@ -1,0 +1,57 @@
+"""When things happen through the day; exactly one process runs this."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import structlog
+from apscheduler.executors.pool import ThreadPoolExecutor
+from apscheduler.schedulers.background import BackgroundScheduler
+
+from app.services.shops import active_shops
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from app.domain.context import ShopContext
+    from app.services.rooms import Rooms
+
+log = structlog.get_logger()
+
+CHANGES_MINUTES = 5
+REFRESH_HOURS = 4
+SENDING_SECONDS = 30
+WEBHOOK_SECONDS = 2
+
+
+def make_scheduler(
+    rooms: Rooms, process_webhooks: Callable[[], object], due_syncs: Callable[[ShopContext], list[str]]
+) -> BackgroundScheduler:
+    """The scheduler with all triggers, not started.
+
+    process_webhooks: handles what the inbox holds; due_syncs: job names of syncs that follow a schedule.
+    """
+    scheduler = BackgroundScheduler(
+        timezone="UTC",
+        executors={"default": ThreadPoolExecutor(4)},
+        job_defaults={"coalesce": True, "max_instances": 1, "misfire_grace_time": 60},
+    )
+
+    def each(job: str, *, only_connected: bool = False) -> None:
+        for ctx in active_shops(rooms):
+            if not only_connected or ctx.domain.endswith(".myshopify.com"):
+                rooms.jobs.enqueue(ctx, job)
+
+    def syncs() -> None:
+        for ctx in active_shops(rooms):
+            for name in due_syncs(ctx):
+                rooms.jobs.enqueue(ctx, "sync", name)
+
+    scheduler.add_job(
+        each, "interval", ["import_changes"], {"only_connected": True}, minutes=CHANGES_MINUTES, id="changes", jitter=20
+    )
+    scheduler.add_job(each, "interval", ["refresh"], hours=REFRESH_HOURS, id="refresh", jitter=300)
+    scheduler.add_job(each, "interval", ["plan_and_send"], seconds=SENDING_SECONDS, id="sending")
+    scheduler.add_job(syncs, "interval", minutes=15, id="syncs", jitter=60)
+    scheduler.add_job(process_webhooks, "interval", seconds=WEBHOOK_SECONDS, id="webhooks")
+    return scheduler

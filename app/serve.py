@@ -1,0 +1,51 @@
+"""The serving process: web threads, job runner, scheduler, and a clean end."""
+
+from __future__ import annotations
+
+import signal
+import threading
+from typing import TYPE_CHECKING
+
+import structlog
+from waitress.server import create_server
+
+from app import wiring
+
+if TYPE_CHECKING:
+    from types import FrameType
+
+    from app.wiring import Encore
+
+log = structlog.get_logger()
+
+
+def run(encore: Encore) -> None:
+    """Serve until SIGTERM or SIGINT; jobs that were running go on at the next start."""
+    settings = encore.settings
+    server = create_server(
+        wiring.web(encore), host=settings.host, port=settings.port, threads=settings.web_threads, ident="encore"
+    )
+    runner, scheduler = wiring.jobs(encore)
+    runner.start()
+    scheduler.start()
+    stopping = threading.Event()
+
+    def stop(_signal: int, _frame: FrameType | None) -> None:
+        if not stopping.is_set():
+            stopping.set()
+            # Closing from the handler would pull the socket map from under the running loop.
+            threading.Thread(target=server.close, daemon=True).start()
+
+    signal.signal(signal.SIGTERM, stop)
+    signal.signal(signal.SIGINT, stop)
+    log.info("serving", host=settings.host, port=settings.port)
+    try:
+        server.run()
+    except OSError:
+        if not stopping.is_set():
+            raise
+    finally:
+        scheduler.shutdown(wait=False)
+        runner.stop()
+        encore.rooms.store.close()
+        log.info("stopped")

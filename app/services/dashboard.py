@@ -1,0 +1,108 @@
+"""The dashboard's numbers: read from what the published run stored, never computed on a page load."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from sqlalchemy import select
+
+from app.services import runs
+from app.services.progress import status
+from app.services.published import published
+from app.services.refresh_shop import read_card
+from app.store.models.segments import Membership, MembershipChange, Segment
+
+if TYPE_CHECKING:
+    from sqlalchemy.orm import Session
+
+    from app.domain.context import ShopContext
+    from app.services.progress import Status
+    from app.services.published import PublishedRun
+    from app.services.rooms import Rooms
+
+STAGE_KEYS = ("auto:active", "auto:due", "auto:at_risk", "auto:lapsed", "auto:dormant")
+MOVERS = 5
+
+
+@dataclass(frozen=True)
+class Dashboard:
+    """One page's numbers; `summary` is empty before the first refresh."""
+
+    run: PublishedRun | None
+    summary: dict[str, Any]
+    reachable: int | None
+    stages: list[dict[str, Any]]
+    movers: list[dict[str, Any]]
+    status: Status
+    models: list[dict[str, str]]
+
+
+def dashboard(rooms: Rooms, ctx: ShopContext) -> Dashboard:
+    """Everything that the dashboard shows."""
+    run = published(rooms, ctx)
+    standing = status(rooms, ctx)
+    if run is None:
+        return Dashboard(None, {}, None, [], [], standing, [])
+    with rooms.store.reading(ctx) as session:
+        refreshed = runs.latest(session, ctx, "refresh", "done")
+        summary = dict(refreshed.detail.get("summary", {})) if refreshed else {}
+        rows = _segments(session, ctx, run.run_id)
+        changes = _changes(session, ctx, run.run_id)
+    by_key = {segment.key: (segment, membership) for segment, membership in rows}
+    stages = [_stage(*by_key[key], changes) for key in STAGE_KEYS if key in by_key]
+    return Dashboard(
+        run=run,
+        summary=summary,
+        reachable=summary.get("reachable"),
+        stages=stages,
+        movers=_movers(rows, changes),
+        status=standing,
+        models=_models(run),
+    )
+
+
+def _segments(session: Session, ctx: ShopContext, run_id: int) -> list[tuple[Segment, Membership]]:
+    query = (
+        select(Segment, Membership)
+        .join(Membership, (Membership.shop_id == Segment.shop_id) & (Membership.segment_id == Segment.id))
+        .where(Segment.shop_id == ctx.shop_id, Membership.run_id == run_id)
+    )
+    return [(row[0], row[1]) for row in session.execute(query)]
+
+
+def _changes(session: Session, ctx: ShopContext, run_id: int) -> dict[int, tuple[int, int]]:
+    query = select(MembershipChange).where(MembershipChange.shop_id == ctx.shop_id, MembershipChange.run_id == run_id)
+    return {row.segment_id: (row.entered_count, row.left_count) for row in session.scalars(query)}
+
+
+def _stage(segment: Segment, membership: Membership, changes: dict[int, tuple[int, int]]) -> dict[str, Any]:
+    moved = changes.get(segment.id)
+    return {
+        "segment_id": f"seg_{segment.id}",
+        "key": segment.key,
+        "name": segment.name,
+        "size": membership.size,
+        "change": moved[0] - moved[1] if moved else None,
+    }
+
+
+def _movers(rows: list[tuple[Segment, Membership]], changes: dict[int, tuple[int, int]]) -> list[dict[str, Any]]:
+    moved = [
+        {
+            "segment_id": f"seg_{segment.id}",
+            "name": segment.name,
+            "size": membership.size,
+            "entered": changes[segment.id][0],
+            "left": changes[segment.id][1],
+        }
+        for segment, membership in rows
+        if segment.id in changes and sum(changes[segment.id])
+    ]
+    return sorted(moved, key=lambda m: (-(m["entered"] + m["left"]), m["name"]))[:MOVERS]
+
+
+def _models(run: PublishedRun) -> list[dict[str, str]]:
+    card = read_card(run.dir) or {}
+    basis = card.get("basis", {})
+    return [{"kind": kind, "basis": basis[kind]} for kind in ("repurchase", "cross_sell") if kind in basis]

@@ -1,0 +1,268 @@
+"""Who is who: customer numbers, sealed contacts and consent, from what a source staged."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Any
+
+import pyarrow as pa
+from sqlalchemy import insert, select, update
+
+from app.lake.schemas import CUSTOMERS
+from app.store.counters import allocate
+from app.store.crypto import customer_subject
+from app.store.models.customers import ConsentEvent, Customer
+
+if TYPE_CHECKING:
+    import duckdb
+    from sqlalchemy.orm import Session
+
+    from app.domain.context import ShopContext
+    from app.services.rooms import Rooms
+
+LONG_AGO = datetime(1970, 1, 1, tzinfo=UTC)
+CONTACT = ("email", "phone", "first_name", "last_name", "address1", "city", "province", "country", "zip")
+SEALED_AS = {"province": "province_code", "country": "country_code"}
+
+
+def upsert_customers(rooms: Rooms, ctx: ShopContext, staged: duckdb.DuckDBPyConnection, source: str) -> None:
+    """Bring store rows of all staged customers and guests up to date, in one transaction.
+
+    Numbers are given in the order of Shopify's ids, guests in the order of their first order, so a
+    repeated import gives the same numbers. An older update never overwrites a newer one, and
+    consent changes only by a newer decision. A guest whose address now belongs to a registered
+    customer is merged into that customer.
+    """
+    with rooms.store.session(ctx) as session:
+        _upsert_known(session, rooms, ctx, staged, source)
+        _add_named_by_orders_only(session, rooms, ctx, staged)
+        _merge_registered_guests(session, ctx)
+        _add_guests(session, rooms, ctx, staged)
+
+
+def register_numbers(rooms: Rooms, ctx: ShopContext, staged: duckdb.DuckDBPyConnection) -> None:
+    """Make the tables `numbers` (shopify_id → customer_no) and `guest_numbers` (address → customer_no)."""
+    with rooms.store.reading(ctx) as session:
+        rows = session.execute(
+            select(Customer.customer_no, Customer.shopify_id, Customer.email_hash, Customer.merged_into).where(
+                Customer.shop_id == ctx.shop_id
+            )
+        ).all()
+    ids = [(r.shopify_id, r.merged_into or r.customer_no) for r in rows if r.shopify_id is not None]
+    by_hash = _numbers_by_hash([(r.customer_no, r.shopify_id, r.email_hash, r.merged_into) for r in rows])
+    addresses = [a for a, _ in _guest_addresses(staged)]
+    guests = [(a, by_hash[h]) for a in addresses if (h := rooms.vault.email_hash(a)) in by_hash]
+    _table(staged, "numbers", ("shopify_id", pa.int64()), ids)
+    _table(staged, "guest_numbers", ("address", pa.string()), guests)
+
+
+def lake_customers(
+    rooms: Rooms, ctx: ShopContext, staged: duckdb.DuckDBPyConnection, only: set[int] | None
+) -> pa.Table:
+    """Lake rows of staged customers and of guests; `only` limits guests to these numbers.
+
+    What a guest's rows say of place comes from the guest's latest staged order.
+    """
+    with rooms.store.reading(ctx) as session:
+        guests = session.execute(
+            select(Customer.customer_no, Customer.created_at, Customer.updated_at).where(
+                Customer.shop_id == ctx.shop_id,
+                Customer.shopify_id.is_(None),
+                Customer.merged_into.is_(None),
+                Customer.erased_at.is_(None),
+            )
+        ).all()
+    listed = [tuple(g) for g in guests if only is None or g.customer_no in only]
+    schema = pa.schema([CUSTOMERS.field(n) for n in ("customer_no", "created_at", "updated_at")])
+    columns = list(zip(*listed, strict=True)) or [(), (), ()]
+    staged.register(
+        "guest_rows", pa.table([pa.array(c, f.type) for c, f in zip(columns, schema, strict=True)], schema=schema)
+    )
+    rows = staged.execute("""
+        SELECT n.customer_no, 0::SMALLINT AS bucket, CAST(c.shopify_id AS VARCHAR) AS customer_id, c.created_at,
+               c.updated_at, c.city, c.province, c.country, c.language, c.tags, c.metafields, c.orders_count,
+               c.amount_spent_minor, c.rfm_group, NULL::VARCHAR AS gender, NULL::VARCHAR AS area_income
+        FROM stage_customers c JOIN numbers n USING (shopify_id)
+        UNION ALL
+        SELECT g.customer_no, 0::SMALLINT, NULL, g.created_at, g.updated_at, o.city, o.province, o.country, NULL,
+               []::VARCHAR[], MAP {}::MAP(VARCHAR, VARCHAR), coalesce(o.orders, 0), coalesce(o.spent, 0),
+               NULL, NULL, NULL
+        FROM guest_rows g LEFT JOIN (
+            SELECT m.customer_no, count(*) AS orders, sum(total_minor - refunded_minor)::BIGINT AS spent,
+                   arg_max(city, processed_at) AS city, arg_max(province, processed_at) AS province,
+                   arg_max(country, processed_at) AS country
+            FROM stage_orders JOIN guest_numbers m ON m.address = lower(trim(email))
+            WHERE shopify_customer_id IS NULL GROUP BY m.customer_no
+        ) o USING (customer_no)
+        ORDER BY 1""").to_arrow_table()
+    staged.unregister("guest_rows")
+    return rows
+
+
+def _upsert_known(
+    session: Session, rooms: Rooms, ctx: ShopContext, staged: duckdb.DuckDBPyConnection, source: str
+) -> None:
+    known = {
+        row.shopify_id: row
+        for row in session.scalars(
+            select(Customer).where(Customer.shop_id == ctx.shop_id, Customer.shopify_id.is_not(None))
+        )
+    }
+    rows = _dicts(staged, "SELECT * EXCLUDE (tags, metafields) FROM stage_customers ORDER BY shopify_id")
+    new = [row for row in rows if row["shopify_id"] not in known]
+    first = allocate(session, ctx.shop_id, "customers", len(new)) if new else 0
+    inserts = [{**_values(rooms, ctx, row, first + i), "shopify_id": row["shopify_id"]} for i, row in enumerate(new)]
+    events = [_event(ctx, v, v["email_consent"], source) for v in inserts]
+    if inserts:
+        session.execute(insert(Customer), inserts)
+    changes: list[dict[str, Any]] = []
+    for row in rows:
+        old = known.get(row["shopify_id"])
+        if old is None or old.erased_at is not None or row["updated_at"] < old.updated_at:
+            continue
+        values = _values(rooms, ctx, row, old.customer_no)
+        if _newer(old.email_consent_at, values["email_consent_at"]):
+            if old.email_consent != values["email_consent"]:
+                events.append(_event(ctx, values, values["email_consent"], source))
+        else:
+            for name in ("email_consent", "email_consent_at", "email_opt_in_level"):
+                values[name] = getattr(old, name)
+        changes.append(values)
+    if changes:
+        session.execute(update(Customer), changes)
+    if events:
+        start = allocate(session, ctx.shop_id, "consent_events", len(events))
+        session.execute(insert(ConsentEvent), [{**event, "id": start + i} for i, event in enumerate(events)])
+
+
+def _values(rooms: Rooms, ctx: ShopContext, row: dict[str, Any], customer_no: int) -> dict[str, Any]:
+    contact = {SEALED_AS.get(name, name): row[name] for name in CONTACT}
+    return {
+        "shop_id": ctx.shop_id,
+        "customer_no": customer_no,
+        "email_hash": rooms.vault.email_hash(row["email"]) if row["email"] else None,
+        "contact": rooms.vault.seal(ctx.shop_id, customer_subject(customer_no), contact),
+        "email_valid": bool(row["email"]) and bool(row["email_valid"]),
+        "email_consent": row["email_consent"],
+        "email_consent_at": row["email_consent_at"],
+        "email_opt_in_level": row["email_opt_in_level"],
+        "sms_consent": row["sms_consent"],
+        "open_tracking": row["open_tracking"],
+        "created_at": row["created_at"],
+        "updated_at": row["updated_at"],
+    }
+
+
+def _event(ctx: ShopContext, values: dict[str, Any], state: str, source: str) -> dict[str, Any]:
+    at = values["email_consent_at"] or values["updated_at"]
+    return {
+        "shop_id": ctx.shop_id, "customer_no": values["customer_no"], "channel": "email", "state": state, "at": at,
+        "source": source,
+    }  # fmt: skip
+
+
+def _newer(old: datetime | None, new: datetime | None) -> bool:
+    """Whether a consent decision of `new` may replace one of `old`; undated ones only replace undated ones."""
+    return old is None or (new is not None and new >= old)
+
+
+def _blank(rooms: Rooms, ctx: ShopContext, customer_no: int, email: str | None, at: datetime) -> dict[str, Any]:
+    """A customer of whom no more than perhaps an address is known, and who consented to nothing."""
+    row = dict.fromkeys((*CONTACT, "email_consent_at", "email_opt_in_level", "open_tracking"))
+    row |= {"email": email, "email_valid": email is not None, "email_consent": "NOT_SUBSCRIBED"}
+    row |= {"sms_consent": "NOT_SUBSCRIBED", "created_at": at, "updated_at": at}
+    return _values(rooms, ctx, row, customer_no)
+
+
+def _add_named_by_orders_only(
+    session: Session, rooms: Rooms, ctx: ShopContext, staged: duckdb.DuckDBPyConnection
+) -> None:
+    """Give numbers to customers whom orders name and the customer export did not hold (deleted, or just new)."""
+    named = staged.execute("""
+        SELECT shopify_customer_id, min(created_at) FROM stage_orders
+        WHERE shopify_customer_id IS NOT NULL GROUP BY 1 ORDER BY 1""").fetchall()
+    known = set(
+        session.scalars(
+            select(Customer.shopify_id).where(Customer.shop_id == ctx.shop_id, Customer.shopify_id.is_not(None))
+        )
+    )
+    missing = [(shopify_id, at) for shopify_id, at in named if shopify_id not in known]
+    if missing:
+        first = allocate(session, ctx.shop_id, "customers", len(missing))
+        rows = [
+            # Long ago: whatever the platform later says of this customer is newer.
+            {**_blank(rooms, ctx, first + i, None, at), "shopify_id": shopify_id, "updated_at": LONG_AGO}
+            for i, (shopify_id, at) in enumerate(missing)
+        ]
+        session.execute(insert(Customer), rows)
+
+
+def _merge_registered_guests(session: Session, ctx: ShopContext) -> None:
+    guests = session.scalars(
+        select(Customer).where(
+            Customer.shop_id == ctx.shop_id, Customer.shopify_id.is_(None), Customer.merged_into.is_(None)
+        )
+    ).all()
+    if not guests:
+        return
+    registered = select(Customer.email_hash, Customer.customer_no).where(
+        Customer.shop_id == ctx.shop_id, Customer.shopify_id.is_not(None), Customer.email_hash.is_not(None)
+    )
+    survivors = {
+        row.email_hash: row.customer_no for row in session.execute(registered.order_by(Customer.customer_no.desc()))
+    }
+    for guest in guests:
+        if guest.email_hash in survivors:
+            guest.merged_into = survivors[guest.email_hash]
+    session.flush()
+
+
+def _add_guests(session: Session, rooms: Rooms, ctx: ShopContext, staged: duckdb.DuckDBPyConnection) -> None:
+    addresses = _guest_addresses(staged)
+    hashes = {rooms.vault.email_hash(address): (address, at) for address, at in addresses}
+    known = set(
+        session.scalars(
+            select(Customer.email_hash).where(Customer.shop_id == ctx.shop_id, Customer.email_hash.is_not(None))
+        )
+    )
+    new = [(address, at) for digest, (address, at) in hashes.items() if digest not in known]
+    if new:
+        first = allocate(session, ctx.shop_id, "customers", len(new))
+        session.execute(
+            insert(Customer),
+            [{**_blank(rooms, ctx, first + i, address, at), "shopify_id": None} for i, (address, at) in enumerate(new)],
+        )
+
+
+def _guest_addresses(staged: duckdb.DuckDBPyConnection) -> list[tuple[str, datetime]]:
+    """Addresses of orders without a customer, with their first order's time, earliest first."""
+    rows = staged.execute("""
+        SELECT lower(trim(email)) AS address, min(processed_at) AS first_at, min(order_id) AS first_order
+        FROM stage_orders WHERE shopify_customer_id IS NULL AND email IS NOT NULL
+        GROUP BY 1 ORDER BY 2, 3""").fetchall()
+    return [(str(address), at) for address, at, _ in rows]
+
+
+def _numbers_by_hash(rows: list[tuple[int, int | None, str | None, int | None]]) -> dict[str, int]:
+    """Address hash → customer number: the registered customer before the guest, the older before the newer."""
+    found: dict[str, int] = {}
+    for number, _, digest, merged in sorted(rows, key=lambda r: (r[1] is None, r[0])):
+        if digest is not None:
+            found.setdefault(digest, merged or number)
+    return found
+
+
+def _dicts(connection: duckdb.DuckDBPyConnection, query: str) -> list[dict[str, Any]]:
+    cursor = connection.execute(query)
+    names = [column[0] for column in cursor.description or []]
+    return [dict(zip(names, row, strict=True)) for row in cursor.fetchall()]
+
+
+def _table(
+    connection: duckdb.DuckDBPyConnection, name: str, key: tuple[str, pa.DataType], rows: list[tuple[Any, int]]
+) -> None:
+    columns = list(zip(*rows, strict=True)) or [(), ()]
+    table = pa.table({key[0]: pa.array(columns[0], key[1]), "customer_no": pa.array(columns[1], pa.int32())})
+    connection.register("incoming", table)
+    connection.execute(f"CREATE OR REPLACE TABLE {name} AS SELECT * FROM incoming")
+    connection.unregister("incoming")

@@ -1,0 +1,219 @@
+"""Refresh: history → features → predictions → segments and memberships → recommendations, then publish.
+
+Every stage writes files of its run, or rows that only the publishing transaction makes visible, and
+may be repeated. A stage whose files exist is not computed again when a stopped refresh goes on.
+"""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from typing import TYPE_CHECKING, Any
+
+import orjson
+import pandas as pd
+import pyarrow as pa
+import pyarrow.parquet as pq
+import structlog
+
+from app.domain.money import exponent
+from app.errors import Unavailable
+from app.services import customer_features, evaluate_segments, recommendations, runs
+from app.services.published import PublishedRun, latest_history, open_run, published
+from app.store.counters import allocate
+from app.store.models.shops import Snapshot
+from ml.api import predict
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from datetime import datetime
+    from pathlib import Path
+
+    import duckdb
+
+    from app.domain.context import ShopContext
+    from app.services.rooms import Rooms
+
+log = structlog.get_logger()
+
+STEPS = ["features", "predictions", "segments", "recommendations"]
+HORIZON_DAYS = 30
+SEED = 20_260_101  # fixed: two refreshes of one snapshot give the same numbers
+PREDICTIONS_GOOD_FOR = timedelta(hours=20)
+PREDICTION_FILES = ("pairs", "associations", "customer_values", "base_rates")
+
+PURCHASES = """
+    SELECT l.customer_no, l.order_id, l.ordered_at, l.product_no, l.current_quantity AS quantity,
+           CAST(l.net_minor AS DOUBLE) / l.current_quantity / $unit AS unit_price, p.product_type,
+           CAST(l.discount_minor AS DOUBLE) / $unit AS discount
+    FROM order_lines l JOIN products p USING (product_no)
+    WHERE l.counts AND l.customer_no IS NOT NULL AND NOT p.is_gift_card AND l.ordered_at < $as_of"""
+
+
+def refresh(rooms: Rooms, ctx: ShopContext, as_of: datetime | None = None, *, force: bool = True) -> PublishedRun:
+    """Compute everything anew from the newest history and publish it.
+
+    as_of: later history is invisible; default now.
+    force: predict anew; otherwise predictions of less than 20 hours ago serve again, because a model
+           learns little from a few orders while segments must be right within minutes.
+
+    Raises Unavailable before the first import.
+    """
+    with rooms.store.reading(ctx) as session:
+        history = latest_history(session, ctx)
+    if history is None:
+        raise Unavailable("Nothing was imported yet.")
+    live = runs.begin(rooms, ctx, "refresh", "refresh", STEPS, as_of)
+    versions = {**history.tables, **_events(rooms, ctx)}
+    folder = rooms.lake.run_dir(ctx, live.id)
+    run = PublishedRun(live.id, live.as_of, versions, history.watermark, folder)
+    stages: dict[str, Callable[[], int]] = {
+        "features": lambda: _features(rooms, ctx, run),
+        "predictions": lambda: _predictions(rooms, ctx, run, force=force),
+        "segments": lambda: _segments(rooms, ctx, run),
+        "recommendations": lambda: _recommendations(rooms, ctx, run),
+    }
+    try:
+        for name, stage in stages.items():
+            runs.step(rooms, ctx, live.id, name, "running")
+            count = stage()
+            runs.step(rooms, ctx, live.id, name, "done", done=count, total=count, unit=name)
+        snapshot_id = _publish(rooms, ctx, run)
+    except Exception as fault:
+        runs.fail(rooms, ctx, live.id, str(fault))
+        raise
+    log.info("refresh_done", shop_id=ctx.shop_id, run_id=live.id)
+    return PublishedRun(run.run_id, run.as_of, run.versions, run.watermark, run.dir, snapshot_id)
+
+
+def _events(rooms: Rooms, ctx: ShopContext) -> dict[str, int]:
+    version = rooms.lake.version(ctx, "events")
+    return {} if version is None else {"events": version}
+
+
+def _features(rooms: Rooms, ctx: ShopContext, run: PublishedRun) -> int:
+    target = run.dir / "features.parquet"
+    if not target.exists():
+        part = target.with_suffix(".part")
+        connection = rooms.lake.connect(ctx, run.versions)
+        customer_features.build(connection, ctx, run.as_of, part)
+        connection.close()
+        part.replace(target)
+    return int(pq.read_metadata(target).num_rows)
+
+
+def _predictions(rooms: Rooms, ctx: ShopContext, run: PublishedRun, *, force: bool) -> int:
+    if not all((run.dir / f"{name}.parquet").exists() for name in PREDICTION_FILES):
+        before = None if force else published(rooms, ctx)
+        made_at = _made_at(before.dir) if before else None
+        if before is not None and made_at is not None and run.as_of - made_at < PREDICTIONS_GOOD_FOR:
+            _link(before.dir, run.dir)
+        else:
+            _predict(rooms, ctx, run)
+    return int(pq.read_metadata(run.dir / "pairs.parquet").num_rows)
+
+
+def _predict(rooms: Rooms, ctx: ShopContext, run: PublishedRun) -> None:
+    connection = rooms.lake.connect(ctx, run.versions)
+    unit = 10 ** exponent(ctx.currency)
+    lines = connection.execute(PURCHASES, {"unit": unit, "as_of": run.as_of}).to_arrow_table().to_pandas()
+    products = connection.execute(
+        "SELECT product_no, product_type, status = 'ACTIVE' AND NOT is_gift_card AS active FROM products"
+    ).to_arrow_table().to_pandas()
+    connection.close()
+    found = predict(lines, products, None, pd.Timestamp(run.as_of), HORIZON_DAYS, None, SEED)
+    card = {**found.card, "made_at": run.as_of.isoformat()}
+    (run.dir / "card.json").write_bytes(orjson.dumps(card, option=orjson.OPT_SERIALIZE_NUMPY, default=str))
+    frames = {
+        "associations": found.associations,
+        "customer_values": found.customers,
+        "base_rates": found.base_rates,
+        "pairs": found.pairs,
+    }
+    for name, frame in frames.items():
+        _write(frame, run.dir / f"{name}.parquet")
+
+
+def _write(frame: pd.DataFrame, target: Path) -> None:
+    part = target.with_suffix(".part")
+    pq.write_table(pa.Table.from_pandas(frame, preserve_index=False), part, compression="zstd")
+    part.replace(target)
+
+
+def _made_at(folder: Path) -> datetime | None:
+    card = read_card(folder)
+    return pd.Timestamp(card["made_at"]).to_pydatetime() if card else None
+
+
+def read_card(folder: Path) -> dict[str, Any] | None:
+    """The model card of a run, or None if the run made none."""
+    file = folder / "card.json"
+    if not file.exists():
+        return None
+    card: dict[str, Any] = orjson.loads(file.read_bytes())
+    return card
+
+
+def _link(source: Path, target: Path) -> None:
+    for name in ("card.json", *(f"{name}.parquet" for name in PREDICTION_FILES)):
+        (target / name).unlink(missing_ok=True)
+        (target / name).hardlink_to(source / name)
+
+
+def _segments(rooms: Rooms, ctx: ShopContext, run: PublishedRun) -> int:
+    def progress(done: int, total: int) -> None:
+        runs.step(rooms, ctx, run.run_id, "segments", "running", done=done, total=total, unit="segments")
+
+    return evaluate_segments.refresh_segments(rooms, ctx, run, progress)
+
+
+def _recommendations(rooms: Rooms, ctx: ShopContext, run: PublishedRun) -> int:
+    return recommendations.refresh(rooms, ctx, run)
+
+
+def _publish(rooms: Rooms, ctx: ShopContext, run: PublishedRun) -> int:
+    summary = _summary(rooms, ctx, run)
+    with rooms.store.session(ctx) as session:
+        snapshot = Snapshot(
+            shop_id=ctx.shop_id,
+            id=allocate(session, ctx.shop_id, "snapshots"),
+            run_id=run.run_id,
+            created_at=rooms.clock.now(),
+            watermark=run.watermark,
+            tables=dict(run.versions),
+        )
+        session.add(snapshot)
+        runs.finish(session, rooms, ctx, run.run_id, summary=summary)
+        return snapshot.id
+
+
+def _summary(rooms: Rooms, ctx: ShopContext, run: PublishedRun) -> dict[str, Any]:
+    """The shop's key numbers at this run; the dashboard reads them, it never computes."""
+    with open_run(rooms, ctx, run) as connection:
+        buyers = _one(connection, "SELECT count(*) FROM features")
+        customers = _one(connection, "SELECT count(*) FROM customers")
+        since = run.as_of - timedelta(days=30)
+        net, orders = _row(
+            connection,
+            """SELECT coalesce(sum(total_minor - refunded_minor), 0), count(*) FROM orders
+               WHERE counts AND processed_at >= $since AND processed_at < $as_of""",
+            {"since": since, "as_of": run.as_of},
+        )
+        likely = _one(connection, "SELECT coalesce(sum(p_order_30d), 0) FROM customer_values")
+    return {
+        "customers": int(customers),
+        "buyers": int(buyers),
+        "net_sales_30d_minor": int(net),
+        "orders_30d": int(orders),
+        "expected_buyers_30d": round(float(likely), 1),
+    }
+
+
+def _one(connection: duckdb.DuckDBPyConnection, query: str) -> Any:
+    return _row(connection, query, {})[0]
+
+
+def _row(connection: duckdb.DuckDBPyConnection, query: str, parameters: dict[str, Any]) -> tuple[Any, ...]:
+    row = connection.execute(query, parameters).fetchone() if parameters else connection.execute(query).fetchone()
+    if row is None:
+        raise LookupError("an aggregate always has a row")
+    return tuple(row)

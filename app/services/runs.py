@@ -1,0 +1,128 @@
+"""Imports and refreshes as durable records: one live run of a kind per shop, its steps, its end."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Literal
+
+from sqlalchemy import select
+from sqlalchemy.orm.attributes import flag_modified
+
+from app.store.counters import allocate
+from app.store.models.shops import Run
+
+if TYPE_CHECKING:
+    from datetime import datetime
+
+    from sqlalchemy.orm import Session
+
+    from app.domain.context import ShopContext
+    from app.services.rooms import Rooms
+
+Kind = Literal["import", "refresh"]
+StepState = Literal["waiting", "running", "done", "failed"]
+
+
+@dataclass(frozen=True)
+class LiveRun:
+    """A run that this process works on. resumed: an earlier process began it and did not end it."""
+
+    id: int
+    as_of: datetime
+    source: str
+    detail: dict[str, Any]
+    resumed: bool
+
+
+def begin(
+    rooms: Rooms, ctx: ShopContext, kind: Kind, source: str, steps: list[str], as_of: datetime | None = None
+) -> LiveRun:
+    """Start a run, or take over the one that never ended.
+
+    The caller holds the job of this shop and kind, so no other process works on it.
+    """
+    with rooms.store.session(ctx) as session:
+        mine = select(Run).where(Run.shop_id == ctx.shop_id, Run.kind == kind, Run.state == "running")
+        found = session.scalars(mine).one_or_none()
+        if found is not None and found.source == source:
+            return LiveRun(found.id, found.as_of, found.source, dict(found.detail), resumed=True)
+        if found is not None:
+            found.state, found.error = "failed", "Replaced by another kind of import."
+            found.finished_at = rooms.clock.now()
+            session.flush()
+        now = rooms.clock.now()
+        run = Run(
+            shop_id=ctx.shop_id,
+            id=allocate(session, ctx.shop_id, "runs"),
+            kind=kind,
+            state="running",
+            as_of=as_of or now,
+            started_at=now,
+            source=source,
+            steps=[{"name": name, "state": "waiting", "done": 0, "total": None, "unit": ""} for name in steps],
+            detail={},
+        )
+        session.add(run)
+        return LiveRun(run.id, run.as_of, source, {}, resumed=False)
+
+
+def step(
+    rooms: Rooms,
+    ctx: ShopContext,
+    run_id: int,
+    name: str,
+    state: StepState,
+    *,
+    done: int | None = None,
+    total: int | None = None,
+    unit: str | None = None,
+) -> None:
+    """Say how one step of a run stands; what is None stays as it was."""
+    with rooms.store.session(ctx) as session:
+        run = _get(session, ctx, run_id)
+        for entry in run.steps:
+            if entry["name"] == name:
+                news = {"state": state, "done": done, "total": total, "unit": unit}
+                entry.update({key: value for key, value in news.items() if value is not None})
+                entry["at"] = rooms.clock.now().isoformat()
+        flag_modified(run, "steps")
+
+
+def note(rooms: Rooms, ctx: ShopContext, run_id: int, **detail: Any) -> None:
+    """Add to what a run must remember across a crash."""
+    with rooms.store.session(ctx) as session:
+        run = _get(session, ctx, run_id)
+        run.detail = {**run.detail, **detail}
+
+
+def finish(session: Session, rooms: Rooms, ctx: ShopContext, run_id: int, **detail: Any) -> None:
+    """Mark a run done, inside the transaction that publishes what it made."""
+    run = _get(session, ctx, run_id)
+    run.state, run.finished_at = "done", rooms.clock.now()
+    run.detail = {**run.detail, **detail}
+    for entry in run.steps:
+        entry["state"] = "done"
+    flag_modified(run, "steps")
+
+
+def fail(rooms: Rooms, ctx: ShopContext, run_id: int, message: str) -> None:
+    """End a run that can't go on; what was published before stays."""
+    with rooms.store.session(ctx) as session:
+        run = _get(session, ctx, run_id)
+        run.state, run.error, run.finished_at = "failed", message, rooms.clock.now()
+        for entry in run.steps:
+            if entry["state"] == "running":
+                entry["state"] = "failed"
+        flag_modified(run, "steps")
+
+
+def latest(session: Session, ctx: ShopContext, kind: Kind, state: str | None = None) -> Run | None:
+    """The newest run of a kind, of any state or of one."""
+    query = select(Run).where(Run.shop_id == ctx.shop_id, Run.kind == kind)
+    if state is not None:
+        query = query.where(Run.state == state)
+    return session.scalars(query.order_by(Run.id.desc()).limit(1)).first()
+
+
+def _get(session: Session, ctx: ShopContext, run_id: int) -> Run:
+    return session.get_one(Run, (ctx.shop_id, run_id))

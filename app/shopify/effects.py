@@ -1,0 +1,71 @@
+"""What each webhook topic does."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import structlog
+
+from app.services import erase
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from app.domain.context import ShopContext
+    from app.services.rooms import Rooms
+    from app.shopify.install import Installer
+
+    Effect = Callable[[ShopContext, dict[str, Any]], None]
+
+log = structlog.get_logger()
+
+CHANGED = (
+    "orders/create",
+    "orders/updated",
+    "orders/cancelled",
+    "refunds/create",
+    "customers/create",
+    "customers/update",
+    "customers_email_marketing_consent/update",
+    "products/create",
+    "products/update",
+    "products/delete",
+)
+
+
+def make_effects(rooms: Rooms, installer: Installer) -> dict[str, Effect]:
+    """Topic → effect; each may happen twice without harm."""
+
+    def import_changes(ctx: ShopContext, _payload: dict[str, Any]) -> None:
+        rooms.jobs.enqueue(ctx, "import_changes")
+
+    def uninstalled(ctx: ShopContext, _payload: dict[str, Any]) -> None:
+        installer.uninstalled(ctx)
+
+    def redact_customer(ctx: ShopContext, payload: dict[str, Any]) -> None:
+        erase.erase_customer(rooms, ctx, int(payload["customer"]["id"]))
+
+    def deleted_customer(ctx: ShopContext, payload: dict[str, Any]) -> None:
+        erase.erase_customer(rooms, ctx, int(payload["id"]))
+
+    def redact_shop(ctx: ShopContext, _payload: dict[str, Any]) -> None:
+        erase.erase_shop(rooms, ctx)
+
+    def data_request(ctx: ShopContext, payload: dict[str, Any]) -> None:
+        # The merchant answers the person; the log line says that the request came and for which number.
+        log.info("data_request", shop_id=ctx.shop_id, request=payload.get("data_request", {}).get("id"))
+
+    def noted(ctx: ShopContext, _payload: dict[str, Any]) -> None:
+        log.info("webhook_noted", shop_id=ctx.shop_id)
+
+    return {
+        **dict.fromkeys(CHANGED, import_changes),
+        "app/uninstalled": uninstalled,
+        "app/scopes_update": noted,
+        "bulk_operations/finish": noted,  # the import polls; the webhook only confirms
+        "customers/delete": deleted_customer,
+        "customers/merge": import_changes,
+        "customers/redact": redact_customer,
+        "customers/data_request": data_request,
+        "shop/redact": redact_shop,
+    }

@@ -1,0 +1,184 @@
+"""The only place that builds concrete things: stores, lake, clock, connectors, jobs, the web application."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from flask import Blueprint, send_from_directory
+from shopify_app import ShopifyApp
+
+from app.api.app import create_app
+from app.jobs.queue import StoredJobs
+from app.jobs.runner import Runner
+from app.jobs.schedule import make_scheduler
+from app.lake.lake import Lake
+from app.mail.transport import open_transport
+from app.services import plan_sends, refresh_shop, send_due, sync_segment
+from app.services.rooms import Rooms
+from app.settings import Settings
+from app.shopify.bulk import BulkExports
+from app.shopify.consent import ShopifyConsent
+from app.shopify.effects import make_effects
+from app.shopify.graphql import AdminApi
+from app.shopify.http import make_client
+from app.shopify.importer import ShopifyImport
+from app.shopify.install import Installer
+from app.shopify.tokens import Tokens
+from app.shopify.web import ShopifyWeb
+from app.shopify.webhooks import Inbox
+from app.store.crypto import Vault
+from app.store.migrate import upgrade
+from app.store.session import Store
+from connectors.registry import open_connectors
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from apscheduler.schedulers.background import BackgroundScheduler
+    from flask.typing import ResponseReturnValue
+    from flask_openapi3 import OpenAPI
+
+    from app.domain.context import ShopContext
+    from app.jobs.runner import Handler
+
+UI_DIST = Path(__file__).parent.parent / "embedded_ui" / "dist"
+UI_PREFIX = "/assets/ui"
+
+
+class SystemClock:
+    """Real time, moved by a sandbox's clock file if there is one."""
+
+    def __init__(self, file: Path | None = None) -> None:
+        self._file = file
+
+    def offset(self) -> timedelta:
+        """How far the sandbox's clock is ahead; zero without a sandbox."""
+        if self._file is None or not self._file.exists():
+            return timedelta(0)
+        return timedelta(seconds=float(json.loads(self._file.read_text(encoding="utf-8"))["offset_seconds"]))
+
+    def now(self) -> datetime:
+        """The current instant in UTC."""
+        return datetime.now(UTC) + self.offset()
+
+
+@dataclass(frozen=True)
+class Encore:
+    """Everything, built."""
+
+    settings: Settings
+    rooms: Rooms
+    importer: ShopifyImport
+    installer: Installer
+    inbox: Inbox
+    handlers: dict[str, Handler]
+
+
+def build(settings: Settings | None = None) -> Encore:
+    """Build Encore from settings (default: the environment) and bring the database schema up to date."""
+    settings = settings or Settings()
+    settings.data_dir.mkdir(parents=True, exist_ok=True)
+    clock = SystemClock(settings.clock_file)
+    upgrade(settings.store_url)
+    store = Store(settings.store_url, clock.offset)
+    vault = Vault(settings.key_ring(), settings.pepper.get_secret_value().encode())
+    client = make_client(settings.shopify_api_url)
+    # The library wants words even where no Shopify app is set up (a shop that lives from CSV files).
+    shopify = ShopifyApp(
+        settings.shopify_api_key or "none", settings.shopify_api_secret.get_secret_value() or "none"
+    )
+    tokens = Tokens(shopify, client, store, vault, clock)
+    api = AdminApi(shopify, client, tokens)
+    rooms = Rooms(
+        settings=settings,
+        clock=clock,
+        store=store,
+        lake=Lake(settings.lake_dir),
+        vault=vault,
+        jobs=StoredJobs(store, clock),
+        connectors=open_connectors({"klaviyo": settings.klaviyo_url, "mailchimp": settings.mailchimp_url}),
+        transport=open_transport(settings.smtp_url, settings.data_dir),
+        consent_writer=ShopifyConsent(api, store, clock),
+    )
+    importer = ShopifyImport(rooms, api, BulkExports(api, client), settings.data_dir / "imports")
+    installer = Installer(rooms, api, tokens)
+    inbox = Inbox(rooms, make_effects(rooms, installer))
+    return Encore(settings, rooms, importer, installer, inbox, _handlers(rooms, importer))
+
+
+def build_worker() -> tuple[Rooms, dict[str, Handler]]:
+    """What a worker process needs; built there from the same environment."""
+    encore = build()
+    return encore.rooms, encore.handlers
+
+
+def _handlers(rooms: Rooms, importer: ShopifyImport) -> dict[str, Handler]:
+    def import_everything(ctx: ShopContext, _key: str) -> None:
+        importer.everything(ctx)
+        refresh_shop.refresh(rooms, ctx)
+
+    def import_changes(ctx: ShopContext, _key: str) -> None:
+        importer.changes(ctx)
+        refresh_shop.refresh(rooms, ctx, force=False)
+
+    def refresh(ctx: ShopContext, _key: str) -> None:
+        refresh_shop.refresh(rooms, ctx)
+
+    def plan_and_send(ctx: ShopContext, _key: str) -> None:
+        plan_sends.plan(rooms, ctx)
+        send_due.send(rooms, ctx)
+
+    def sync(ctx: ShopContext, key: str) -> None:
+        sync_segment.run_sync(rooms, ctx, key)
+
+    def write_consent(ctx: ShopContext, key: str) -> None:
+        rooms.consent_writer.write_unsubscribe(ctx, int(key))
+
+    return {
+        "import": import_everything,
+        "import_changes": import_changes,
+        "refresh": refresh,
+        "plan_and_send": plan_and_send,
+        "sync": sync,
+        "write_consent": write_consent,
+    }
+
+
+def web(encore: Encore) -> OpenAPI:
+    """The web application."""
+    shopify_web = ShopifyWeb(encore.settings, encore.installer, encore.inbox, ui_assets)
+    return create_app(encore.rooms, shopify_web.authenticate, [shopify_web.blueprint(), _ui_blueprint()])
+
+
+def jobs(encore: Encore) -> tuple[Runner, BackgroundScheduler]:
+    """The job runner and the scheduler of the one process that has them, not started."""
+    runner = Runner(encore.rooms, build_worker, encore.settings.workers)
+
+    def due_syncs(ctx: ShopContext) -> list[str]:
+        return sync_segment.due(encore.rooms, ctx)
+
+    return runner, make_scheduler(encore.rooms, encore.inbox.process, due_syncs)
+
+
+def ui_assets() -> dict[str, list[str]]:
+    """Script and style addresses of the built UI, from Vite's manifest; empty lists before it is built."""
+    manifest = UI_DIST / ".vite" / "manifest.json"
+    if not manifest.exists():
+        return {"scripts": [], "styles": []}
+    entries: dict[str, Any] = json.loads(manifest.read_text(encoding="utf-8"))
+    entry = next(e for e in entries.values() if e.get("isEntry"))
+    return {
+        "scripts": [f"{UI_PREFIX}/{entry['file']}"],
+        "styles": [f"{UI_PREFIX}/{style}" for style in entry.get("css", [])],
+    }
+
+
+def _ui_blueprint() -> Blueprint:
+    bp = Blueprint("ui", __name__)
+    serve: Callable[[str], ResponseReturnValue] = lambda path: send_from_directory(UI_DIST, path, max_age=31_536_000)  # noqa: E731
+    bp.add_url_rule(f"{UI_PREFIX}/<path:path>", "asset", serve)
+    return bp
