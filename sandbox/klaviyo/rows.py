@@ -10,7 +10,7 @@ IDENTIFIERS = ("id", "email", "phone_number", "external_id")
 ATTRIBUTES = ("first_name", "last_name", "organization", "locale", "title", "image", "location")
 
 
-class BadRow(Exception):  # noqa: N818 - it becomes an entry among the import errors
+class BadRow(Exception):
     """A row that an import leaves out, with the reason that Klaviyo would list."""
 
     def __init__(self, detail: str, pointer: str, *, code: str = "invalid") -> None:

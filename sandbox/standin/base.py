@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import orjson
-from flask import Flask, g, redirect, request
+from flask import Flask, redirect, request
 from werkzeug.exceptions import HTTPException
 from werkzeug.wrappers import Response
 
@@ -25,12 +25,15 @@ from sandbox.standin.log import Call, Log
 from sandbox.standin.windows import FixedWindows
 
 if TYPE_CHECKING:
+    from _typeshed.wsgi import WSGIApplication
+
     from sandbox.clock import SandboxClock
 
+BODY_KEY = "encore.body"  # the parsed body, in the WSGI environment
 TEMPLATES = Path(__file__).parent / "templates"
 
 
-class Refused(Exception):  # noqa: N818 - it is an answer, not a fault of ours
+class Refused(Exception):
     """A call that gets an error answer in the vendor's own form.
 
     kind: what it counts as in the list of violations; None if a correct client may see it too,
@@ -82,6 +85,7 @@ class StandIn(ABC):
     faults: FaultScript = field(default_factory=FaultScript)
     windows: FixedWindows = field(default_factory=FixedWindows)
     guard: Guard | None = None
+    inner: WSGIApplication = None  # type: ignore[assignment]  # the routes without the guard; set by `install`
 
     vendor = ""  # name of the published document
     base_path = ""  # where the vendor's paths start
@@ -139,6 +143,7 @@ class StandIn(ABC):
         app.register_error_handler(Refused, self._refuse)
         app.register_error_handler(HTTPException, self._http_error)
         app.add_url_rule("/", "root_page", lambda: redirect("/sandbox"))
+        self.inner = app.wsgi_app
         self.guard = Guard(
             app.wsgi_app,
             log=self.log,
@@ -173,10 +178,8 @@ class StandIn(ABC):
         spec = vendor_spec(self.vendor)
         if spec is None:
             return
-        path = request.path.removeprefix(self.base_path)
-        sent = SentRequest(
-            spec, request.method, path, request.args, dict(request.headers), request.get_data()
-        )
+        path = request.path.removeprefix(self.base_path) or "/"
+        sent = SentRequest(spec, request.method, path, request.args, dict(request.headers), request.get_data())
         problems = spec.request_problems(sent, path, security=not _is_bearer())
         call = current_call()
         call.valid = not problems
@@ -204,7 +207,7 @@ class StandIn(ABC):
             return response
         problems = spec.response_problems(
             request.method,
-            request.path.removeprefix(self.base_path),
+            request.path.removeprefix(self.base_path) or "/",
             response.status_code,
             response.content_type or "",
             response.get_data(),
@@ -235,7 +238,7 @@ def current_call() -> Call:
     """The log's entry for the request in hand; a detached one if it did not come over the wire."""
     call: Call | None = request.environ.get(CALL_KEY)
     if call is None:
-        call = g.setdefault("detached_call", _detached())
+        call = request.environ[CALL_KEY] = _detached()
     return call
 
 
@@ -246,12 +249,13 @@ def json_answer(value: Any, status: int = 200, content_type: str = "application/
 
 def json_body() -> Any:
     """The request's body as JSON, read once. Raises Refused (400) if it is none."""
-    if "json_body" not in g:
+    # Kept with the request, not in flask.g: a batch runs calls inside a call, and they share one g.
+    if BODY_KEY not in request.environ:
         try:
-            g.json_body = orjson.loads(request.get_data() or b"null")
+            request.environ[BODY_KEY] = orjson.loads(request.get_data() or b"null")
         except orjson.JSONDecodeError as error:
             raise Refused(400, "invalid", "Invalid JSON.", f"not JSON: {error}", kind="document") from error
-    return g.json_body
+    return request.environ[BODY_KEY]
 
 
 def at(value: Any, *keys: str) -> Any:

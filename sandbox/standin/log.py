@@ -114,9 +114,7 @@ class Log:
     def refuse(self, call: Call, kind: str, detail: str, pointer: str = "") -> None:
         """Note why a call was, or should have been, refused."""
         with self._lock:
-            self.violations.append(
-                Violation(call.number, call.at, call.method, call.path, kind, detail, pointer)
-            )
+            self.violations.append(Violation(call.number, call.at, call.method, call.path, kind, detail, pointer))
 
     def recent(self, count: int) -> list[Call]:
         """The newest calls, newest first."""
