@@ -118,7 +118,7 @@ class SegmentList(BaseModel):
     state: Literal["ready", "before_analysis"]
 
 
-class ReasonCount(BaseModel):
+class NotReachableCount(BaseModel):
     """Members who are not reachable, by reason."""
 
     reason: NotReachable
@@ -133,7 +133,7 @@ class Statistics(BaseModel):
     buyers: int = Field(description="Members with an order")
     share_of_customers: float
     reachable: int
-    not_reachable: list[ReasonCount]
+    not_reachable: list[NotReachableCount]
     orders: int
     order_share: float
     net_sales_minor: int
