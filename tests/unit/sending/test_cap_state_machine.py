@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections import defaultdict
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from itertools import pairwise
 from typing import TYPE_CHECKING
 
 import pytest
@@ -173,7 +174,7 @@ class Sending(RuleBasedStateMachine):
             times[f"c:{customer}"].append(at)
             times[f"e:{ADDRESS_OF[customer]}"].append(at)
         for key, accepted in times.items():
-            gaps = [b - a for a, b in zip(accepted, accepted[1:], strict=False)]
+            gaps = [b - a for a, b in pairwise(accepted)]
             assert all(gap >= WEEK for gap in gaps), f"{key}: {min(gaps)}"
 
     @invariant()

@@ -1,0 +1,64 @@
+"""The words that a new campaign starts with, per kind."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Literal
+
+from app.domain.placeholders import Placeholder
+from app.mail.render import Words
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+STARTERS: Mapping[str, Words] = {
+    "repurchase": Words(
+        subject="Time for more [Recommended Product]?",
+        preview_text="It may be running low. Order again in a minute.",
+        body_html=(
+            "<p>Hi [Customer First Name],</p>"
+            "<p>a while ago you bought [Purchased Product], and by now it may be running low. "
+            "Here it is again, so that you need not look for it.</p>"
+        ),
+        button_label="Order again",
+        show_image=True,
+        first_name_fallback="there",
+    ),
+    "cross_sell": Words(
+        subject="Goes well with what you have: [Recommended Product]",
+        preview_text="Picked for you from what other customers chose next.",
+        body_html=(
+            "<p>Hi [Customer First Name],</p>"
+            "<p>many customers who bought [Purchased Product] came back for [Recommended Product]. "
+            "We thought you might like it too.</p>"
+        ),
+        button_label="Have a look",
+        show_image=True,
+        first_name_fallback="there",
+    ),
+    "any": Words(
+        subject="Picked for you: [Recommended Product]",
+        preview_text="Chosen for you from our shop.",
+        body_html=(
+            "<p>Hi [Customer First Name],</p>"
+            "<p>we thought that [Recommended Product] could be right for you at the moment.</p>"
+        ),
+        button_label="Have a look",
+        show_image=True,
+        first_name_fallback="there",
+    ),
+}
+
+
+def starter(kind: Literal["repurchase", "cross_sell"] | None) -> Words:
+    """The suggested words for a kind; None: an audience that mixes kinds."""
+    return STARTERS[kind or "any"]
+
+
+def allowed_placeholders(kind: Literal["repurchase", "cross_sell"] | None) -> tuple[Placeholder, ...]:
+    """Which placeholders every member of the audience can fill.
+
+    A mixed audience has members to whom no purchase leads, so [Purchased Product] is out.
+    """
+    if kind is None:
+        return (Placeholder.RECOMMENDED_PRODUCT, Placeholder.CUSTOMER_FIRST_NAME)
+    return tuple(Placeholder)

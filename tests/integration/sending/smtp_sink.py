@@ -1,0 +1,115 @@
+"""An SMTP server that misbehaves on demand; its log is the only witness that the tests ask."""
+
+from __future__ import annotations
+
+import re
+import socketserver
+import threading
+import time
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Literal, Self
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from types import TracebackType
+
+Behaviour = Literal[
+    "accept", "rcpt_450", "rcpt_550", "data_451", "data_554", "drop_before_dot", "take_and_drop", "drop_at_dot"
+]
+
+
+@dataclass(frozen=True)
+class Accepted:
+    at: float
+    recipient: str
+    message_id: str
+    data: bytes
+
+
+@dataclass
+class SmtpSink:
+    """Serves on a free loopback port while used as a context manager.
+
+    behave: asked once per message with the recipient. take_and_drop: accepts, then closes without an
+    answer; drop_at_dot: closes at the dot without having accepted.
+    """
+
+    behave: Callable[[str], Behaviour] = lambda _: "accept"
+    accepted: list[Accepted] = field(default_factory=list)
+    connections: int = 0
+
+    def __enter__(self) -> Self:
+        sink = self
+
+        class Dialogue(socketserver.StreamRequestHandler):
+            def handle(self) -> None:
+                sink.connections += 1
+                try:
+                    sink.talk(self)
+                except OSError:
+                    return
+
+        class Server(socketserver.ThreadingTCPServer):
+            allow_reuse_address = True
+            daemon_threads = True
+            block_on_close = False
+
+        self._server = Server(("127.0.0.1", 0), Dialogue)
+        self._thread = threading.Thread(target=self._server.serve_forever, args=(0.05,), daemon=True)
+        self._thread.start()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, value: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._server.shutdown()
+        self._server.server_close()
+        self._thread.join(5)
+
+    @property
+    def url(self) -> str:
+        return f"smtp://127.0.0.1:{self._server.server_address[1]}"
+
+    def talk(self, peer: socketserver.StreamRequestHandler) -> None:  # noqa: C901 - a dialogue, verb by verb
+        def say(line: str) -> None:
+            peer.wfile.write(line.encode() + b"\r\n")
+
+        say("220 sink")
+        recipient, behaviour = "", "accept"
+        while line := peer.rfile.readline():
+            verb = line[:4].upper()
+            if verb in {b"EHLO", b"HELO", b"MAIL", b"RSET", b"NOOP"}:
+                say("250 ok")
+            elif verb == b"RCPT":
+                recipient = re.search(rb"<(.*?)>", line).group(1).decode()  # type: ignore[union-attr]
+                behaviour = self.behave(recipient)
+                say({"rcpt_450": "450 later", "rcpt_550": "550 no"}.get(behaviour, "250 ok"))
+            elif verb == b"DATA":
+                if behaviour == "drop_before_dot":
+                    return
+                say("354 go")
+                data = self._body(peer)
+                if data is None or behaviour == "drop_at_dot":
+                    return
+                if behaviour in {"data_451", "data_554"}:
+                    say({"data_451": "451 later", "data_554": "554 no"}[behaviour])
+                    continue
+                found = re.search(rb"(?im)^Message-ID:\s*<([^@>]+)", data)
+                self.accepted.append(
+                    Accepted(time.monotonic(), recipient, found.group(1).decode() if found else "", data)
+                )
+                if behaviour == "take_and_drop":
+                    return
+                say("250 taken")
+            elif verb == b"QUIT":
+                say("221 bye")
+                return
+
+    @staticmethod
+    def _body(peer: socketserver.StreamRequestHandler) -> bytes | None:
+        lines: list[bytes] = []
+        while line := peer.rfile.readline():
+            if line == b".\r\n":
+                return b"".join(lines)
+            lines.append(line[1:] if line.startswith(b".") else line)
+        return None

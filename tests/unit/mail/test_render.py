@@ -1,0 +1,194 @@
+"""Rendering: placeholders, footer, sanitising, MIME."""
+
+from __future__ import annotations
+
+import email
+import re
+from dataclasses import replace
+from datetime import UTC, datetime
+from email.policy import default
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from app.domain.placeholders import Placeholder, problems
+from app.mail.mime import Mail, build
+from app.mail.render import Discount, Facts, Footer, MissingValue, ShownProduct, render
+from app.mail.starters import allowed_placeholders, starter
+from app.mail.tokens import Tokens
+
+FOOTER = Footer("Bean & Co <Ltd>", "1 High Street\nSpringfield, IL 62701\nUSA")
+COFFEE = ShownProduct('Coffee "Dark" <1 kg>', "https://shop.example/c/1", "https://cdn.example/coffee.png")
+TEA = ShownProduct("Tea & Co", "https://shop.example/c/2")
+FACTS = Facts("Ann", COFFEE, TEA, "https://encore.example/u/TOKEN", "https://encore.example/v/TOKEN")
+WORDS = starter("cross_sell")
+NAMES = [f"[{p.value}]" for p in Placeholder]
+
+
+def mail(**changes: object) -> Mail:
+    shown = render(WORDS, FOOTER, None, FACTS)
+    base = Mail(
+        from_name="Bean & Co",
+        from_address="hello@beans.example",
+        to_address="ann@example.com",
+        reply_to=None,
+        subject=shown.subject,
+        html=shown.html,
+        text=shown.text,
+        message_id="0b1c",
+        message_domain="encore.example",
+        date=datetime(2026, 3, 1, tzinfo=UTC),
+        unsubscribe_url="https://encore.example/u/" + "t" * 150,
+    )
+    return replace(base, **changes)  # type: ignore[arg-type]
+
+
+class TestPlaceholders:
+    def test_a_misspelt_one_is_named_with_the_likely_one(self) -> None:
+        assert problems("Hi [Custmer First Name]") == [
+            "[Custmer First Name] is not a placeholder. Did you mean [Customer First Name]?"
+        ]
+
+    def test_an_unknown_one_blocks_whichever_part_holds_it(self) -> None:
+        found = replace(WORDS, subject="[Price]", preview_text="[foo bar]", body_html="<p>[Shop]</p>").problems()
+        assert [field for field, _ in found] == ["subject", "preview_text", "body_html"]
+
+    def test_one_that_is_cut_by_markup_is_not_let_through(self) -> None:
+        assert replace(WORDS, body_html="<p>[Customer <b>First</b> Name]</p>").problems()
+
+    def test_purchased_product_is_refused_where_no_purchase_leads_to_the_product(self) -> None:
+        (problem,) = WORDS.problems(allowed_placeholders(None))
+        assert problem[0] == "body_html"
+        assert "[Purchased Product]" in problem[1]
+
+    def test_a_first_name_needs_a_fallback(self) -> None:
+        assert [f for f, _ in replace(WORDS, first_name_fallback=" ").problems()] == ["first_name_fallback"]
+
+    @pytest.mark.parametrize("kind", ["repurchase", "cross_sell", None])
+    def test_the_suggested_words_have_no_problem(self, kind: str | None) -> None:
+        assert starter(kind).problems(allowed_placeholders(kind)) == []  # type: ignore[arg-type]
+
+    def test_none_survives_in_any_part(self) -> None:
+        words = replace(WORDS, subject=" ".join(NAMES), preview_text=" ".join(NAMES), body_html=" ".join(NAMES))
+        shown = render(words, FOOTER, None, FACTS)
+        for part in (shown.subject, shown.preview_text, shown.html, shown.text):
+            assert not any(name in part for name in NAMES)
+
+    def test_a_missing_first_name_takes_the_fallback_and_says_so(self) -> None:
+        shown = render(WORDS, FOOTER, None, replace(FACTS, first_name="  "))
+        assert "Hi there," in shown.text
+        assert shown.fallbacks == ("Customer First Name",)
+
+    def test_a_missing_purchase_is_an_error_not_a_blank(self) -> None:
+        with pytest.raises(MissingValue):
+            render(WORDS, FOOTER, None, replace(FACTS, purchased=None))
+
+
+class TestEscaping:
+    def test_titles_and_names_are_escaped_in_html_and_plain_in_text(self) -> None:
+        shown = render(WORDS, FOOTER, None, replace(FACTS, first_name="<script>alert(1)</script>"))
+        assert "<script" not in shown.html
+        assert "Coffee &quot;Dark&quot; &lt;1 kg&gt;" in shown.html
+        assert 'Coffee "Dark" <1 kg>' in shown.text
+
+    def test_merchant_html_loses_what_runs_or_loads(self) -> None:
+        hostile = (
+            "<p onclick='x()'>ok</p><script>bad()</script><style>*{color:lime}</style><iframe src=//e></iframe>"
+            "<a href='javascript:x()'>l</a><img src='file:///etc/passwd'><form action=//e></form>"
+            "<p style='position:fixed;color:red'>styled</p>"
+        )
+        html = render(replace(WORDS, body_html=hostile), FOOTER, None, FACTS).html
+        for bad in ("onclick", "bad()", "lime", "iframe", "javascript:", "file:", "<form", "position:fixed"):
+            assert bad not in html
+        assert "color:red" in html
+
+    def test_merchant_html_cannot_remove_the_footer(self) -> None:
+        html = render(replace(WORDS, body_html="<p>x</p></div></td></tr></table><!--"), FOOTER, None, FACTS).html
+        assert "1 High Street" in html
+        assert FACTS.unsubscribe_url in html
+        assert "<!--x" not in html
+
+    def test_subjects_hold_no_line_break(self) -> None:
+        words = replace(WORDS, subject="a\r\nBcc: everyone@example.com [Recommended Product]")
+        assert "\n" not in render(words, FOOTER, None, FACTS).subject
+
+
+class TestWhatEveryMessageCarries:
+    def test_address_and_unsubscribe_stand_in_html_and_text(self) -> None:
+        shown = render(replace(WORDS, body_html="<p>Hi</p>"), FOOTER, None, FACTS)
+        for part in (shown.html, shown.text):
+            assert "Springfield, IL 62701" in part
+            assert FACTS.unsubscribe_url in part
+
+    def test_the_discount_shows_its_code_in_both(self) -> None:
+        shown = render(WORDS, FOOTER, Discount("SAVE<10", "10 % off until 1 May"), FACTS)
+        assert "SAVE&lt;10" in shown.html
+        assert "SAVE<10" in shown.text
+
+    def test_without_an_image_the_message_has_no_empty_picture(self) -> None:
+        shown = render(WORDS, FOOTER, None, replace(FACTS, recommended=replace(COFFEE, image_url=None)))
+        assert "<img" not in shown.html
+
+    def test_nothing_is_fetched_but_the_product_picture(self) -> None:
+        html = render(WORDS, FOOTER, None, FACTS).html
+        loads = set(re.findall(r'(?:src|@import|<link[^>]*href)="?(https?://[^"\s>]+)', html))
+        assert loads == {COFFEE.image_url}
+
+    def test_a_test_message_says_so(self) -> None:
+        shown = render(WORDS, FOOTER, None, FACTS, test=True)
+        assert shown.subject.startswith("[TEST] ")
+        assert "TEST." in shown.html
+        assert "TEST." in shown.text
+
+    @given(st.text(max_size=60), st.text(min_size=1, max_size=60))
+    @settings(max_examples=300, deadline=None)
+    def test_any_name_and_title_make_a_message_without_defects(self, name: str, title: str) -> None:
+        title = title.encode("utf-8", "ignore").decode()
+        name = name.encode("utf-8", "ignore").decode()
+        shown = render(WORDS, FOOTER, None, replace(FACTS, first_name=name, recommended=replace(COFFEE, title=title)))
+        raw = build(mail(subject=shown.subject, html=shown.html, text=shown.text))
+        parsed = email.message_from_bytes(raw, policy=default)
+        assert parsed.defects == []
+        assert max(len(line) for line in raw.split(b"\r\n")) <= 998
+        html = parsed.get_body(("html",)).get_content()  # type: ignore[union-attr]
+        assert html.replace("\r\n", "\n").rstrip("\n") == re.sub(r"\r\n?", "\n", shown.html).rstrip("\n")
+
+
+class TestMime:
+    def test_the_one_click_headers_stand_unfolded_and_unencoded(self) -> None:
+        raw = build(mail())
+        assert b"List-Unsubscribe: <https://encore.example/u/" + b"t" * 150 + b">\r\n" in raw
+        assert b"List-Unsubscribe-Post: List-Unsubscribe=One-Click\r\n" in raw
+
+    def test_the_message_id_is_the_outbox_id(self) -> None:
+        assert email.message_from_bytes(build(mail()), policy=default)["Message-ID"] == "<0b1c@encore.example>"
+
+    @pytest.mark.parametrize("field", ["subject", "from_name", "to_address", "reply_to"])
+    def test_a_line_break_in_a_header_is_refused(self, field: str) -> None:
+        with pytest.raises(ValueError, match=r"line|linefeed|break"):
+            build(mail(**{field: "a@b.example\r\nBcc: c@d.example"}))
+
+    def test_a_foreign_domain_is_written_in_ascii(self) -> None:
+        parsed = email.message_from_bytes(build(mail(to_address="ann@bücher.example")), policy=default)
+        assert parsed["To"] == "ann@xn--bcher-kva.example"
+
+
+class TestTokens:
+    def test_a_token_of_one_purpose_is_none_for_another(self) -> None:
+        tokens = Tokens("secret")
+        token = tokens.make("view", [1, "m"])
+        assert tokens.read("view", token, 2) == [1, "m"]
+        assert tokens.read("unsubscribe", token, 2) is None
+
+    @given(st.text(max_size=200))
+    def test_no_invented_token_is_read(self, token: str) -> None:
+        assert Tokens("secret").read("click", token, 2) is None
+
+    def test_a_changed_token_is_none(self) -> None:
+        token = Tokens("secret").make("click", [1, 2])
+        assert all(
+            Tokens("secret").read("click", token[:i] + "x" + token[i + 1 :], 2) in (None, [1, 2])
+            for i in range(len(token))
+        )
+        assert Tokens("other").read("click", token, 2) is None
