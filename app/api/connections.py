@@ -32,7 +32,8 @@ from app.api.models.connections import (
     SyncsOut,
     TargetsOut,
 )
-from app.services import connections, syncs
+from app.services import connections
+from app.services import connections_syncs as syncs
 
 if TYPE_CHECKING:
     from pydantic import BaseModel
