@@ -34,10 +34,14 @@ class Query:
 
 @dataclass(frozen=True)
 class When:
-    """The instant and zone that windows are relative to."""
+    """What a leaf is relative to: instant, zone, and how many minor units make one of currency.
+
+    Predicted values are in whole currency, amounts in rules are minor units.
+    """
 
     as_of: datetime
     zone: ZoneInfo
+    unit: int
 
 
 def attribute_query(leaf: Attr, when: When) -> Query:
@@ -136,7 +140,7 @@ def predict_query(leaf: Predict, when: When) -> Query:
             " (SELECT product_no FROM products WHERE product_id = CAST(? AS BIGINT))",
             [leaf.value, PAIR_KIND[leaf.what], leaf.product],
         )
-    column = "value_12m" if leaf.what == "value" else f"1 - p_order_{leaf.horizon}"
+    column = f"value_12m * {when.unit:d}" if leaf.what == "value" else f"1 - p_order_{leaf.horizon}"
     return Query(
         f"SELECT customer_no, v {symbol} ? AS hit FROM (SELECT customer_no, {column} AS v FROM customer_values)"
         " WHERE v IS NOT NULL",

@@ -86,6 +86,7 @@ class World:
     reachable:  customers who can be mailed.
     consent:    (channel, yes|no|pending) → customers.
     segment:    reference in a rule → members; raises for an unknown one.
+    unit:       minor units per unit of the shop's currency.
     """
 
     connection: duckdb.DuckDBPyConnection
@@ -95,6 +96,7 @@ class World:
     reachable: BitMap
     consent: Callable[[str, str], BitMap]
     segment: Callable[[str], BitMap]
+    unit: int = 100
     cache: dict[str, Matched] = field(default_factory=dict)
 
 
@@ -220,8 +222,12 @@ def _match(leaf: Leaf, world: World) -> Matched:
     return Matched(members & world.universe, nobody, None)
 
 
+def _when(world: World) -> When:
+    return When(world.as_of, world.zone, world.unit)
+
+
 def _attr(leaf: Attr, world: World) -> Matched:
-    when = When(world.as_of, world.zone)
+    when = _when(world)
     query = attribute_query(leaf, when)
     columns = _fetch(world, query.sql, query.values)
     known = bitmap(columns["customer_no"]) & world.universe
@@ -260,7 +266,7 @@ def _parts(query: Query) -> tuple[str, list[Any]]:
 
 
 def _did(leaf: Did, world: World) -> Matched:
-    query = did_query(leaf, When(world.as_of, world.zone))
+    query = did_query(leaf, _when(world))
     columns = _fetch(world, query.sql, query.values)
     compare = COMPARE[leaf.op]
     hits = bitmap(columns["customer_no"][compare(columns["n"], leaf.n)]) & world.universe
@@ -270,7 +276,7 @@ def _did(leaf: Did, world: World) -> Matched:
 
 
 def _measure(leaf: Measure, world: World) -> Matched:
-    query = measure_query(leaf, When(world.as_of, world.zone))
+    query = measure_query(leaf, _when(world))
     columns = _fetch(world, query.sql, query.values)
     compare = COMPARE[leaf.op]
     hits = bitmap(columns["customer_no"][compare(columns["v"], leaf.value)]) & world.universe
@@ -284,7 +290,7 @@ def _measure(leaf: Measure, world: World) -> Matched:
 
 
 def _predict(leaf: Predict, world: World) -> Matched:
-    query = predict_query(leaf, When(world.as_of, world.zone))
+    query = predict_query(leaf, _when(world))
     columns = _fetch(world, query.sql, query.values)
     hits = bitmap(columns["customer_no"][columns["hit"].astype(bool)]) & world.universe
     missing = BitMap()

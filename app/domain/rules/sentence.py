@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from datetime import date, datetime
 from typing import TYPE_CHECKING, Any
 
+from app.domain.money import exponent
 from app.domain.rules import names
 from app.domain.rules.tree import (
     Attr,
@@ -28,11 +29,6 @@ if TYPE_CHECKING:
 
 UNITS = {"h": "hour", "d": "day", "w": "week", "mo": "month", "y": "year"}
 SYMBOLS = {"USD": "$", "EUR": "€", "GBP": "£", "CAD": "CA$", "AUD": "A$", "JPY": "¥"}
-# ISO 4217 gives these no smaller unit.
-WITHOUT_CENTS = frozenset(
-    {"BIF", "CLP", "DJF", "GNF", "JPY", "KMF", "KRW", "PYG", "RWF", "UGX", "VND", "VUV", "XAF", "XOF", "XPF"}
-)
-THOUSANDTHS = frozenset({"BHD", "IQD", "JOD", "KWD", "LYD", "OMR", "TND"})
 LISTED = 3  # longer lists are cut: the sentence is for reading, the rule is for looking up
 COUNT_WORDS = {
     "gte": "at least {n} {times}",
@@ -84,7 +80,7 @@ def leaf_sentence(leaf: Leaf, wording: Wording) -> str:
 
 def money(minor: float, currency: str) -> str:
     """An amount as printed: $1,250.50; without the cents where they are zero."""
-    digits = 0 if currency in WITHOUT_CENTS else 3 if currency in THOUSANDTHS else 2
+    digits = exponent(currency)
     amount = minor / 10**digits
     text = f"{abs(amount):,.0f}" if float(amount).is_integer() else f"{abs(amount):,.{digits}f}"
     sign = "-" if amount < 0 else ""

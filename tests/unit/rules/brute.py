@@ -243,7 +243,7 @@ def predict_holds(node: dict[str, Any], no: int, shop: Shop) -> bool:
              if p["customer_no"] == no and p["product_no"] == number and p["kind"] == kind), None,
         )  # fmt: skip
     elif what == "value":
-        value = row.get("value_12m")
+        value = None if row.get("value_12m") is None else row["value_12m"] * 100
     else:
         chance = row.get(f"p_order_{node.get('horizon', '30d')}")
         value = None if chance is None else 1 - chance

@@ -1,0 +1,129 @@
+"""Customer features: one row per customer with an order, by one pass of DuckDB over the history.
+
+Money is net of refunds unless gross, without tax, shipping and gift cards. Days are the shop's.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from app.domain.rules.tree import Duration
+from app.domain.rules.windows import start_of_last
+
+if TYPE_CHECKING:
+    from datetime import datetime
+    from pathlib import Path
+
+    import duckdb
+
+    from app.domain.context import ShopContext
+
+GAP_PRIOR_WEIGHT = 2  # the shop's usual gap counts as much as two gaps of the customer's own
+GAP_WITHOUT_REPEATS = 90  # days; the shop's gap where nobody has come back yet
+QUARTER = Duration(90, "d")
+TWO_QUARTERS = Duration(180, "d")
+YEAR = Duration(365, "d")
+
+SQL = f"""
+WITH placed AS (
+    SELECT customer_no, order_id, processed_at, discounts_minor,
+           CAST(timezone($zone, processed_at) AS DATE) AS day
+    FROM orders WHERE counts AND customer_no IS NOT NULL AND processed_at < $as_of
+), sold AS (
+    SELECT order_id, sum(total_minor) AS gross_minor, sum(net_minor) AS net_minor,
+           sum(discount_minor) AS discount_minor,
+           coalesce(sum(current_quantity) FILTER (WHERE counts), 0) AS units,
+           count(*) FILTER (WHERE counts) AS lines
+    FROM order_lines WHERE NOT is_gift_card GROUP BY order_id
+), each_order AS (
+    SELECT placed.*, coalesce(gross_minor, 0) AS gross_minor, coalesce(net_minor, 0) AS net_minor,
+           coalesce(discount_minor, 0) AS line_discount_minor, coalesce(units, 0) AS units,
+           coalesce(lines, 0) AS lines
+    FROM placed LEFT JOIN sold USING (order_id)
+), money AS (
+    SELECT customer_no, count(*) AS orders, CAST(sum(lines) AS BIGINT) AS lines,
+           count(*) FILTER (WHERE processed_at >= $year) AS orders_365d,
+           CAST(sum(gross_minor) AS BIGINT) AS gross_minor, CAST(sum(net_minor) AS BIGINT) AS net_minor,
+           CAST(coalesce(sum(net_minor) FILTER (WHERE processed_at >= $quarter), 0) AS BIGINT) AS net_90d_minor,
+           CAST(coalesce(sum(net_minor) FILTER
+               (WHERE processed_at >= $two_quarters AND processed_at < $quarter), 0) AS BIGINT)
+               AS net_previous_90d_minor,
+           min(processed_at) AS first_order_at, max(processed_at) AS last_order_at,
+           min(day) AS first_day, max(day) AS last_day,
+           CAST(sum(line_discount_minor) AS DOUBLE) AS saved,
+           avg(CASE WHEN discounts_minor > 0 OR line_discount_minor > 0 THEN 1.0 ELSE 0.0 END)
+               AS discounted_order_share,
+           avg(CASE WHEN isodow(day) >= 6 THEN 1.0 ELSE 0.0 END) AS weekend_share,
+           CAST(sum(units) AS DOUBLE) / count(*) AS units_per_order
+    FROM each_order GROUP BY customer_no
+), gaps AS (
+    SELECT customer_no, median(gap) AS own, count(gap) AS n
+    FROM (SELECT customer_no, day - lag(day) OVER (PARTITION BY customer_no ORDER BY day) AS gap
+          FROM (SELECT DISTINCT customer_no, day FROM placed))
+    WHERE gap IS NOT NULL GROUP BY customer_no
+), usual AS (
+    SELECT coalesce(median(own), {GAP_WITHOUT_REPEATS}) AS gap FROM gaps
+), bought AS (
+    SELECT l.customer_no, p.product_type, count(*) AS times, count(DISTINCT l.product_no) AS products
+    FROM order_lines l LEFT JOIN products p USING (product_no)
+    WHERE l.counts AND l.customer_no IS NOT NULL AND l.ordered_at < $as_of
+    GROUP BY l.customer_no, p.product_type
+), taste AS (
+    SELECT customer_no, CAST(sum(products) AS BIGINT) AS distinct_products,
+           count(product_type) AS distinct_types,
+           first(product_type ORDER BY times DESC, product_type) FILTER (WHERE product_type <> '')
+               AS favourite_type
+    FROM bought GROUP BY customer_no
+), expected AS (
+    SELECT m.customer_no, g.own,
+           greatest(1, (coalesce(g.n, 0) * coalesce(g.own, 0) + {GAP_PRIOR_WEIGHT} * u.gap)
+               / (coalesce(g.n, 0) + {GAP_PRIOR_WEIGHT})) AS gap
+    FROM money m LEFT JOIN gaps g USING (customer_no) CROSS JOIN usual u
+)
+SELECT m.customer_no, m.orders, m.lines, m.orders_365d, m.gross_minor, m.net_minor, m.net_90d_minor,
+       m.net_previous_90d_minor,
+       CASE WHEN m.net_previous_90d_minor > 0
+            THEN CAST(m.net_90d_minor AS DOUBLE) / m.net_previous_90d_minor END AS trend,
+       CAST(round(m.net_minor / m.orders) AS BIGINT) AS average_order_minor,
+       m.first_order_at, m.last_order_at,
+       CAST($today AS DATE) - m.last_day AS days_since_order,
+       CAST($today AS DATE) - m.first_day AS tenure_days,
+       e.own AS median_gap_days, e.gap AS expected_gap_days,
+       (CAST($today AS DATE) - m.last_day) / e.gap AS gap_ratio,
+       CASE WHEN m.gross_minor + m.saved > 0 THEN m.saved / (m.gross_minor + m.saved) END AS discount_share,
+       m.discounted_order_share,
+       CASE WHEN m.gross_minor > 0
+            THEN CAST(m.gross_minor - m.net_minor AS DOUBLE) / m.gross_minor END AS refund_share,
+       m.weekend_share, m.units_per_order,
+       coalesce(t.distinct_products, 0) AS distinct_products, coalesce(t.distinct_types, 0) AS distinct_types,
+       t.favourite_type
+FROM money m JOIN expected e USING (customer_no) LEFT JOIN taste t USING (customer_no)
+ORDER BY m.customer_no
+"""
+
+
+def build(connection: duckdb.DuckDBPyConnection, ctx: ShopContext, as_of: datetime, out_path: Path) -> int:
+    """Write the features as of an instant to a Parquet file; returns the number of customers.
+
+    connection: with the lake's views.
+    One row per customer with an order that counts before `as_of`:
+        customer_no int32; orders, lines, orders_365d; gross_minor, net_minor, net_90d_minor,
+        net_previous_90d_minor, average_order_minor (minor units); trend (last 90 days over the 90 before,
+        null without the latter); first_order_at, last_order_at (UTC); days_since_order, tenure_days
+        (store days); median_gap_days (null before a second order day), expected_gap_days (>= 1, the own
+        median drawn towards the shop's), gap_ratio (days since over expected gap); discount_share,
+        discounted_order_share, refund_share, weekend_share (0..1); units_per_order; distinct_products,
+        distinct_types; favourite_type (null if nothing has a type).
+    """
+    zone = ctx.zone
+    parameters = {
+        "zone": ctx.timezone,
+        "as_of": as_of,
+        "today": as_of.astimezone(zone).date(),
+        "quarter": start_of_last(QUARTER, as_of, zone),
+        "two_quarters": start_of_last(TWO_QUARTERS, as_of, zone),
+        "year": start_of_last(YEAR, as_of, zone),
+    }
+    target = str(out_path).replace("'", "''")
+    copied = connection.execute(f"COPY ({SQL}) TO '{target}' (FORMAT PARQUET, COMPRESSION ZSTD)", parameters).fetchall()
+    return int(copied[0][0])
