@@ -82,10 +82,12 @@ main.add_command(verify_cap)
 @click.option("--timezone", required=True, help="IANA name, for example Europe/London")
 @click.option("--currency", required=True, help="ISO 4217 code, for example GBP")
 @click.pass_obj
-def import_command(obj: Any, slug: str, orders: Path, customers: Path | None, products: Path | None, **zone: str) -> None:
+def import_command(
+    obj: Any, slug: str, orders: Path, customers: Path | None, products: Path | None, timezone: str, currency: str
+) -> None:
     """Import Shopify's CSV exports as the shop SLUG; repeating it changes nothing."""
     files = CsvFiles(orders=orders, customers=customers, products=products)
-    counts = import_csv(obj().rooms, slug, files, timezone=zone["timezone"], currency=zone["currency"].upper())
+    counts = import_csv(obj().rooms, slug, files, timezone=timezone, currency=currency.upper())
     click.echo(", ".join(f"{count:,} {name.replace('_', ' ')}" for name, count in counts.items()))
 
 
@@ -116,10 +118,12 @@ def status(obj: Any, *, as_json: bool) -> None:
     for shop in shops:
         counts = ", ".join(f"{count:,} {name.replace('_', ' ')}" for name, count in shop["counts"].items())
         click.echo(f"{shop['shop']} ({shop['currency']}, {shop['timezone']}): {counts}")
-        click.echo(f"  imported {_text(shop['last_import']) or 'never'}, refreshed {_text(shop['last_refresh']) or 'never'}")
+        imported, refreshed = (_text(shop[name]) or "never" for name in ("last_import", "last_refresh"))
+        click.echo(f"  imported {imported}, refreshed {refreshed}")
         for line in shop["differences"]:
             if line["difference"]:
-                click.echo(f"  {line['object']}: {line['imported']:,} here, {line['shop']:,} at the shop. {line['reason']}")
+                here, there = f"{line['imported']:,} here", f"{line['shop']:,} at the shop"
+                click.echo(f"  {line['object']}: {here}, {there}. {line['reason']}")
 
 
 @main.command()

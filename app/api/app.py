@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING, Any
 import structlog
 from flask import Response, request
 from flask_openapi3 import Info, OpenAPI
-from pydantic import ValidationError
 from werkzeug.exceptions import HTTPException
 
 from app import __version__
@@ -20,6 +19,7 @@ if TYPE_CHECKING:
 
     from flask import Blueprint
     from flask.typing import ResponseReturnValue
+    from pydantic import ValidationError
 
     from app.services.rooms import Rooms
 
@@ -90,7 +90,7 @@ def _http_error(fault: HTTPException) -> ResponseReturnValue:
 
 
 def _unexpected(fault: Exception) -> ResponseReturnValue:
-    log.exception("request_failed", path=request.path, kind=type(fault).__name__)
+    log.error("request_failed", path=request.path, kind=type(fault).__name__, exc_info=fault)
     return _answer("internal", "Something went wrong in Encore. Nothing was changed; please try again.", 500)
 
 

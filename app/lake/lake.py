@@ -17,9 +17,10 @@ from deltalake.exceptions import TableNotFoundError
 from app.lake.schemas import PARTITIONED, TABLES
 
 if TYPE_CHECKING:
-    import pyarrow as pa
     from collections.abc import Iterable, Mapping
     from pathlib import Path
+
+    import pyarrow as pa
 
     from app.domain.context import ShopContext
 
@@ -62,7 +63,7 @@ class Lake:
         """
         wanted = sorted(set(keys))
         delta = self._open(ctx, table)
-        for start in range(0, len(wanted) if delta else 0, KEYS_PER_DELETE):
+        for start in range(0, len(wanted), KEYS_PER_DELETE) if delta is not None else ():
             chunk = ", ".join(str(int(k)) for k in wanted[start : start + KEYS_PER_DELETE])
             delta.delete(f"{key} IN ({chunk})")
         return self.append(ctx, table, rows)

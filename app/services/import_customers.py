@@ -78,7 +78,7 @@ def lake_customers(
     staged.register(
         "guest_rows", pa.table([pa.array(c, f.type) for c, f in zip(columns, schema, strict=True)], schema=schema)
     )
-    rows = staged.execute("""
+    rows = staged.sql("""
         SELECT n.customer_no, 0::SMALLINT AS bucket, CAST(c.shopify_id AS VARCHAR) AS customer_id, c.created_at,
                c.updated_at, c.city, c.province, c.country, c.language, c.tags, c.metafields, c.orders_count,
                c.amount_spent_minor, c.rfm_group, NULL::VARCHAR AS gender, NULL::VARCHAR AS area_income

@@ -97,10 +97,10 @@ def _products(rooms: Rooms, ctx: ShopContext, staged: duckdb.DuckDBPyConnection,
             session.execute(insert(ProductId), rows)
             known.update({row["shopify_id"]: row["product_no"] for row in rows})
     _register_products(staged, known)
-    products = staged.execute(
+    products = staged.sql(
         "SELECT n.product_no, p.* FROM stage_products p JOIN product_numbers n USING (product_id) ORDER BY 1"
     ).to_arrow_table()
-    variants = staged.execute(
+    variants = staged.sql(
         "SELECT v.*, n.product_no FROM stage_variants v JOIN product_numbers n USING (product_id) ORDER BY v.variant_id"
     ).to_arrow_table()
     if full:
@@ -120,11 +120,11 @@ def _with_deleted(rooms: Rooms, ctx: ShopContext, staged: duckdb.DuckDBPyConnect
     if history is None:
         return products
     before = rooms.lake.connect(ctx, history.tables)
-    old = before.execute("SELECT * REPLACE ('DELETED' AS status) FROM products").to_arrow_table()
+    old = before.sql("SELECT * REPLACE ('DELETED' AS status) FROM products").to_arrow_table()
     before.close()
     staged.register("products_now", products)
     staged.register("products_before", old)
-    both = staged.execute("""
+    both = staged.sql("""
         FROM products_now
         UNION ALL BY NAME
         SELECT * FROM products_before WHERE product_no NOT IN (SELECT product_no FROM products_now)
@@ -153,8 +153,8 @@ def _orders(rooms: Rooms, ctx: ShopContext, staged: duckdb.DuckDBPyConnection, *
     with rooms.store.reading(ctx) as session:
         _register_products(staged, dict(_product_numbers(session, ctx)))
     staged.execute(f"CREATE OR REPLACE TEMP TABLE order_rows AS {ORDER_ROWS}")
-    orders = staged.execute("SELECT * FROM order_rows ORDER BY customer_no, processed_at, order_id").to_arrow_table()
-    lines = staged.execute(f"{LINE_ROWS} ORDER BY o.customer_no, ordered_at, order_id, line_id").to_arrow_table()
+    orders = staged.sql("SELECT * FROM order_rows ORDER BY customer_no, processed_at, order_id").to_arrow_table()
+    lines = staged.sql(f"{LINE_ROWS} ORDER BY o.customer_no, ordered_at, order_id, line_id").to_arrow_table()
     if full:
         rooms.lake.write(ctx, "orders", orders)
         rooms.lake.write(ctx, "order_lines", lines)

@@ -97,7 +97,7 @@ def status(rooms: Rooms, ctx: ShopContext) -> Status:
         ):
             if state in jobs:
                 jobs[state] = count
-        counts = {name: 0 for name in ("customers", "orders", "order_lines", "products")}
+        counts: dict[str, int] = dict.fromkeys(("customers", "orders", "order_lines", "products"), 0)
         if imported is not None:
             counts |= {name: int(imported.detail["counts"][name]) for name in counts}
         counts |= _count_rows(session, ctx)

@@ -115,10 +115,14 @@ def _predictions(rooms: Rooms, ctx: ShopContext, run: PublishedRun, *, force: bo
 def _predict(rooms: Rooms, ctx: ShopContext, run: PublishedRun) -> None:
     connection = rooms.lake.connect(ctx, run.versions)
     unit = 10 ** exponent(ctx.currency)
-    lines = connection.execute(PURCHASES, {"unit": unit, "as_of": run.as_of}).to_arrow_table().to_pandas()
-    products = connection.execute(
-        "SELECT product_no, product_type, status = 'ACTIVE' AND NOT is_gift_card AS active FROM products"
-    ).to_arrow_table().to_pandas()
+    lines = connection.sql(PURCHASES, params={"unit": unit, "as_of": run.as_of}).to_arrow_table().to_pandas()
+    products = (
+        connection.sql(
+            "SELECT product_no, product_type, status = 'ACTIVE' AND NOT is_gift_card AS active FROM products"
+        )
+        .to_arrow_table()
+        .to_pandas()
+    )
     connection.close()
     found = predict(lines, products, None, pd.Timestamp(run.as_of), HORIZON_DAYS, None, SEED)
     card = {**found.card, "made_at": run.as_of.isoformat()}

@@ -107,7 +107,8 @@ class AdminApi:
 
 def _of_errors(operation: str, body: str) -> Exception:
     answer = orjson.loads(body)
-    errors = answer["errors"] if isinstance(answer["errors"], list) else [{"message": str(answer["errors"])}]
+    raw: Any = answer["errors"]
+    errors: list[dict[str, Any]] = raw if isinstance(raw, list) else [{"message": str(raw)}]
     codes = {str(e.get("extensions", {}).get("code")) for e in errors}
     if codes == {"THROTTLED"}:
         cost = answer.get("extensions", {}).get("cost", {})

@@ -116,7 +116,7 @@ class ShopifyWeb:
         if not is_signed(secret, body, request.headers.get("X-Shopify-Hmac-Sha256")):
             return "", 401
         try:
-            fresh = self._inbox.store(request.headers, body)
+            fresh = self._inbox.store(dict(request.headers), body)
         except ValueError:
             return "", 400
         log.info("webhook_received", group=group, topic=request.headers.get("X-Shopify-Topic"), fresh=fresh)

@@ -58,16 +58,17 @@ class Inbox:
 
     def store(self, headers: Mapping[str, str], body: bytes) -> bool:
         """Keep a verified delivery; returns False if it was here before. Raises ValueError without an id."""
-        webhook_id = headers.get("X-Shopify-Webhook-Id")
+        lower = {name.lower(): value for name, value in headers.items()}
+        webhook_id = lower.get("x-shopify-webhook-id")
         if not webhook_id:
             raise ValueError("a delivery without an id can't be told from its repetition")
         delivery = WebhookDelivery(
             webhook_id=webhook_id[:64],
-            event_id=headers.get("X-Shopify-Event-Id"),
-            shop_domain=headers.get("X-Shopify-Shop-Domain", ""),
-            topic=headers.get("X-Shopify-Topic", ""),
-            api_version=headers.get("X-Shopify-API-Version"),
-            triggered_at=_instant(headers.get("X-Shopify-Triggered-At")),
+            event_id=lower.get("x-shopify-event-id"),
+            shop_domain=lower.get("x-shopify-shop-domain", ""),
+            topic=lower.get("x-shopify-topic", ""),
+            api_version=lower.get("x-shopify-api-version"),
+            triggered_at=_instant(lower.get("x-shopify-triggered-at")),
             received_at=self._rooms.clock.now(),
             sealed_body=self._rooms.vault.seal(
                 NO_SHOP, f"webhook:{webhook_id[:64]}", {"raw": body.decode("utf-8", "replace")}
