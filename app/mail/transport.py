@@ -224,3 +224,8 @@ def _dot_stuffed(data: bytes) -> bytes:
     """RFC 5321 4.5.2: a line that begins with a dot gets another; the last line ends with CRLF."""
     lines = data.replace(b"\r\n", b"\n").replace(b"\r", b"\n").removesuffix(b"\n").split(b"\n")
     return b"".join((b"." + line if line.startswith(b".") else line) + b"\r\n" for line in lines)
+
+
+def open_transport(smtp_url: str, data_dir: Path) -> Transport:
+    """SMTP if an address is set; else files below the data folder, so that nothing leaves by accident."""
+    return SmtpTransport(smtp_url) if smtp_url else FileTransport(data_dir / "mail")

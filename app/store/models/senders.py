@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from datetime import datetime  # noqa: TC003 - SQLAlchemy resolves it at runtime
 
-from sqlalchemy import BigInteger, Index, Integer, String, Text, text
+from sqlalchemy import BigInteger, ForeignKey, Index, Integer, String, Text, text
 from sqlalchemy.orm import Mapped, mapped_column
 
 from app.store.base import Base, ShopRow
@@ -49,6 +49,6 @@ class OperationalMail(Base):
     __tablename__ = "operational_mails"
     __table_args__ = (Index("ix_operational_mails_ration", "shop_id", "kind", "sent_at"),)
     id: Mapped[int] = mapped_column(BigInteger().with_variant(Integer, "sqlite"), primary_key=True)
-    shop_id: Mapped[int]
+    shop_id: Mapped[int] = mapped_column(ForeignKey("shops.id", ondelete="CASCADE"))
     kind: Mapped[str] = mapped_column(String(16), comment="confirmation | test")
     sent_at: Mapped[datetime]
