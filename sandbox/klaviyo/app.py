@@ -88,9 +88,7 @@ class KlaviyoStandIn(StandIn):
             raise Refused(415, "unsupported_media_type", "Unsupported media type.", detail, kind="limit")
         if request.args.get("include"):
             raise self.not_built("include")
-        limits.check_page(
-            request.args, limits.MAX_LISTS_PAGE if operation == "get_lists" else limits.MAX_PAGE
-        )
+        limits.check_page(request.args, limits.MAX_LISTS_PAGE if operation == "get_lists" else limits.MAX_PAGE)
         if operation == "bulk_import_profiles":
             limits.check_import(json_body(), request.content_length or 0)
         if operation in ("add_profiles_to_list", "remove_profiles_from_list"):
@@ -155,12 +153,9 @@ class KlaviyoStandIn(StandIn):
         profiles = db.rows("SELECT * FROM profiles ORDER BY n")
         jobs = db.rows("SELECT id, total, completed, failed, created, done FROM jobs ORDER BY n")
         return {
-            "lists": [
-                {"id": row["id"], "name": row["name"], "members": members.get(row["id"], [])} for row in lists
-            ],
+            "lists": [{"id": row["id"], "name": row["name"], "members": members.get(row["id"], [])} for row in lists],
             "profiles": [
-                {**documents.profile(row, "", subscriptions=True)["attributes"], "id": row["id"]}
-                for row in profiles
+                {**documents.profile(row, "", subscriptions=True)["attributes"], "id": row["id"]} for row in profiles
             ],
             "consent": {row["email"] or row["id"]: row["consent"] for row in profiles},
             "jobs": [dict(row) for row in jobs],
@@ -242,9 +237,7 @@ def _imports(standin: KlaviyoStandIn) -> list[Route]:
         body = json_body()
         lists = at(body, "data", "relationships", "lists", "data") or []
         rows = at(body, "data", "attributes", "profiles", "data")
-        job = data.queue_import(
-            rows, [x["id"] for x in lists], standin.clock.now(), standin.behaviour.job_seconds
-        )
+        job = data.queue_import(rows, [x["id"] for x in lists], standin.clock.now(), standin.behaviour.job_seconds)
         if not standin.behaviour.job_seconds:
             standin.settle()
             job = data.one_job(job["id"])
@@ -314,9 +307,7 @@ def _url() -> str:
 
 def _profile(row: Any, *, joined: str | None = None) -> dict[str, Any]:
     extra = request.args.get("additional-fields[profile]", "")
-    resource = documents.profile(
-        row, _url(), joined=joined, subscriptions="subscriptions" in extra.split(",")
-    )
+    resource = documents.profile(row, _url(), joined=joined, subscriptions="subscriptions" in extra.split(","))
     return _sparse(resource)
 
 
@@ -325,9 +316,7 @@ def _sparse(resource: dict[str, Any]) -> dict[str, Any]:
 
 
 def _one(resource: dict[str, Any], status: int = 200) -> Response:
-    return json_answer(
-        {"data": _sparse(resource), "links": {"self": _page_url(None)}}, status, limits.MEDIA_TYPE
-    )
+    return json_answer({"data": _sparse(resource), "links": {"self": _page_url(None)}}, status, limits.MEDIA_TYPE)
 
 
 def _document(resources: list[dict[str, Any]], page: Page) -> Response:

@@ -67,9 +67,7 @@ def profile_list(row: sqlite3.Row, url: str, *, profile_count: int | None = None
         "type": "list",
         "id": row["id"],
         "attributes": attributes,
-        "relationships": {
-            name: _relationship(self_url, name) for name in ("profiles", "tags", "flow-triggers")
-        },
+        "relationships": {name: _relationship(self_url, name) for name in ("profiles", "tags", "flow-triggers")},
         "links": {"self": self_url},
     }
 
@@ -96,9 +94,7 @@ def profile(row: sqlite3.Row, url: str, *, joined: str | None = None, subscripti
         "type": "profile",
         "id": row["id"],
         "attributes": attributes,
-        "relationships": {
-            name: _relationship(self_url, name) for name in ("lists", "segments", "push-tokens")
-        },
+        "relationships": {name: _relationship(self_url, name) for name in ("lists", "segments", "push-tokens")},
         "links": {"self": self_url},
     }
 

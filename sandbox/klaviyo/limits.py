@@ -83,9 +83,7 @@ def check_import(body: Any, size: int) -> None:
     if not isinstance(profiles, list) or not profiles:
         raise invalid("At least one profile is needed.", pointer=pointer)
     if len(profiles) > MAX_IMPORT_PROFILES:
-        raise invalid(
-            f"{len(profiles)} profiles, at most {MAX_IMPORT_PROFILES} are allowed.", pointer=pointer
-        )
+        raise invalid(f"{len(profiles)} profiles, at most {MAX_IMPORT_PROFILES} are allowed.", pointer=pointer)
     if size <= MAX_PROFILE_BYTES:
         return
     for index, profile in enumerate(profiles):
@@ -112,6 +110,4 @@ def check_page(query: MultiDict[str, str], largest: int) -> None:
 
 def invalid(detail: str, *, pointer: str = "", parameter: str = "") -> Refused:
     """The 400 for a request that breaks a rule stated in prose."""
-    return Refused(
-        400, "invalid", "Invalid input.", detail, pointer=pointer, parameter=parameter, kind="limit"
-    )
+    return Refused(400, "invalid", "Invalid input.", detail, pointer=pointer, parameter=parameter, kind="limit")

@@ -65,8 +65,7 @@ def pages(standin: KlaviyoStandIn) -> Blueprint:
         given: Any = request.get_json()
         try:
             rows = [
-                data.seed_profile(one, standin.clock.now())
-                for one in (given if isinstance(given, list) else [given])
+                data.seed_profile(one, standin.clock.now()) for one in (given if isinstance(given, list) else [given])
             ]
         except ValueError as error:
             return json_answer({"error": str(error)}, 400)

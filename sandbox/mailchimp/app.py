@@ -6,7 +6,7 @@ import base64
 import binascii
 import uuid
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, ClassVar
 
 from flask import Flask, request
 from werkzeug.wrappers import Response
@@ -67,7 +67,7 @@ class MailchimpStandIn(StandIn):
     vendor = "mailchimp"
     base_path = "/3.0"
     api_prefix = "/3.0"
-    max_open = rules.MAX_CONNECTIONS
+    max_open: ClassVar[int | None] = rules.MAX_CONNECTIONS
 
     def authorise(self) -> None:
         """401 unless Basic or Bearer carries the sandbox's key."""

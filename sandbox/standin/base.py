@@ -11,7 +11,7 @@ from abc import ABC, abstractmethod
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, ClassVar
 
 import orjson
 from flask import Flask, redirect, request
@@ -90,7 +90,7 @@ class StandIn(ABC):
     vendor = ""  # name of the published document
     base_path = ""  # where the vendor's paths start
     api_prefix = ""  # what all of the vendor's paths start with, base path included
-    max_open: int | None = None  # calls that may run at once
+    max_open: ClassVar[int | None] = None  # calls that may run at once
 
     @abstractmethod
     def authorise(self) -> None:

@@ -12,6 +12,7 @@ from typing import Any
 import httpx
 import pytest
 from flask import Flask
+from waitress import wasyncore
 from waitress.server import create_server
 
 from sandbox.clock import SandboxClock
@@ -67,19 +68,29 @@ class Running:
 @contextmanager
 def served(app: Flask, time: FakeTime) -> Iterator[Running]:
     server = create_server(app, host="127.0.0.1", port=0, threads=16)
-    thread = threading.Thread(target=server.run, daemon=True)
+    stopped = threading.Event()
+
+    def loop() -> None:
+        # Waitress's own run() can only be ended by closing its sockets under its feet.
+        while not stopped.is_set():
+            wasyncore.loop(timeout=0.05, map=server._map, count=1)
+
+    thread = threading.Thread(target=loop, daemon=True)
     thread.start()
     url = f"http://127.0.0.1:{server.effective_port}"
-    with httpx.Client(base_url=url, timeout=10) as client:
-        try:
+    try:
+        with httpx.Client(base_url=url, timeout=10) as client:
             yield Running(url, time, app, client)
-        finally:
-            standin = app.extensions.get("standin")
-            if standin is not None:
-                standin.guard.release()
-            server.close()
-            server.task_dispatcher.shutdown()
-            thread.join(timeout=5)
+    finally:
+        standin = app.extensions.get("standin")
+        if standin is not None:
+            standin.guard.release()
+        server.task_dispatcher.shutdown()
+        stopped.set()
+        thread.join(timeout=5)
+        wasyncore.close_all(server._map, ignore_all=True)
+        if standin is not None:
+            standin.data.db.close()
 
 
 Starter = Callable[..., Any]
