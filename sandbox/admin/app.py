@@ -13,8 +13,10 @@ from urllib.parse import urlsplit
 from flask import Flask, Response, abort, redirect, render_template, request, send_from_directory, url_for
 from flask.typing import ResponseReturnValue
 
-from sandbox.admin.launch import Clock, encoded_host, frame_address, launch_query, session_token, shop_domain
+from sandbox.admin.launch import frame_address, session_token, shop_domain
+from sandbox.clock import SandboxClock
 from sandbox.options import SandboxOptions
+from sandbox.shopify.install import admin_host, signed_launch_query
 
 SHIMS = Path(__file__).resolve().parents[1] / "shims" / "dist"
 # What the admin's page itself and the app's pages load; nothing else of the build is served.
@@ -32,26 +34,25 @@ NAVIGATION = (
 )
 
 
-def create_app(state_dir: Path, clock: Clock, options: SandboxOptions) -> Flask:
+def create_app(state_dir: Path, clock: SandboxClock, options: SandboxOptions) -> Flask:
     """The admin for the shops in `options`.
 
-    state_dir: unused so far; every stand-in is built with the same arguments.
+    state_dir, clock: not needed here, but every stand-in is built with the same arguments. Session tokens
+    live by real time, as browsers and JWT libraries do.
     Raises FileNotFoundError, naming the remedy, while the shims are not built.
     """
-    del state_dir
+    del state_dir, clock
     missing = sorted(name for name in SHARED_SCRIPTS | OWN_ASSETS if not (SHIMS / name).exists())
     if missing:
-        raise FileNotFoundError(
-            f"{SHIMS} lacks {', '.join(missing)}: run `npm ci && npm run build` in sandbox/shims"
-        )
+        raise FileNotFoundError(f"{SHIMS} lacks {', '.join(missing)}: run `npm ci && npm run build` in sandbox/shims")
     app = Flask(__name__)
-    _serve_pages(app, clock, options)
-    _serve_tokens(app, clock, options)
+    _serve_pages(app, options)
+    _serve_tokens(app, options)
     _serve_files(app)
     return app
 
 
-def _serve_pages(app: Flask, clock: Clock, options: SandboxOptions) -> None:
+def _serve_pages(app: Flask, options: SandboxOptions) -> None:
     stand_ins = [
         ("Shopify stand-in", options.url("shopify")),
         ("Klaviyo", options.url("klaviyo")),
@@ -83,8 +84,7 @@ def _serve_pages(app: Flask, clock: Clock, options: SandboxOptions) -> None:
     def embedded(store: str, path: str) -> ResponseReturnValue:
         """The app in its iframe, opened at `path`. 404 for a store that the sandbox does not serve."""
         shop = shop_domain(store, options) or abort(HTTPStatus.NOT_FOUND)
-        host = encoded_host(request.host_url, store)
-        launch = launch_query(shop, host, clock, options)
+        launch = signed_launch_query(shop, admin_host(shop, options), options=options)
         own = list(request.args.items(multi=True))
         parts = urlsplit(options.app_url)
         origin = f"{parts.scheme}://{parts.netloc}"
@@ -116,7 +116,7 @@ def _serve_pages(app: Flask, clock: Clock, options: SandboxOptions) -> None:
         return page(store, section=section or "home", current=section.partition("/")[0])
 
 
-def _serve_tokens(app: Flask, clock: Clock, options: SandboxOptions) -> None:
+def _serve_tokens(app: Flask, options: SandboxOptions) -> None:
     @app.post("/sandbox/id-token")
     def mint_token() -> ResponseReturnValue:
         """A session token for {"shop": domain}; 403 unless this origin's own page asks."""
@@ -126,7 +126,7 @@ def _serve_tokens(app: Flask, clock: Clock, options: SandboxOptions) -> None:
         shop = (request.get_json() or {}).get("shop")
         if shop not in options.shops:
             abort(HTTPStatus.NOT_FOUND)
-        answer = app.json.response({"id_token": session_token(shop, clock, options)})
+        answer = app.json.response({"id_token": session_token(shop, options)})
         answer.headers["Cache-Control"] = "no-store"
         return answer
 

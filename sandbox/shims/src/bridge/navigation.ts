@@ -29,9 +29,19 @@ export function route(link: Element): boolean {
   return routers > 0 || event.defaultPrevented;
 }
 
-/** Follows a link of the app's navigation: by the router, else by loading the page. */
+/** Follows a link of the admin's navigation: by the router, else by loading the page. */
 export function follow(link: Element | undefined, href: string): void {
-  if (!link || !route(link)) location.assign(href);
+  if (link) {
+    if (!route(link)) location.assign(href);
+    return;
+  }
+  // The app's own name in the admin need not stand in s-app-nav; the router still reads an element.
+  const passing = document.createElement("a");
+  passing.setAttribute("href", href);
+  passing.hidden = true;
+  document.body.append(passing);
+  if (!route(passing)) location.assign(href);
+  passing.remove();
 }
 
 export function watchClicks(leave: (href: string) => void): void {

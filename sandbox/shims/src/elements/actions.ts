@@ -172,7 +172,17 @@ class SButtonGroup extends PolarisElement {
 }
 
 class SLink extends Pressable {
-  static override attrs: Attrs = { ...ACTION_ATTRS, tone: text("auto"), lang: text() };
+  static override attrs: Attrs = {
+    href: text(),
+    target: text("auto"),
+    download: text(),
+    commandFor: text(),
+    command: text("--auto"),
+    interestFor: text(),
+    accessibilityLabel: text(),
+    tone: text("auto"),
+    lang: text(),
+  };
   static override css = `
     :host { display: inline; }
     .control { all: unset; cursor: pointer; color: var(--p-color-text-link); text-decoration: underline; }

@@ -60,6 +60,18 @@ class SText extends Words {
   `;
 }
 
+class SNumber extends Words {
+  static override attrs: Attrs = {
+    tone: text("auto"),
+    color: text("base"),
+    fontSize: text("auto"),
+    fontWeight: text("auto"),
+    accessibilityVisibility: text("visible"),
+    dir: text(),
+  };
+  static override css = `:host { font-variant-numeric: tabular-nums; } ${TONES}`;
+}
+
 class SParagraph extends Words {
   static override attrs: Attrs = { ...TEXT_ATTRS, lineClamp: num(Infinity) };
   static override css = `:host { display: block; overflow-wrap: anywhere; } ${TONES}`;
@@ -131,6 +143,7 @@ class SListItem extends PolarisElement {
 
 export function defineTypography(): void {
   define("s-text", SText);
+  define("s-number", SNumber);
   define("s-paragraph", SParagraph);
   define("s-heading", SHeading);
   define("s-unordered-list", SUnorderedList);

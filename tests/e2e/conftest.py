@@ -1,0 +1,132 @@
+"""Fixtures for tests in a real browser.
+
+`page`     a fresh Playwright page in its own context (1280 × 900). After the test it fails on: a console
+           error, an uncaught page error, a request to any host but this machine.
+`problems` what `page` watches. A test that provokes an error says so first: `problems.allow("401")`, a
+           regular expression looked for in the message. Only what is allowed may happen.
+`chromium` the session's browser, for a test that needs contexts of its own; pass each of its pages to
+           `problems.watch(page)`.
+`serve`    starts a WSGI app on a free port of 127.0.0.1 and returns its address; stopped after the test.
+
+Mark such tests with `pytestmark = pytest.mark.browser`. Locators pierce the elements' shadow roots:
+`page.get_by_label("Title")`, `page.get_by_role("button", name="Save")`, `page.get_by_role("row")`; choices by
+role: `page.get_by_role("radio", name="Everyone")`, as `get_by_label` does not look through slots. In the
+admin, the app is in `page.frame_locator("#app-frame")`.
+
+Debian's Chromium is used (`apt-get install chromium`), or the program named in CHROMIUM.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import shutil
+import threading
+from typing import TYPE_CHECKING
+from urllib.parse import urlsplit
+
+import pytest
+from playwright.sync_api import Browser, ConsoleMessage, Page, Request, sync_playwright
+from werkzeug.serving import WSGIRequestHandler, make_server
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+    from flask import Flask
+    from werkzeug.serving import BaseWSGIServer
+
+LAUNCH_ARGUMENTS = (
+    "--no-sandbox",
+    "--disable-quic",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+    "--no-first-run",
+)
+LOOPBACK = {"127.0.0.1", "localhost", "::1"}
+
+
+class Problems:
+    """Errors that the watched pages met, apart from those that the test allowed."""
+
+    def __init__(self) -> None:
+        self.found: list[str] = []
+        self._allowed: list[re.Pattern[str]] = []
+
+    def allow(self, pattern: str) -> None:
+        """Let errors pass whose message contains `pattern`, a regular expression."""
+        self._allowed.append(re.compile(pattern))
+
+    def watch(self, page: Page) -> None:
+        """Note every console error, page error and foreign request of a page."""
+        page.on("console", self._console)
+        page.on("pageerror", lambda error: self._note(f"page error: {error}"))
+        page.on("request", self._request)
+
+    def _console(self, message: ConsoleMessage) -> None:
+        if message.type == "error":
+            self._note(f"console: {message.text} ({message.location.get('url', '')})")
+
+    def _request(self, request: Request) -> None:
+        parts = urlsplit(request.url)
+        if parts.scheme in {"http", "https", "ws", "wss"} and parts.hostname not in LOOPBACK:
+            self.found.append(f"request to a foreign host: {request.url}")
+
+    def _note(self, message: str) -> None:
+        if not any(pattern.search(message) for pattern in self._allowed):
+            self.found.append(message)
+
+
+@pytest.fixture(scope="session")
+def chromium() -> Iterator[Browser]:
+    """Debian's Chromium, headless, started once. Its absence fails in CI and skips elsewhere."""
+    program = os.environ.get("CHROMIUM") or shutil.which("chromium")
+    if program is None:
+        message = "Chromium is not installed: apt-get install chromium"
+        if os.environ.get("CI"):
+            pytest.fail(message)
+        pytest.skip(message)
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=program, args=list(LAUNCH_ARGUMENTS))
+        yield browser
+        browser.close()
+
+
+@pytest.fixture
+def problems() -> Iterator[Problems]:
+    noted = Problems()
+    yield noted
+    assert noted.found == []
+
+
+@pytest.fixture
+def page(chromium: Browser, problems: Problems) -> Iterator[Page]:
+    context = chromium.new_context(viewport={"width": 1280, "height": 900})
+    context.set_default_timeout(10_000)
+    opened = context.new_page()
+    problems.watch(opened)
+    yield opened
+    context.close()
+
+
+class _Quiet(WSGIRequestHandler):
+    def log(self, type: str, message: str, *args: object) -> None:  # noqa: A002 - werkzeug's name
+        """Say nothing: the tests' output is about the tests."""
+
+
+@pytest.fixture
+def serve() -> Iterator[Callable[[Flask], str]]:
+    running: list[tuple[BaseWSGIServer, threading.Thread]] = []
+
+    def start(app: Flask) -> str:
+        server = make_server("127.0.0.1", 0, app, threaded=True, request_handler=_Quiet)
+        thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.05})
+        thread.start()
+        running.append((server, thread))
+        return f"http://127.0.0.1:{server.server_port}"
+
+    yield start
+    for server, thread in running:
+        server.shutdown()
+        thread.join()
+        server.server_close()
