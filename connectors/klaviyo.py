@@ -64,6 +64,7 @@ IDS_PER_REMOVAL = 1000
 ADDRESSES_PER_LOOKUP = 100
 MEMBERS_PER_PAGE = 100
 HTTP_OK = range(200, 300)
+HTTP_NO_CONTENT = 204
 HTTP_NOT_FOUND = 404
 HTTP_TOO_MANY_REQUESTS = 429
 HTTP_NOT_AUTHORISED = (401, 403)
@@ -201,7 +202,7 @@ class Klaviyo:
                 "get_bulk_import_profiles_job",
                 self._profiles.get_bulk_import_profiles_job_without_preload_content,
                 job_id,
-                fields_profile_bulk_import_job=["status", "failed_count", "total_count"],
+                fields_profile_bulk_import_job=["status", "created_at", "total_count", "failed_count"],
             )
         except Misconfigured:
             return JobState(finished=True, lost=True)
@@ -226,7 +227,7 @@ class Klaviyo:
             "get_profiles_for_list",
             self._lists.get_profiles_for_list_without_preload_content,
             target_id,
-            fields_profile=["email"],
+            fields_profile=["email", "joined_group_at"],
             page_size=MEMBERS_PER_PAGE,
         )
         for page in pages:
@@ -293,7 +294,7 @@ class Klaviyo:
             self._lists.get_profiles_for_list_without_preload_content,
             target_id,
             filter=f"any(email,{json.dumps([member.email for member in members])})",
-            fields_profile=["email"],
+            fields_profile=["email", "joined_group_at"],
             page_size=MEMBERS_PER_PAGE,
         )
         return {row["attributes"]["email"].lower(): row["id"] for page in pages for row in page}
@@ -318,7 +319,7 @@ class Klaviyo:
         remaining, reset = answer.headers.get("RateLimit-Remaining"), answer.headers.get("RateLimit-Reset")
         if remaining and reset and remaining.isdigit() and reset.isdigit():
             self._transport.limiter.observe(operation, int(remaining), float(reset))
-        return _body(raw)
+        return {} if answer.status == HTTP_NO_CONTENT else _body(raw)
 
     def _pages(self, operation: str, method: Callable[..., Any], *args: Any, **options: Any) -> Iterator[list[Any]]:
         cursor: str | None = None
@@ -404,8 +405,6 @@ def _row_of(error: dict[str, Any]) -> str | None:
 
 
 def _body(raw: bytes) -> dict[str, Any]:
-    if not raw:
-        return {}
     try:
         body: dict[str, Any] = orjson.loads(raw)
     except orjson.JSONDecodeError as fault:

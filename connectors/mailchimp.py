@@ -4,6 +4,7 @@ Reference: https://mailchimp.com/developer/marketing/api/, through the vendor's 
 mailchimp-marketing 3.0.80. Its faults, and what is done about them here:
 - A new connection per call and headers thrown away: `PooledClient` keeps a session and the last answer.
 - An error without a body comes back as a value: every answer is judged by its status.
+- A problem document comes as text or as a dictionary, by its content type: both are read.
 - `server` anywhere in an address is replaced, in ids too: the host is set whole and `server` is empty.
 
 A tag is not consent to be mailed. An address that the audience does not know needs a status to get in:
@@ -14,6 +15,7 @@ A tag is not consent to be mailed. An address that the audience does not know ne
 from __future__ import annotations
 
 import hashlib
+import json
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
@@ -392,7 +394,7 @@ def _from_status(answer: requests.Response | None, body: object) -> ConnectorErr
 
 
 def _from_answer(status: int, body: object) -> ConnectorError:
-    problem = body if isinstance(body, dict) else {}
+    problem = _problem(body)
     detail = str(problem.get("detail") or problem.get("title") or "")
     if status == HTTP_TOO_MANY_REQUESTS or (status == HTTP_FORBIDDEN and not problem):
         # Mailchimp throttles with 429 or with a bare 403, and never says for how long.
@@ -406,6 +408,16 @@ def _from_answer(status: int, body: object) -> ConnectorError:
     if status in HTTP_REJECTED:
         return RowRejected(f"http_{status}", detail or "Mailchimp refused the request.")
     return Transient(f"Mailchimp is out of order (HTTP {status}).")
+
+
+def _problem(body: object) -> dict[str, Any]:
+    """The problem document. The library decodes application/json and hands application/problem+json on as text."""
+    if isinstance(body, str):
+        try:
+            body = json.loads(body)
+        except ValueError:
+            return {}
+    return body if isinstance(body, dict) else {}
 
 
 def _host_of(key: str) -> str:

@@ -135,7 +135,7 @@ class Transport:
     def _wait(self, state: RetryCallState) -> float:
         fault = state.outcome.exception() if state.outcome else None
         backoff = wait_exponential_jitter(
-            initial=self.policy.first_wait, max=self.policy.longest_wait, jitter=self.policy.first_wait
+            multiplier=self.policy.first_wait, max=self.policy.longest_wait, jitter=self.policy.first_wait
         )(state)
         if isinstance(fault, Throttled) and fault.retry_after is not None:
             # Jitter on top, so that two workers told the same do not come back together.
