@@ -32,7 +32,7 @@ class SandboxOptions:
     ports: dict[str, int] = field(default_factory=lambda: ports_from(DEFAULT_BASE_PORT))
     shops: dict[str, str] = field(default_factory=lambda: {"encore-demo.myshopify.com": "demo"})
     api_key: str = "encore-sandbox-key"
-    api_secret: str = "encore-sandbox-secret-0123456789abcdef"  # noqa: S105 - the demo's published credential
+    api_secret: str = "encore-sandbox-secret-0123456789abcdef"
     scopes: tuple[str, ...] = DEFAULT_SCOPES
     admin_origin: str = "http://127.0.0.1:4011"
     deliver_webhooks: bool = True

@@ -24,7 +24,12 @@ from sandbox.clock import SandboxClock
 from sandbox.options import DEFAULT_BASE_PORT, SERVICES, SandboxOptions, ports_from
 
 WEB = ("shopify", "admin", "klaviyo", "mailchimp", "mailbox")
-THREADS = {"shopify": 12}
+THREADS = {"shopify": 12, "mailchimp": 16}
+
+
+def _say(line: str) -> None:
+    sys.stderr.write(line + "\n")
+    sys.stderr.flush()
 
 
 @dataclass
@@ -40,7 +45,11 @@ def start_web(name: str, state: Path, clock: SandboxClock, options: SandboxOptio
     """Start one stand-in in a thread. ModuleNotFoundError or AttributeError if it is not built."""
     app: Flask = importlib.import_module(f"sandbox.{name}").create_app(state, clock, options)
     server = create_server(
-        app, host=options.host, port=options.ports[name], threads=THREADS.get(name, 4), clear_untrusted_proxy_headers=True
+        app,
+        host=options.host,
+        port=options.ports[name],
+        threads=THREADS.get(name, 4),
+        clear_untrusted_proxy_headers=True,
     )
     threading.Thread(target=server.run, name=f"{name}-server", daemon=True).start()
     return Running(name, app, server.close)
@@ -52,19 +61,21 @@ def start_smtp(state: Path, clock: SandboxClock, options: SandboxOptions) -> Run
     return Running("smtp", None, getattr(server, "stop", lambda: None))
 
 
-def start_all(state: Path, clock: SandboxClock, options: SandboxOptions, only: list[str] | None = None) -> list[Running]:
+def start_all(
+    state: Path, clock: SandboxClock, options: SandboxOptions, only: list[str] | None = None
+) -> list[Running]:
     """Start every stand-in that exists (or those named); says clearly which one is missing."""
     running = []
     for name in only or [*WEB, "smtp"]:
         try:
             started = start_smtp(state, clock, options) if name == "smtp" else start_web(name, state, clock, options)
-        except (ModuleNotFoundError, AttributeError) as error:
-            if "sandbox" not in str(error):
+        except (ModuleNotFoundError, AttributeError, FileNotFoundError) as error:
+            if "sandbox" not in str(error):  # a fault of ours, not a stand-in that is missing
                 raise
-            print(f"{name:10} not started: {error}", file=sys.stderr, flush=True)
+            _say(f"{name:10} not started: {error}")
             continue
         running.append(started)
-        print(f"{name:10} {options.host}:{options.ports[name]}", flush=True)
+        _say(f"{name:10} {options.host}:{options.ports[name]}")
     return running
 
 
@@ -118,7 +129,7 @@ def main(argv: list[str] | None = None) -> int:
     state.mkdir(parents=True, exist_ok=True)
     running = start_all(state, SandboxClock(state), options, arguments.only)
     if not running:
-        print("nothing to serve", file=sys.stderr)
+        _say("nothing to serve")
         return 1
     record = state / "sandbox.json"
     content = {"pid": os.getpid(), "host": options.host, "ports": options.ports, "app_url": options.app_url,

@@ -81,7 +81,7 @@ def _insert(database: sqlite3.Connection, table: str, frame: pd.DataFrame) -> No
     # object columns with None for missing: SQLite knows no NaN and no pandas NA
     columns = [frame[name].astype(object).where(frame[name].notna(), None).tolist() for name in wanted]
     marks = ", ".join("?" * len(wanted))
-    database.executemany(f"INSERT INTO {table} VALUES ({marks})", zip(*columns, strict=True))  # noqa: S608
+    database.executemany(f"INSERT INTO {table} VALUES ({marks})", zip(*columns, strict=True))
 
 
 def _meta(source: Source, frames: Frames, domain: str, anchor: datetime) -> dict[str, str]:

@@ -38,5 +38,5 @@ def add_invented_orders(lines: pd.DataFrame, each: int, seed: int) -> pd.DataFra
     extra["unit"] = extra["total"]
     extra["is_gift_card"] = gift.astype(int)
     extra.loc[gift, ["product_index", "variant_id"]] = -1
-    extra["title"] = np.where(gift, "Gift Card", None)
+    extra["title"] = pd.Series("Gift Card", extra.index, dtype=object).where(gift, None)
     return pd.concat([lines, copies, extra], ignore_index=True)

@@ -10,31 +10,56 @@ from faker.providers.person.en_US import Provider as Persons
 
 # city, province, code, ZIP, area code: places that exist, near the eastern US where the data were gathered
 PLACES = [
-    ("Cincinnati", "Ohio", "OH", "45202", "513"), ("Cincinnati", "Ohio", "OH", "45208", "513"),
-    ("Columbus", "Ohio", "OH", "43215", "614"), ("Dayton", "Ohio", "OH", "45402", "937"),
-    ("Cleveland", "Ohio", "OH", "44113", "216"), ("Akron", "Ohio", "OH", "44303", "330"),
-    ("Toledo", "Ohio", "OH", "43604", "419"), ("Mason", "Ohio", "OH", "45040", "513"),
-    ("Lexington", "Kentucky", "KY", "40507", "859"), ("Louisville", "Kentucky", "KY", "40202", "502"),
-    ("Covington", "Kentucky", "KY", "41011", "859"), ("Indianapolis", "Indiana", "IN", "46204", "317"),
-    ("Bloomington", "Indiana", "IN", "47401", "812"), ("Fort Wayne", "Indiana", "IN", "46802", "260"),
-    ("Pittsburgh", "Pennsylvania", "PA", "15222", "412"), ("Philadelphia", "Pennsylvania", "PA", "19103", "215"),
-    ("Allentown", "Pennsylvania", "PA", "18102", "610"), ("Erie", "Pennsylvania", "PA", "16501", "814"),
-    ("New York", "New York", "NY", "10025", "212"), ("Brooklyn", "New York", "NY", "11215", "718"),
-    ("Buffalo", "New York", "NY", "14201", "716"), ("Rochester", "New York", "NY", "14607", "585"),
-    ("Albany", "New York", "NY", "12203", "518"), ("Syracuse", "New York", "NY", "13202", "315"),
-    ("Boston", "Massachusetts", "MA", "02116", "617"), ("Worcester", "Massachusetts", "MA", "01609", "508"),
-    ("Providence", "Rhode Island", "RI", "02906", "401"), ("Hartford", "Connecticut", "CT", "06105", "860"),
-    ("Newark", "New Jersey", "NJ", "07102", "973"), ("Trenton", "New Jersey", "NJ", "08618", "609"),
-    ("Baltimore", "Maryland", "MD", "21230", "410"), ("Richmond", "Virginia", "VA", "23220", "804"),
-    ("Norfolk", "Virginia", "VA", "23510", "757"), ("Raleigh", "North Carolina", "NC", "27601", "919"),
-    ("Charlotte", "North Carolina", "NC", "28203", "704"), ("Durham", "North Carolina", "NC", "27701", "919"),
-    ("Charleston", "South Carolina", "SC", "29401", "843"), ("Atlanta", "Georgia", "GA", "30309", "404"),
-    ("Savannah", "Georgia", "GA", "31401", "912"), ("Nashville", "Tennessee", "TN", "37203", "615"),
-    ("Memphis", "Tennessee", "TN", "38104", "901"), ("Detroit", "Michigan", "MI", "48226", "313"),
-    ("Ann Arbor", "Michigan", "MI", "48103", "734"), ("Grand Rapids", "Michigan", "MI", "49503", "616"),
-    ("Miami", "Florida", "FL", "33133", "305"), ("Orlando", "Florida", "FL", "32801", "407"),
-    ("Tampa", "Florida", "FL", "33606", "813"), ("Burlington", "Vermont", "VT", "05401", "802"),
-    ("Portland", "Maine", "ME", "04101", "207"), ("Manchester", "New Hampshire", "NH", "03101", "603"),
+    ("Cincinnati", "Ohio", "OH", "45202", "513"),
+    ("Cincinnati", "Ohio", "OH", "45208", "513"),
+    ("Columbus", "Ohio", "OH", "43215", "614"),
+    ("Dayton", "Ohio", "OH", "45402", "937"),
+    ("Cleveland", "Ohio", "OH", "44113", "216"),
+    ("Akron", "Ohio", "OH", "44303", "330"),
+    ("Toledo", "Ohio", "OH", "43604", "419"),
+    ("Mason", "Ohio", "OH", "45040", "513"),
+    ("Lexington", "Kentucky", "KY", "40507", "859"),
+    ("Louisville", "Kentucky", "KY", "40202", "502"),
+    ("Covington", "Kentucky", "KY", "41011", "859"),
+    ("Indianapolis", "Indiana", "IN", "46204", "317"),
+    ("Bloomington", "Indiana", "IN", "47401", "812"),
+    ("Fort Wayne", "Indiana", "IN", "46802", "260"),
+    ("Pittsburgh", "Pennsylvania", "PA", "15222", "412"),
+    ("Philadelphia", "Pennsylvania", "PA", "19103", "215"),
+    ("Allentown", "Pennsylvania", "PA", "18102", "610"),
+    ("Erie", "Pennsylvania", "PA", "16501", "814"),
+    ("New York", "New York", "NY", "10025", "212"),
+    ("Brooklyn", "New York", "NY", "11215", "718"),
+    ("Buffalo", "New York", "NY", "14201", "716"),
+    ("Rochester", "New York", "NY", "14607", "585"),
+    ("Albany", "New York", "NY", "12203", "518"),
+    ("Syracuse", "New York", "NY", "13202", "315"),
+    ("Boston", "Massachusetts", "MA", "02116", "617"),
+    ("Worcester", "Massachusetts", "MA", "01609", "508"),
+    ("Providence", "Rhode Island", "RI", "02906", "401"),
+    ("Hartford", "Connecticut", "CT", "06105", "860"),
+    ("Newark", "New Jersey", "NJ", "07102", "973"),
+    ("Trenton", "New Jersey", "NJ", "08618", "609"),
+    ("Baltimore", "Maryland", "MD", "21230", "410"),
+    ("Richmond", "Virginia", "VA", "23220", "804"),
+    ("Norfolk", "Virginia", "VA", "23510", "757"),
+    ("Raleigh", "North Carolina", "NC", "27601", "919"),
+    ("Charlotte", "North Carolina", "NC", "28203", "704"),
+    ("Durham", "North Carolina", "NC", "27701", "919"),
+    ("Charleston", "South Carolina", "SC", "29401", "843"),
+    ("Atlanta", "Georgia", "GA", "30309", "404"),
+    ("Savannah", "Georgia", "GA", "31401", "912"),
+    ("Nashville", "Tennessee", "TN", "37203", "615"),
+    ("Memphis", "Tennessee", "TN", "38104", "901"),
+    ("Detroit", "Michigan", "MI", "48226", "313"),
+    ("Ann Arbor", "Michigan", "MI", "48103", "734"),
+    ("Grand Rapids", "Michigan", "MI", "49503", "616"),
+    ("Miami", "Florida", "FL", "33133", "305"),
+    ("Orlando", "Florida", "FL", "32801", "407"),
+    ("Tampa", "Florida", "FL", "33606", "813"),
+    ("Burlington", "Vermont", "VT", "05401", "802"),
+    ("Portland", "Maine", "ME", "04101", "207"),
+    ("Manchester", "New Hampshire", "NH", "03101", "603"),
 ]
 STREETS = ("Maple", "Oak", "Cedar", "Elm", "Walnut", "Chestnut", "Park", "Lake", "Hill", "Mill", "River", "Church")
 WAYS = ("Street", "Avenue", "Road", "Lane", "Drive")
@@ -84,9 +109,7 @@ def invent_people(households: list[int], seed: int) -> pd.DataFrame:
         for f, n, h, m in zip(first, last, households, mails, strict=True)
     ]
     table["phone"] = phones
-    table["address1"] = [
-        f"{n} {STREETS[s]} {WAYS[w]}" for n, s, w in zip(numbers, streets, ways, strict=True)
-    ]
+    table["address1"] = [f"{n} {STREETS[s]} {WAYS[w]}" for n, s, w in zip(numbers, streets, ways, strict=True)]
     table[["city", "province", "province_code", "zip"]] = [place[:4] for place in places]
     table["email_state"] = consent
     table["opt_in"] = np.where(rng.random(count) < 0.3, "CONFIRMED_OPT_IN", "SINGLE_OPT_IN")  # noqa: PLR2004

@@ -55,7 +55,7 @@ def priced_lines(source: Source, product_of: dict[int, int], anchor: datetime) -
     lines["quantity"], lines["total"], lines["unit"] = quantity, total, unit
     lines["discount"] = unit * quantity - total
     lines["is_gift_card"] = 0
-    lines["title"] = np.where(lines["product_index"] >= 0, None, "Discontinued item")
+    lines["title"] = pd.Series("Discontinued item", lines.index, dtype=object).mask(lines["product_index"] >= 0, None)
     return lines, weeks
 
 
@@ -73,21 +73,23 @@ def shape(source: Source, anchor: datetime) -> Frames:
     lines["order_index"] = (lines["basket_id"] != lines["basket_id"].shift()).cumsum() - 1
     lines["current"] = _current_quantity(lines)
     collections, products, variants = _catalogue(sold, lines)
-    orders = _orders(lines, source)
+    orders = _orders(lines)
     customers = _customers(orders, source)
     orders = _with_contacts(orders, customers)
-    line_table = pd.DataFrame({
-        "id": LINE_BASE + np.arange(len(lines)),
-        "order_id": ORDER_BASE + lines["order_index"],
-        "product_id": _nullable(lines["product_index"], PRODUCT_BASE + 1),
-        "variant_id": _nullable(lines["variant_id"], 0),
-        "title": lines["title"],
-        "quantity": lines["quantity"],
-        "current_quantity": lines["current"],
-        "unit": lines["unit"],
-        "total": lines["total"],
-        "is_gift_card": lines["is_gift_card"],
-    })
+    line_table = pd.DataFrame(
+        {
+            "id": LINE_BASE + np.arange(len(lines)),
+            "order_id": ORDER_BASE + lines["order_index"],
+            "product_id": _nullable(lines["product_index"], PRODUCT_BASE + 1),
+            "variant_id": _nullable(lines["variant_id"], 0),
+            "title": lines["title"],
+            "quantity": lines["quantity"],
+            "current_quantity": lines["current"],
+            "unit": lines["unit"],
+            "total": lines["total"],
+            "is_gift_card": lines["is_gift_card"],
+        }
+    )
     tables = {
         "collections": collections,
         "products": products,
@@ -152,16 +154,18 @@ def _catalogue(sold: pd.DataFrame, lines: pd.DataFrame) -> tuple[pd.DataFrame, p
     if source_is_tiny := len(products) < 100:  # noqa: PLR2004 - one of each state, where no real product is hidden
         products.loc[products.index[-1], "status"] = "ARCHIVED"
         products.loc[products.index[-2], "status"] = "DRAFT"
-    collections = pd.DataFrame({
-        "id": [COLLECTION_BASE + 1 + n for n in range(len(departments))],
-        "title": [department.title() for department in departments],
-        "handle": [titles.handle(department) for department in departments],
-        "updated_at": products["created_at"].min() if not source_is_tiny else products["updated_at"].max(),
-    })
+    collections = pd.DataFrame(
+        {
+            "id": [COLLECTION_BASE + 1 + n for n in range(len(departments))],
+            "title": [department.title() for department in departments],
+            "handle": [titles.handle(department) for department in departments],
+            "updated_at": products["created_at"].min() if not source_is_tiny else products["updated_at"].max(),
+        }
+    )
     return collections, products, variants
 
 
-def _orders(lines: pd.DataFrame, source: Source) -> pd.DataFrame:
+def _orders(lines: pd.DataFrame) -> pd.DataFrame:
     grouped = lines.groupby("order_index", sort=True)
     o = grouped.agg(
         household=("household_id", "first"), at=("at", "first"), kind=("kind", "first"), basket=("basket_id", "first"),

@@ -1,7 +1,6 @@
 """Where a shop's purchases come from: the research data, or a few dozen seeded records for tests."""
 
 from dataclasses import dataclass
-from datetime import datetime
 from importlib import resources
 
 import numpy as np
@@ -84,9 +83,17 @@ def _tiny() -> Source:
             products.append((1000 + 10 * number + step, maker, department, brand, department, kind, size))
             rhythm.append(days)
             price.append(cents * (step + 1) / 100)
-    columns = ["product_id", "manufacturer_id", "department", "brand", "product_category", "product_type", "package_size"]
+    columns = [
+        "product_id",
+        "manufacturer_id",
+        "department",
+        "brand",
+        "product_category",
+        "product_type",
+        "package_size",
+    ]
     catalogue = pd.DataFrame(products, columns=columns)
-    start = datetime(2017, 1, 2, 14, 0)
+    start = pd.Timestamp("2017-01-02T14:00")
     baskets: dict[tuple[int, int], list[int]] = {}
     for household in range(1, 37):
         for pick in rng.choice(len(products), int(rng.integers(1, 5)), replace=False):
@@ -96,17 +103,26 @@ def _tiny() -> Source:
                 day += max(3.0, rng.normal(3 * rhythm[pick], rhythm[pick]))
     rows = []
     for number, ((day, household), picks) in enumerate(sorted(baskets.items())):
-        at = pd.Timestamp(start) + pd.Timedelta(days=day, minutes=17 * household)
+        at = start + pd.Timedelta(days=day, minutes=17 * household)
         for pick in picks:
             quantity = int(rng.choice([0, 1, 1, 1, 2, 3]))
             off = float(rng.choice([0.0, 0.0, 0.5]))
             value = round(max(quantity, 1) * price[pick] - off, 2)
             fuel = products[pick][5].startswith("GASOLINE")
             product = 99_999 if rng.random() < 0.01 else products[pick][0]  # noqa: PLR2004 - one no longer sold
-            rows.append((household, 31_000_000 + number, product, 9_000 if fuel else quantity, value, off, 0.0, 0.0, at))
+            rows.append(
+                (household, 31_000_000 + number, product, 9_000 if fuel else quantity, value, off, 0.0, 0.0, at)
+            )
     names = [
-        "household_id", "basket_id", "product_id", "quantity", "sales_value",
-        "retail_disc", "coupon_disc", "coupon_match_disc", "transaction_timestamp",
+        "household_id",
+        "basket_id",
+        "product_id",
+        "quantity",
+        "sales_value",
+        "retail_disc",
+        "coupon_disc",
+        "coupon_match_disc",
+        "transaction_timestamp",
     ]
     people = pd.DataFrame(
         [(h, ["19-24", "35-44", "65+"][h % 3], ["Under 15K", "50-74K", "250K+"][h % 3]) for h in range(1, 37, 3)],

@@ -117,12 +117,14 @@ class _FieldVisitor(Visitor):
             if isinstance(a, OperationDefinitionNode | FieldNode)
         ]
         place = node.loc.source.get_location(node.loc.start) if node.loc else None
-        self.errors.append({
-            "message": f"Field '{node.name.value}' doesn't exist on type '{parent.name}'",
-            "locations": [{"line": place.line, "column": place.column}] if place else [],
-            "path": [*names, node.name.value],
-            "extensions": {"code": "undefinedField", "typeName": parent.name, "fieldName": node.name.value},
-        })
+        self.errors.append(
+            {
+                "message": f"Field '{node.name.value}' doesn't exist on type '{parent.name}'",
+                "locations": [{"line": place.line, "column": place.column}] if place else [],
+                "path": [*names, node.name.value],
+                "extensions": {"code": "undefinedField", "typeName": parent.name, "fieldName": node.name.value},
+            }
+        )
 
 
 def _unknown_fields(schema: AdminSchema, document: DocumentNode) -> list[dict[str, Any]]:
@@ -145,15 +147,17 @@ class _ScopeVisitor(Visitor):
         for name in (f"{parent.name}.{node.name.value}", get_named_type(definition.type).name):
             if not covers(self._granted, self._schema.scopes.get(name, frozenset())):
                 required = self._schema.required[name]
-                self.errors.append({
-                    "message": f"Access denied for {node.name.value} field. Required access: {required}",
-                    "path": [node.name.value],
-                    "extensions": {
-                        "code": "ACCESS_DENIED",
-                        "documentation": "https://shopify.dev/api/usage/access-scopes",
-                        "requiredAccess": required,
-                    },
-                })
+                self.errors.append(
+                    {
+                        "message": f"Access denied for {node.name.value} field. Required access: {required}",
+                        "path": [node.name.value],
+                        "extensions": {
+                            "code": "ACCESS_DENIED",
+                            "documentation": "https://shopify.dev/api/usage/access-scopes",
+                            "requiredAccess": required,
+                        },
+                    }
+                )
                 return
 
 
@@ -194,9 +198,9 @@ class AdminApi:
             root_value=self._operations.roots(context, grant), field_resolver=resolve, type_resolver=resolve_type,
         )  # fmt: skip
         assert not hasattr(result, "__await__")  # noqa: S101 - nothing here is asynchronous
-        answer: dict[str, Any] = {"data": result.data}  # type: ignore[union-attr]
-        if result.errors:  # type: ignore[union-attr]
-            answer["errors"] = [_plain(error) for error in result.errors]  # type: ignore[union-attr]
+        answer: dict[str, Any] = {"data": result.data}
+        if result.errors:
+            answer["errors"] = [_plain(error) for error in result.errors]
         answer["extensions"] = {"cost": _cost(cost, cost, bucket)}
         return answer
 

@@ -2,22 +2,19 @@
 
 import json
 import random
+import sqlite3
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from sandbox.demo_shop.shape import STAMP
+from sandbox.demo_shop.shape import FIRST_ORDER_NUMBER, ORDER_BASE, STAMP
 from sandbox.shopify import payloads
 from sandbox.shopify.shop import Row, Shop, stamp
 from sandbox.shopify.webhooks import Webhooks
 
 YEAR = timedelta(weeks=52)
 MOST_ANNOUNCED = 1000
-ORDER_COLUMNS = (
-    "id, name, number, customer_id, email, created_at, processed_at, updated_at, cancelled_at, test, source_name, "
-    "financial_status, fulfillment_status, discount_codes, tags, subtotal, total, current_total, discounts, refunded, "
-    "shipping, tax, journey, customer_index, refunds, address1, city, province, province_code, zip, accepts_marketing"
-)
 CONSENT_STATES = ("SUBSCRIBED", "UNSUBSCRIBED", "PENDING")
 
 
@@ -54,39 +51,23 @@ class Behaviour:
         customer = self._buyer(buyer)
         variants = [(self._variant(wish), max(1, wish.quantity)) for wish in wishes or [Wish(1)]]
         now = stamp(shop.clock.now())
-        values = customer.values if customer else {}
         total = sum(variant.values["price"] * quantity for variant, quantity in variants)
         with shop.writing() as database:
-            number, line_id = _next(database)
-            order_id = 5_000_000_000_000 + number
-            index = 1 + values.get("orders_count", 0)
-            database.execute(
-                f"INSERT INTO orders ({ORDER_COLUMNS}) VALUES ({', '.join('?' * 31)})",  # noqa: S608
-                (
-                    order_id, f"#{number}", number, values.get("id"), values.get("email", buyer.email), now, now, now, None,
-                    0, "web", "PAID", "UNFULFILLED", "[]", "[]", total, total, total, 0, 0, 0, 0, 0,
-                    index if customer else None, "[]", values.get("address1"), values.get("city"), values.get("province"),
-                    values.get("province_code"), values.get("zip"), int(values.get("email_state") == "SUBSCRIBED"),
-                ),
-            )  # fmt: skip
+            order_id, line_id = _next(database)
+            _insert(database, "orders", _order_record(order_id, now, total, customer, buyer))
             for step, (variant, quantity) in enumerate(variants):
-                v = variant.values
-                database.execute(
-                    "INSERT INTO lines VALUES (?, ?, ?, ?, NULL, ?, ?, ?, ?, 0)",
-                    (line_id + step, order_id, v["product_id"], v["id"], quantity, quantity, v["price"],
-                     v["price"] * quantity),
-                )  # fmt: skip
+                _insert(database, "lines", _line_record(line_id + step, order_id, variant, quantity))
             if customer:
                 database.execute(
                     "UPDATE customers SET orders_count = orders_count + 1, spent = spent + ?, last_order_id = ?, "
                     "updated_at = ? WHERE id = ?",
-                    (total, order_id, now, values["id"]),
+                    (total, order_id, now, customer.values["id"]),
                 )
         placed = shop.get("Order", order_id)
         assert placed is not None  # noqa: S101 - it was just written
         body = payloads.order(shop, placed)
         events: list[tuple[str, dict[str, Any]]] = [("orders/create", body)]
-        if customer and (changed := shop.get("Customer", values["id"])):
+        if customer and (changed := shop.get("Customer", customer.values["id"])):
             events.append(("customers/update", payloads.customer(shop, changed)))
         self._webhooks.emit_all(shop.domain, list(events))
         return body
@@ -121,16 +102,19 @@ class Behaviour:
         now = stamp(self._shop.clock.now())
         with self._shop.writing() as database:
             database.execute(
-                "UPDATE customers SET email_state = ?, opt_in = coalesce(?, opt_in), email_updated_at = ?, updated_at = ? "
-                "WHERE id = ?",
+                "UPDATE customers SET email_state = ?, opt_in = coalesce(?, opt_in), email_updated_at = ?, "
+                "updated_at = ? WHERE id = ?",
                 (state, level, at or now, now, number),
             )
         changed = self._shop.get("Customer", number)
         assert changed is not None  # noqa: S101 - found above
-        self._webhooks.emit_all(self._shop.domain, [
-            ("customers_email_marketing_consent/update", payloads.consent(changed)),
-            ("customers/update", payloads.customer(self._shop, changed)),
-        ])
+        self._webhooks.emit_all(
+            self._shop.domain,
+            [
+                ("customers_email_marketing_consent/update", payloads.consent(changed)),
+                ("customers/update", payloads.customer(self._shop, changed)),
+            ],
+        )
         return changed
 
     def change_tags(self, kind: str, number: int, *, add: list[str] = [], remove: list[str] = []) -> Row:  # noqa: B006
@@ -149,7 +133,7 @@ class Behaviour:
             return found
         with self._shop.writing() as database:
             database.execute(
-                f"UPDATE {table} SET tags = ?, updated_at = ? WHERE id = ?",  # noqa: S608
+                f"UPDATE {table} SET tags = ?, updated_at = ? WHERE id = ?",
                 (json.dumps(sorted(tags)), stamp(self._shop.clock.now()), number),
             )
         changed = self._shop.get(kind, number)
@@ -174,10 +158,12 @@ class Behaviour:
         if wish.variant_id is not None:
             found = self._shop.find("ProductVariant", "t.id = ?", (wish.variant_id,))
         elif wish.product_id is not None:
-            found = self._shop.find("ProductVariant", "t.product_id = ?", (wish.product_id,), "ORDER BY t.position LIMIT 1")
+            found = self._shop.find(
+                "ProductVariant", "t.product_id = ?", (wish.product_id,), "ORDER BY t.position LIMIT 1"
+            )
         else:
             count = self._shop.count("ProductVariant")
-            skip = random.randrange(count)  # noqa: S311 - any product will do
+            skip = random.randrange(count)
             found = self._shop.find("ProductVariant", "1", (), f"LIMIT 1 OFFSET {skip}")
         if not found:
             raise Refused("no such product or variant")
@@ -189,42 +175,96 @@ class Behaviour:
         years = 1
         while now - years * YEAR > ends:
             years += 1
-        seconds = int((years * YEAR).total_seconds())
-        shift = f"strftime('%Y-%m-%dT%H:%M:%SZ', processed_at, '+{seconds} seconds')"
         window = (stamp(before - years * YEAR), stamp(now - years * YEAR), self._shop.meta["history_ends"])
         with self._shop.writing() as database:
-            number, line_id = _next(database)
+            first, line_id = _next(database)
+            names = {"first": first, "line": line_id, "shift": f"+{int((years * YEAR).total_seconds())} seconds"}
             database.execute("DROP TABLE IF EXISTS temp.copied")
-            database.execute(
-                "CREATE TEMP TABLE copied AS SELECT id AS old, row_number() OVER (ORDER BY processed_at, id) - 1 AS step "
-                "FROM orders WHERE processed_at > ? AND processed_at <= ? AND processed_at <= ? AND tags = '[]'",
-                window,
-            )
-            database.execute(
-                f"INSERT INTO orders ({ORDER_COLUMNS}) SELECT 5000000000000 + {number} + c.step, '#' || ({number} + c.step), "  # noqa: S608
-                f"{number} + c.step, customer_id, email, {shift}, {shift}, {shift}, NULL, 0, source_name, 'PAID', 'FULFILLED', "
-                "discount_codes, '[]', subtotal, total, total, discounts, 0, 0, 0, journey, (SELECT n.orders_count FROM customers n "
-                "WHERE n.id = o.customer_id) + row_number() OVER (PARTITION BY customer_id ORDER BY c.step), '[]', address1, "
-                "city, province, province_code, zip, accepts_marketing FROM temp.copied c JOIN orders o ON o.id = c.old"
-            )
-            database.execute(
-                f"INSERT INTO lines SELECT {line_id} + row_number() OVER (ORDER BY c.step, l.id) - 1, "  # noqa: S608
-                f"5000000000000 + {number} + c.step, product_id, variant_id, title, quantity, quantity, unit, total, "
-                "is_gift_card FROM temp.copied c JOIN lines l ON l.order_id = c.old"
-            )
-            placed = [row[0] for row in database.execute(f"SELECT 5000000000000 + {number} + step FROM temp.copied")]  # noqa: S608
-            database.execute(
-                "UPDATE customers SET orders_count = orders_count + n.orders, spent = spent + n.spent, "
-                "last_order_id = n.last, updated_at = n.at FROM (SELECT customer_id, count(*) AS orders, "
-                "sum(current_total) AS spent, max(id) AS last, max(updated_at) AS at FROM orders WHERE number >= ? "
-                "GROUP BY customer_id) n WHERE n.customer_id = customers.id",
-                (number,),
-            )
+            database.execute(CHOOSE, window)
+            database.execute(COPY_ORDERS, names)
+            database.execute(COPY_LINES, names)
+            placed = [first + step for (step,) in database.execute("SELECT step FROM temp.copied ORDER BY step")]
+            database.execute(COUNT_ORDERS, names)
             database.execute("DROP TABLE temp.copied")
         return placed
 
 
-def _next(database: Any) -> tuple[int, int]:
-    """The next order number and line id."""
-    number = database.execute("SELECT max(number) + 1 FROM orders").fetchone()[0]
-    return int(number), int(database.execute("SELECT max(id) + 1 FROM lines").fetchone()[0])
+CHOOSE = """
+CREATE TEMP TABLE copied AS
+SELECT id AS old, row_number() OVER (ORDER BY processed_at, id) - 1 AS step FROM orders
+WHERE processed_at > ? AND processed_at <= ? AND processed_at <= ? AND tags = '[]'
+"""
+COPY_ORDERS = """
+INSERT INTO orders (id, name, number, customer_id, email, created_at, processed_at, updated_at, test, source_name,
+  financial_status, fulfillment_status, discount_codes, tags, subtotal, total, current_total, discounts, refunded,
+  shipping, tax, journey, customer_index, refunds, address1, city, province, province_code, zip, accepts_marketing)
+SELECT :first + c.step, '#' || (:first + c.step - 5000000000000 + 1001), :first + c.step - 5000000000000 + 1001,
+  o.customer_id, o.email, moved, moved, moved, 0, o.source_name, 'PAID', 'FULFILLED', o.discount_codes, '[]',
+  o.subtotal, o.total, o.total, o.discounts, 0, 0, 0, o.journey,
+  n.orders_count + row_number() OVER (PARTITION BY o.customer_id ORDER BY c.step), '[]',
+  o.address1, o.city, o.province, o.province_code, o.zip, o.accepts_marketing
+FROM temp.copied c
+JOIN (SELECT *, strftime('%Y-%m-%dT%H:%M:%SZ', processed_at, :shift) AS moved FROM orders) o ON o.id = c.old
+LEFT JOIN customers n ON n.id = o.customer_id
+"""
+COPY_LINES = """
+INSERT INTO lines (id, order_id, product_id, variant_id, title, quantity, current_quantity, unit, total, is_gift_card)
+SELECT :line + row_number() OVER (ORDER BY c.step, l.id) - 1, :first + c.step, l.product_id, l.variant_id, l.title,
+  l.quantity, l.quantity, l.unit, l.total, l.is_gift_card
+FROM temp.copied c JOIN lines l ON l.order_id = c.old
+"""
+COUNT_ORDERS = """
+UPDATE customers SET orders_count = orders_count + n.orders, spent = spent + n.spent, last_order_id = n.last,
+  updated_at = n.at
+FROM (SELECT customer_id, count(*) AS orders, sum(current_total) AS spent, max(id) AS last, max(updated_at) AS at
+      FROM orders WHERE id >= :first GROUP BY customer_id) n
+WHERE n.customer_id = customers.id
+"""
+
+
+def _next(database: sqlite3.Connection) -> tuple[int, int]:
+    """The next order's and the next line's id."""
+    order, line = database.execute(
+        "SELECT (SELECT max(id) + 1 FROM orders), (SELECT max(id) + 1 FROM lines)"
+    ).fetchone()
+    return int(order), int(line)
+
+
+def _insert(database: sqlite3.Connection, table: str, record: dict[str, Any]) -> None:
+    marks = ", ".join("?" * len(record))
+    database.execute(f"INSERT INTO {table} ({', '.join(record)}) VALUES ({marks})", tuple(record.values()))
+
+
+def _order_record(order_id: int, now: str, total: int, customer: Row | None, buyer: Buyer) -> dict[str, Any]:
+    """The row of an order placed now and paid in full."""
+    who: Mapping[str, Any] = customer.values if customer else {"email": buyer.email}
+    number = order_id - ORDER_BASE + FIRST_ORDER_NUMBER
+    record: dict[str, Any] = {"id": order_id, "name": f"#{number}", "number": number, "customer_id": who.get("id")}
+    record |= dict.fromkeys(("created_at", "processed_at", "updated_at"), now)
+    record |= dict.fromkeys(("subtotal", "total", "current_total"), total)
+    record |= dict.fromkeys(("test", "discounts", "refunded", "shipping", "tax", "journey"), 0)
+    record |= dict.fromkeys(("discount_codes", "tags", "refunds"), "[]")
+    record |= {column: who.get(column) for column in ("email", "address1", "city", "province", "province_code", "zip")}
+    return record | {
+        "source_name": "web",
+        "financial_status": "PAID",
+        "fulfillment_status": "UNFULFILLED",
+        "customer_index": who["orders_count"] + 1 if customer else None,
+        "accepts_marketing": int(who.get("email_state") == "SUBSCRIBED"),
+    }
+
+
+def _line_record(line_id: int, order_id: int, variant: Row, quantity: int) -> dict[str, Any]:
+    """The row of an order line at the variant's price of today."""
+    v = variant.values
+    return {
+        "id": line_id,
+        "order_id": order_id,
+        "product_id": v["product_id"],
+        "variant_id": v["id"],
+        "quantity": quantity,
+        "current_quantity": quantity,
+        "unit": v["price"],
+        "total": v["price"] * quantity,
+        "is_gift_card": 0,
+    }

@@ -28,7 +28,7 @@ REPORT_SECONDS = 0.5
 class Bulk:
     """The bulk operations of every shop. One killed half-way starts again with the next process."""
 
-    def __init__(  # noqa: PLR0913 - what it needs, no more
+    def __init__(
         self,
         ledger: Ledger,
         shops: Mapping[str, Shop],
@@ -65,11 +65,11 @@ class Bulk:
         with self._start:
             marks = ", ".join("?" * len(ACTIVE))
             active = self._ledger.one(
-                f"SELECT count(*) AS n FROM bulk WHERE shop = ? AND status IN ({marks})",  # noqa: S608
+                f"SELECT count(*) AS n FROM bulk WHERE shop = ? AND status IN ({marks})",
                 shop.domain, *ACTIVE,
             )  # fmt: skip
             if active and active["n"] >= AT_ONCE:
-                message = f"A maximum of {AT_ONCE} bulk query operations can run at the same time for this app and shop."
+                message = f"A maximum of {AT_ONCE} bulk query operations can run at once for this app and shop."
                 return None, [_user_error(message, "LIMIT_REACHED")]
             number = 1 + int((self._ledger.one("SELECT coalesce(max(id), 70000000) AS n FROM bulk") or {})["n"])
             self._ledger.run(
@@ -90,7 +90,9 @@ class Bulk:
 
     def listing(self, shop: Shop) -> list[dict[str, Any]]:
         """The shop's operations, oldest first."""
-        return [self._view(row) for row in self._ledger.all("SELECT * FROM bulk WHERE shop = ? ORDER BY id", shop.domain)]
+        return [
+            self._view(row) for row in self._ledger.all("SELECT * FROM bulk WHERE shop = ? ORDER BY id", shop.domain)
+        ]
 
     def cancel(self, shop: Shop, number: int | None) -> tuple[dict[str, Any] | None, list[dict[str, Any]]]:
         """Ask a running operation to stop."""
@@ -176,12 +178,13 @@ class Bulk:
         self._end(number, "COMPLETED")
 
     def _report(self, number: int, walk: Walk) -> bool:
-        return bool(
-            self._ledger.run(
-                "UPDATE bulk SET objects = ?, roots = ? WHERE id = ? AND status = 'RUNNING'",
-                walk.written.objects, walk.written.roots, number,
-            )  # fmt: skip
+        changed = self._ledger.run(
+            "UPDATE bulk SET objects = ?, roots = ? WHERE id = ? AND status = 'RUNNING'",
+            walk.written.objects,
+            walk.written.roots,
+            number,
         )
+        return changed > 0
 
     def _end(self, number: int, status: str, *, error: str | None = None, detail: str | None = None) -> None:
         self._ledger.run(

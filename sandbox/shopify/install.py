@@ -21,7 +21,7 @@ def sign_query(query: dict[str, str], api_secret: str) -> str:
 def admin_host(shop: str, options: SandboxOptions) -> str:
     """The `host` parameter: base64 of the admin's host and path for this shop, unpadded."""
     origin = options.admin_origin.split("://", 1)[-1]
-    return base64.urlsafe_b64encode(f"{origin}/store/{shop.split('.')[0]}".encode()).decode().rstrip("=")
+    return base64.urlsafe_b64encode(f"{origin}/store/{shop.split('.', maxsplit=1)[0]}".encode()).decode().rstrip("=")
 
 
 def signed_launch_query(

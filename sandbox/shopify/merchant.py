@@ -59,7 +59,14 @@ class Merchant:
             database.execute(
                 "UPDATE orders SET refunds = ?, refunded = refunded + ?, current_total = ?, updated_at = ?, "
                 "financial_status = ? WHERE id = ?",
-                (json.dumps([*refunds, item]), cents, left, now, "PARTIALLY_REFUNDED" if left > 0 else "REFUNDED", order_id),
+                (
+                    json.dumps([*refunds, item]),
+                    cents,
+                    left,
+                    now,
+                    "PARTIALLY_REFUNDED" if left > 0 else "REFUNDED",
+                    order_id,
+                ),
             )
             self._spent_less(database, order, cents, now)
         body = payloads.refund(order_id, item)

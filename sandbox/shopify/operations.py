@@ -65,8 +65,12 @@ class Operations:
             ids = [item["id"] for item in found]
             found = found[ids.index(arguments["after"]) + 1 :] if arguments["after"] in ids else []
         nodes = found[:first]
-        info = {"hasNextPage": len(found) > first, "hasPreviousPage": bool(arguments.get("after")),
-                "startCursor": nodes[0]["id"] if nodes else None, "endCursor": nodes[-1]["id"] if nodes else None}  # fmt: skip
+        info = {
+            "hasNextPage": len(found) > first,
+            "hasPreviousPage": bool(arguments.get("after")),
+            "startCursor": nodes[0]["id"] if nodes else None,
+            "endCursor": nodes[-1]["id"] if nodes else None,
+        }
         edges = [{"node": item, "cursor": item["id"]} for item in nodes]
         return {"nodes": nodes, "edges": edges, "pageInfo": info}
 

@@ -62,7 +62,10 @@ def _register_views(app: Flask, stand_in: StandIn) -> None:
         kinds = ("Customer", "Order", "LineItem", "Product", "ProductVariant", "Metafield")
         search = f"%{request.args.get('find', '')}%"
         customers = shop.find(
-            "Customer", "t.first_name || ' ' || t.last_name LIKE ?", (search,), f"ORDER BY t.orders_count DESC LIMIT {LISTED}"
+            "Customer",
+            "t.first_name || ' ' || t.last_name LIKE ?",
+            (search,),
+            f"ORDER BY t.orders_count DESC LIMIT {LISTED}",
         )
         products = shop.find("Product", "t.title LIKE ?", (search,), f"ORDER BY t.inventory DESC LIMIT {LISTED}")
         orders = shop.find("Order", "1", (), "ORDER BY t.processed_at DESC, t.id DESC LIMIT 10")
@@ -93,7 +96,8 @@ def _register_people(app: Flask, stand_in: StandIn) -> None:
         shop, body = stand_in.shop_of_request(), _input()
         asked = body.get("lines") or [body]
         wishes = [
-            Wish(_whole(line, "quantity") or 1, _whole(line, "variant_id"), _whole(line, "product_id")) for line in asked
+            Wish(_whole(line, "quantity") or 1, _whole(line, "variant_id"), _whole(line, "product_id"))
+            for line in asked
         ]
         buyer = Buyer(_whole(body, "customer_id"), body.get("email"))
         order = stand_in.behaviours[shop.domain].place_order(buyer, wishes)
@@ -148,6 +152,10 @@ def _register_staff(app: Flask, stand_in: StandIn) -> None:
         waiting = [vars(fault) for fault in stand_in.faults.waiting()]
         return _done({"waiting": waiting}, shop, f"{body['kind']} will happen.")
 
+    _register_app_life(app, stand_in)
+
+
+def _register_app_life(app: Flask, stand_in: StandIn) -> None:
     @app.post("/sandbox/webhooks/<delivery>/again")
     def again(delivery: str) -> ResponseReturnValue:
         if not stand_in.webhooks.send_again(delivery):

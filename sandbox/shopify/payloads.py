@@ -104,11 +104,15 @@ def product(shop: Shop, row: Row) -> dict[str, Any]:
 
 def bulk_finished(operation: dict[str, Any]) -> dict[str, Any]:
     """bulk_operations/finish."""
+    error = operation["errorCode"]
     return {
-        _ID: operation["id"], "completed_at": _when(operation["completedAt"]), "created_at": _when(operation["createdAt"]),
-        "error_code": operation["errorCode"] and operation["errorCode"].lower(), "status": operation["status"].lower(),
+        _ID: operation["id"],
+        "completed_at": _when(operation["completedAt"]),
+        "created_at": _when(operation["createdAt"]),
+        "error_code": error.lower() if error else None,
+        "status": operation["status"].lower(),
         "type": "query",
-    }  # fmt: skip
+    }
 
 
 def _line(line: Row) -> dict[str, Any]:

@@ -19,15 +19,17 @@ def _visit(at: str) -> Embed:
         },
         when="journeys[{journey}]['utm_source'] is not None",
     )
-    return Embed({
-        "id": Leaf("gid('CustomerVisit', {id})"),
-        "occurredAt": Leaf(at),
-        "source": Leaf("journeys[{journey}]['source']"),
-        "sourceType": NO_VALUE,
-        "landingPage": Leaf("journeys[{journey}]['landing']"),
-        "referrerUrl": Leaf("journeys[{journey}]['referrer']"),
-        "utmParameters": utm,
-    })
+    return Embed(
+        {
+            "id": Leaf("gid('CustomerVisit', {id})"),
+            "occurredAt": Leaf(at),
+            "source": Leaf("journeys[{journey}]['source']"),
+            "sourceType": NO_VALUE,
+            "landingPage": Leaf("journeys[{journey}]['landing']"),
+            "referrerUrl": Leaf("journeys[{journey}]['referrer']"),
+            "utmParameters": utm,
+        }
+    )
 
 
 def _address(when: str) -> Embed:
@@ -85,11 +87,13 @@ CUSTOMER = Record(
         "defaultPhoneNumber": Embed(
             {
                 "phoneNumber": Leaf("{phone}"),
-                "smsMarketingConsent": Embed({
-                    "state": Leaf("{sms_state}"),
-                    "optInLevel": Leaf("'SINGLE_OPT_IN' if {sms_state} == 'SUBSCRIBED' else None"),
-                    "updatedAt": Leaf("{created_at}"),
-                }),
+                "smsMarketingConsent": Embed(
+                    {
+                        "state": Leaf("{sms_state}"),
+                        "optInLevel": Leaf("'SINGLE_OPT_IN' if {sms_state} == 'SUBSCRIBED' else None"),
+                        "updatedAt": Leaf("{created_at}"),
+                    }
+                ),
             },
             when="{phone} is not None",
         ),
@@ -248,14 +252,18 @@ VARIANT = Record(
         "inventoryQuantity": Leaf("{inventory}"),
         "createdAt": Leaf("{created_at}"),
         "updatedAt": Leaf("{updated_at}"),
-        "selectedOptions": Items("[dict(name='Size', value={title})]", {"name": Leaf("{name}"), "value": Leaf("{value}")}),
+        "selectedOptions": Items(
+            "[dict(name='Size', value={title})]", {"name": Leaf("{name}"), "value": Leaf("{value}")}
+        ),
         "product": Ref("Product", "product_id"),
-        "inventoryItem": Embed({
-            "id": gid("InventoryItem"),
-            "tracked": Leaf("True"),
-            "unitCost": NO_VALUE,
-            "measurement": Embed({"id": gid("InventoryItemMeasurement"), "weight": NO_VALUE}),
-        }),
+        "inventoryItem": Embed(
+            {
+                "id": gid("InventoryItem"),
+                "tracked": Leaf("True"),
+                "unitCost": NO_VALUE,
+                "measurement": Embed({"id": gid("InventoryItemMeasurement"), "weight": NO_VALUE}),
+            }
+        ),
     },
     joins="JOIN products p ON p.id = t.product_id",
     extra={"product_title": "p.title"},

@@ -60,7 +60,7 @@ def resolve_type(value: Any, *_: Any) -> str | None:
     return value.type if isinstance(value, Row) else value.get("__typename")
 
 
-def _value(spec: Field, source: Row | Part, visit: Visit, arguments: dict[str, Any]) -> Any:
+def _value(spec: Field, source: Row | Part, visit: Visit, arguments: dict[str, Any]) -> Any:  # noqa: PLR0911 - one per kind of field
     values = source.values
     if isinstance(spec, Leaf):
         return compiled(spec.expr)(values, visit.helpers)
@@ -85,7 +85,7 @@ def _nested(spec: Connection, parent: int, visit: Visit, arguments: dict[str, An
                 through=spec.through)  # fmt: skip
 
 
-def page(  # noqa: PLR0913 - a page is what these say
+def page(
     visit: Visit,
     kind: str,
     arguments: Mapping[str, Any],

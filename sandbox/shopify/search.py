@@ -42,14 +42,14 @@ def to_sql(kind: str, search: str | None) -> tuple[str, list[object]]:
     return " AND ".join(f"({condition})" for condition in conditions), parameters
 
 
-def _term(name: str, sign: str, value: str) -> tuple[str, list[object]]:
+def _term(name: str, sign: str, value: str) -> tuple[str, list[object]]:  # noqa: PLR0911 - one per kind of term
     if name in TIMES:
         return f"t.{name} {sign} ?", [_time(value)]
     if name == "status" and value.lower() in {"any", "open", "closed", "cancelled"}:
         return {"any": "1", "open": "t.cancelled_at IS NULL", "closed": "0", "cancelled": "t.cancelled_at IS NOT NULL"}[
             value.lower()
         ], []
-    if name == "status" or name == "financial_status":
+    if name in {"status", "financial_status"}:
         return f"t.{name} = ?", [value.upper()]
     if name == "test":
         return "t.test = ?", [int(value.lower() == "true")]

@@ -33,7 +33,7 @@ JOURNEYS = (
 def money(cents: int) -> str:
     """Cents as Shopify writes a MoneyV2 amount: at least one decimal, "12.5", "10.0"."""
     text = f"{cents / 100:.2f}"
-    return text[:-1] if text.endswith("0") else text
+    return text.removesuffix("0")
 
 
 @lru_cache(maxsize=10_000)
@@ -92,7 +92,7 @@ class Shop:
 
     @contextmanager
     def reading(self) -> Iterator[sqlite3.Connection]:
-        """This thread's connection."""
+        """Give this thread's connection."""
         database = getattr(self._local, "database", None)
         if database is None:
             database = self._local.database = self.connect()
@@ -124,13 +124,11 @@ class Shop:
             "shop": self.domain, "currency": self.currency, "journeys": JOURNEYS,
         }  # fmt: skip
 
-    def find(
-        self, kind: str, where: str, parameters: Sequence[object], tail: str = "", through: str = ""
-    ) -> list[Row]:
+    def find(self, kind: str, where: str, parameters: Sequence[object], tail: str = "", through: str = "") -> list[Row]:
         """Records of a type, whole. `where`, `tail` and `through` are SQL over table t, never from a request."""
         record = RECORDS[kind]
         extra = "".join(f", {sql} AS {name}" for name, sql in record.extra.items())
-        sql = f"SELECT t.*{extra} FROM {record.table} t {record.joins} {through} WHERE {where} {tail}"  # noqa: S608
+        sql = f"SELECT t.*{extra} FROM {record.table} t {record.joins} {through} WHERE {where} {tail}"
         with self.reading() as database:
             cursor = database.execute(sql, tuple(parameters))
             names = [column[0] for column in cursor.description]
@@ -144,7 +142,7 @@ class Shop:
     def count(self, kind: str, where: str = "1", parameters: Sequence[object] = ()) -> int:
         """How many records of a type match."""
         with self.reading() as database:
-            sql = f"SELECT count(*) FROM {RECORDS[kind].table} t WHERE {where}"  # noqa: S608
+            sql = f"SELECT count(*) FROM {RECORDS[kind].table} t WHERE {where}"
             return int(database.execute(sql, tuple(parameters)).fetchone()[0])
 
 

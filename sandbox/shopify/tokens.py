@@ -24,11 +24,11 @@ ACCESS_SECONDS = 3600
 REFRESH_SECONDS = 90 * 86_400
 REPLACED_SECONDS = 30 * 86_400  # how long a replaced refresh token stays usable if its successor is unused
 EXCHANGE = "urn:ietf:params:oauth:grant-type:token-exchange"
-ID_TOKEN = "urn:ietf:params:oauth:token-type:id_token"  # noqa: S105 - a type's name
+ID_TOKEN = "urn:ietf:params:oauth:token-type:id_token"
 OFFLINE = "urn:shopify:params:oauth:token-type:offline-access-token"
 
 
-def mint_id_token(  # noqa: PLR0913 - the claims are what they are
+def mint_id_token(
     shop: str,
     user_id: int,
     *,

@@ -59,7 +59,7 @@ class Plan:
         """SELECT ... FROM of this plan with `key` (SQL) as first column."""
         record = RECORDS[self.type]
         listed = ", ".join(f"{record.sql(name)} AS {name}" for name in self.names())
-        return f"SELECT {key} AS parent, {listed} FROM {record.table} t {record.joins} {self.through}"  # noqa: S608
+        return f"SELECT {key} AS parent, {listed} FROM {record.table} t {record.joins} {self.through}"
 
 
 class Compiler:
@@ -124,9 +124,11 @@ class Compiler:
         fields = [child for chosen in nodes for child in self._flat(chosen.selection_set)]
         plan.code = self._object(plan, plan.type, RECORDS[plan.type].fields, fields, depth, "c_{}")
         if plan.children and not any(f.name.value == "id" and not f.alias for f in fields):
-            raise BulkError("The parent 'node' field for a nested connection must select the 'id' field without an alias.")
+            raise BulkError(
+                "The parent 'node' field for a nested connection must select the 'id' field without an alias."
+            )
 
-    def _object(  # noqa: PLR0913 - one step of a recursion, its arguments are its state
+    def _object(
         self, plan: Plan, kind: str, fields: Mapping[str, Field], chosen: list[FieldNode], depth: int, variable: str
     ) -> str:
         parts = []

@@ -42,7 +42,7 @@ def signature(body: bytes, api_secret: str) -> str:
 
 def path_of(topic: str) -> str:
     """Where the app listens for a topic."""
-    return "/webhooks/compliance" if topic in COMPLIANCE else PATHS[topic.split("/")[0]]
+    return "/webhooks/compliance" if topic in COMPLIANCE else PATHS[topic.split("/", maxsplit=1)[0]]
 
 
 class Webhooks:
@@ -96,7 +96,7 @@ class Webhooks:
     def recent(self, limit: int = 50) -> list[dict[str, Any]]:
         """The last deliveries, newest first, without their bodies."""
         columns = "id, event, shop, topic, path, attempts, state, status, triggered_at"
-        return self._ledger.all(f"SELECT {columns} FROM deliveries ORDER BY number DESC LIMIT ?", limit)  # noqa: S608
+        return self._ledger.all(f"SELECT {columns} FROM deliveries ORDER BY number DESC LIMIT ?", limit)
 
     def summary(self) -> dict[str, int]:
         """How many deliveries are in each state."""
@@ -110,7 +110,8 @@ class Webhooks:
     def _work(self) -> None:
         while not self._stop.is_set():
             ready = self._ledger.all(
-                "SELECT * FROM deliveries WHERE state = 'waiting' AND due <= ? ORDER BY due, number LIMIT 50", time.time()
+                "SELECT * FROM deliveries WHERE state = 'waiting' AND due <= ? ORDER BY due, number LIMIT 50",
+                time.time(),
             )
             if not ready:
                 self._stop.wait(IDLE_SECONDS)
@@ -147,7 +148,9 @@ class Webhooks:
             "X-Shopify-Triggered-At": row["triggered_at"],
         }
         try:
-            return self._client.post(self._options.app_url + row["path"], content=row["body"], headers=headers).status_code
+            return self._client.post(
+                self._options.app_url + row["path"], content=row["body"], headers=headers
+            ).status_code
         except httpx.HTTPError as error:
             log.info("webhook %s not delivered: %s", row["topic"], type(error).__name__)
             return 0
