@@ -90,13 +90,13 @@ def predict_file(request: Request, progress: Callable[[str], None]) -> Result:
         raise Invalid(f"--horizon-days is {request.horizon_days}, must be 1 to {MAX_HORIZON}")
     _check_out(request)
     listed = _listed(request.products)
-    progress(f"reading {request.lines}")
     table = _read(request.lines)
-    progress(f"checking {table.num_rows} lines")
     lines = _check(table, request.lines, listed)
     del table
-    _report_unsold(lines, as_of, listed, progress)
     _check_purchases(lines, as_of, request)
+    # Only now a word on progress: bad input gets its one line and nothing else.
+    progress(f"{len(lines.frame)} lines of {request.lines} read and checked")
+    _report_unsold(lines, as_of, listed, progress)
     mode: Mode = "all_pairs" if request.all_pairs else "best"
     found = predict(
         lines.frame, None, None, as_of, request.horizon_days, _numbers(lines), SEED, mode=mode, progress=progress
@@ -180,12 +180,23 @@ def _need(path: Path, names: list[str]) -> list[str]:
 
 def _read_csv(path: Path) -> pa.Table:
     as_text = {name: pa.string() for name in (*REQUIRED, *OPTIONAL)}
+    ragged: list[str] = []
+
+    def refuse(row: pa_csv.InvalidRow) -> str:
+        # The header is line 1, so the first row is number 2.
+        ragged.append(f"row {row.number - 1} has {row.actual_columns} columns, not {row.expected_columns}")
+        return "skip"
+
     table = pa_csv.read_csv(
         path,
-        parse_options=pa_csv.ParseOptions(newlines_in_values=True),
+        read_options=pa_csv.ReadOptions(use_threads=False),  # or rows would have no numbers
+        parse_options=pa_csv.ParseOptions(newlines_in_values=True, invalid_row_handler=refuse),
         convert_options=pa_csv.ConvertOptions(column_types=as_text, strings_can_be_null=False),
     )
-    return table.select(_need(path, table.column_names))
+    wanted = _need(path, table.column_names)
+    if ragged:
+        raise Invalid(f"{path}, {ragged[0]}")
+    return table.select(wanted)
 
 
 def _read_parquet(path: Path) -> pa.Table:

@@ -1,0 +1,105 @@
+"""Who buys the same product again."""
+
+from __future__ import annotations
+
+import numpy as np
+import pandas as pd
+import pytest
+from ml_shops import AS_OF, day, lines, steady_shop
+
+from ml.history import build_history
+from ml.pair_model import windows
+from ml.repurchase import examples, predict_repurchase
+from ml.repurchase_features import closed_form, decayed_counts, features
+
+
+class TestWindows:
+    def test_the_latest_ends_now_and_training_labels_end_before_it(self) -> None:
+        plan = windows(begins=0, as_of=365, horizon=30)
+        assert plan.latest == 335
+        assert plan.training == [305, 275, 245, 215]
+
+    def test_a_short_history_has_fewer_training_windows_or_none(self) -> None:
+        assert windows(begins=0, as_of=130, horizon=30).training == [70, 40]
+        assert windows(begins=0, as_of=20, horizon=30).training == []
+
+
+class TestClosedForm:
+    def test_decayed_counts_halve_per_half_life(self) -> None:
+        h = build_history(lines((1, "a", day(60), 5), (1, "b", day(30), 5)), None, AS_OF)
+        assert decayed_counts(h, 30).tolist() == [pytest.approx(0.25 + 0.5)]
+
+    def test_more_purchases_in_the_same_time_mean_a_higher_chance(self) -> None:
+        rows = [(1, f"a{i}", day(90 - 10 * i), 5) for i in range(9)] + [(2, "b", day(90), 5), (2, "c", day(10), 5)]
+        chance = closed_form(build_history(lines(*rows), None, AS_OF), 30).poisson_gamma
+        assert 0 < chance[1] < chance[0] < 1
+
+    def test_what_no_one_ever_bought_twice_has_a_ceiling_that_falls_as_more_are_watched(self) -> None:
+        def ceiling(owners: int) -> float:
+            rows = [(c, f"{c}", day(200), 5) for c in range(owners)]
+            rows += [(1, f"x{i}", day(100 - 10 * i), 6) for i in range(9)]
+            h = build_history(lines(*rows), None, AS_OF)
+            return float(closed_form(h, 30).ceiling[0])
+
+        assert ceiling(5) > ceiling(50) > ceiling(500)
+        assert ceiling(500) < 0.001
+
+
+class TestFeatures:
+    def test_what_happens_later_changes_nothing(self) -> None:
+        rows = steady_shop(customers=40)
+        h = build_history(rows, None, AS_OF)
+        moment = h.until - 60
+        cut = build_history(rows, None, day(60))
+        assert np.array_equal(features(h.before(moment), 30)[0], features(cut, 30)[0])
+
+    def test_every_input_is_finite(self) -> None:
+        matrix, names = features(build_history(steady_shop(customers=40), None, AS_OF), 30)
+        assert matrix.shape[1] == len(names) == len(set(names))
+        assert np.isfinite(matrix).all()
+
+    def test_labels_come_from_the_window_after_the_moment_and_from_nothing_else(self) -> None:
+        rows = lines(
+            (1, "a", day(50), 5),
+            (1, "b", day(29.5), 5),
+            (2, "c", day(50), 5),
+            (2, "d", day(20), 5),
+            (3, "e", day(50), 5),
+        )
+        h = build_history(rows, None, AS_OF)
+        found = examples(h, h.until - 30, 10, np.ones(1, dtype=bool), 100, 0)
+        assert found.label.tolist() == [True, False, False]
+
+
+class TestPredictRepurchase:
+    def test_with_enough_history_the_model_beats_the_base_rate_and_is_calibrated(self) -> None:
+        rows = steady_shop(customers=1200)
+        h = build_history(rows, None, day(30))
+        found, card = predict_repurchase(h, 30, np.ones(h.n_products, dtype=bool), 1)
+        truth = np.isin(
+            h.customer_no[found.customer] * 1000 + h.product_no[found.product],
+            [
+                int(c) * 1000 + int(p)
+                for c, p, t in zip(rows["customer_no"], rows["product_no"], rows["ordered_at"], strict=True)
+                if t >= day(30)
+            ],
+        )
+        assert found.basis == "model"
+        assert card["metrics"]["model"]["average_precision"] > card["base_rate"] + 0.1
+        assert (
+            card["metrics"]["model"]["average_precision"] > card["metrics"]["best_sellers"]["average_precision"] + 0.1
+        )
+        assert found.probability.mean() == pytest.approx(truth.mean(), rel=0.06)
+        top = found.probability > np.quantile(found.probability, 0.8)
+        assert found.probability[top].mean() == pytest.approx(truth[top].mean(), rel=0.1)
+
+    def test_one_off_goods_get_next_to_nothing(self) -> None:
+        rows = steady_shop(customers=400)
+        one_off = lines(*[(c, f"one{c}", day(40 + c % 200), 99) for c in range(400)])
+        h = build_history(pd.concat([rows, one_off], ignore_index=True), None, AS_OF)
+        found, _ = predict_repurchase(h, 30, np.ones(h.n_products, dtype=bool), 1)
+        mine = h.product_no[found.product] == 99
+        assert mine.sum() == 400
+        assert found.probability[mine].max() < 0.005
+        assert np.isnan(found.expected[mine]).all()
+        assert np.median(found.probability[~mine]) > 0.1
