@@ -157,6 +157,8 @@ def _read(path: Path) -> pa.Table:
     except OSError as error:
         reason = error.strerror or "is it cut off?"
         raise Invalid(f"{path} can't be read: {reason}") from error
+    except UnicodeDecodeError as error:
+        raise Invalid(f"{path} is not a readable CSV file: its header is not UTF-8") from error
     except pa.ArrowException as error:
         kind = "CSV" if path.suffix.lower() == ".csv" else "Parquet"
         first_line = str(error).splitlines()[0] if str(error) else "no reason given"
@@ -285,6 +287,7 @@ def _times(values: pa.ChunkedArray, path: Path) -> pd.DatetimeIndex:
         times = pd.Series(pd.to_datetime(values.cast(pa.timestamp("us", getattr(values.type, "tz", None)), safe=False)
                                          .to_pandas(), utc=True))  # fmt: skip
     elif _is_text(values.type):
+        _refuse(path, name, pc.equal(values, "").to_numpy(), values, "is empty")
         times = pd.to_datetime(values.to_pandas(), format="ISO8601", utc=True, errors="coerce")
     else:
         raise Invalid(f"{path}, column {name} holds {values.type}, not times")
