@@ -25,8 +25,6 @@ from app.shopify.tokens import Tokens
 from app.store.crypto import Vault
 from app.store.schema import metadata
 from app.store.session import Store
-from sandbox.options import SandboxOptions
-from sandbox.shopify.tokens import mint_id_token
 from tests.fakes import FakeJobs
 
 if TYPE_CHECKING:
@@ -40,7 +38,7 @@ if TYPE_CHECKING:
     from app.domain.context import ShopContext
 
 TINY = "encore-tiny.myshopify.com"
-KEY, SECRET = SandboxOptions.api_key, SandboxOptions.api_secret
+KEY, SECRET = "encore-sandbox-key", "encore-sandbox-secret-0123456789abcdef"
 
 
 def free_port() -> int:
@@ -95,6 +93,8 @@ class Connected:
 
     def install(self, domain: str = TINY) -> ShopContext:
         """Install the app in a shop as a visit from the admin does."""
+        from sandbox.shopify.tokens import mint_id_token  # noqa: PLC0415 - a killed import's process must not load it
+
         token = mint_id_token(domain, 42)
         return self.installer.ensure(verify(token, KEY, SECRET))
 
@@ -109,7 +109,7 @@ def connect(url: str, folder: Path, store: Store, clock: Clock) -> Connected:
     client = make_client(url)
     app = ShopifyApp(KEY, SECRET)
     tokens = Tokens(app, client, store, vault, clock)
-    api = AdminApi(app, client, tokens, sleep=lambda _: None)
+    api = AdminApi(app, client, tokens, sleep=_short)
     jobs = FakeJobs()
     rooms = Rooms(
         settings=settings,
@@ -122,10 +122,16 @@ def connect(url: str, folder: Path, store: Store, clock: Clock) -> Connected:
         transport=None,  # type: ignore[arg-type] # an import mails nobody
         consent_writer=ShopifyConsent(api, store, clock),
     )
-    return Connected(rooms, client, tokens, api, BulkExports(api, client, sleep=_short), Installer(rooms, api, tokens), jobs)
+    return Connected(
+        rooms, client, tokens, api, BulkExports(api, client, sleep=_blink), Installer(rooms, api, tokens), jobs
+    )
 
 
-def _short(_seconds: float) -> None:
+def _short(seconds: float) -> None:
+    threading.Event().wait(min(seconds, 0.2))
+
+
+def _blink(_seconds: float) -> None:
     threading.Event().wait(0.02)
 
 

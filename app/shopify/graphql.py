@@ -129,7 +129,7 @@ def _retry_after(headers: dict[str, str]) -> float:
         return 2.0
 
 
-_backoff = wait_exponential_jitter(initial=0.5, max=MAX_WAIT_SECONDS)
+_backoff = wait_exponential_jitter(multiplier=0.5, max=MAX_WAIT_SECONDS)
 
 
 def _wait(state: RetryCallState) -> float:
