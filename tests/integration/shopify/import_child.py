@@ -21,7 +21,7 @@ class Blocker:
     """Makes the demo's data and the stand-ins unimportable."""
 
     def find_spec(self, name: str, _path: object = None, _target: object = None) -> None:
-        if name.split(".")[0] in BLOCKED:
+        if name.split(".", maxsplit=1)[0] in BLOCKED:
             raise ImportError(f"{name} must not be loaded by Encore")
 
 

@@ -19,7 +19,7 @@ from app.services import runs
 from app.services.published import latest_history
 from app.store.crypto import customer_subject
 from app.store.models.customers import Customer, ProductId
-from tests.standins import TINY, Connected, connect, fresh_store
+from tests.standins import Connected, connect, fresh_store
 
 if TYPE_CHECKING:
     from flask import Flask

@@ -1,0 +1,117 @@
+"""The store's foundations: instants, numbers, sealing, tenancy of keys."""
+
+from __future__ import annotations
+
+import threading
+from datetime import UTC, datetime, timedelta, timezone
+from typing import TYPE_CHECKING
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from sqlalchemy.exc import StatementError
+
+from app.store.counters import allocate
+from app.store.crypto import CannotUnseal, Vault
+from app.store.models.shops import Shop
+from app.store.schema import metadata
+
+if TYPE_CHECKING:
+    from app.domain.context import ShopContext
+    from app.store.session import Store
+
+VAULT = Vault({1: b"k" * 32}, b"pepper-of-the-tests")
+
+
+class TestInstants:
+    def test_an_instant_comes_back_aware_in_utc(self, store: Store, ctx: ShopContext) -> None:
+        tokyo = datetime(2026, 5, 1, 9, tzinfo=timezone(timedelta(hours=9)))
+        with store.operator_session() as session:
+            session.get_one(Shop, ctx.shop_id).installed_at = tokyo
+        with store.operator_session() as session:
+            found = session.get_one(Shop, ctx.shop_id).installed_at
+        assert found == datetime(2026, 5, 1, 0, tzinfo=UTC)
+        assert found.utcoffset() == timedelta(0)
+
+    def test_a_naive_instant_is_refused(self, store: Store, ctx: ShopContext) -> None:
+        with pytest.raises(StatementError), store.operator_session() as session:
+            session.get_one(Shop, ctx.shop_id).installed_at = datetime(2026, 5, 1)  # noqa: DTZ001
+            session.flush()
+
+    def test_the_database_clock_moves_within_a_transaction(self, store: Store, ctx: ShopContext) -> None:
+        with store.session(ctx) as session:
+            first = store.db_now(session)
+            threading.Event().wait(0.02)
+            assert store.db_now(session) > first
+
+
+class TestCounters:
+    def test_numbers_are_dense_and_per_shop_and_kind(self, store: Store, ctx: ShopContext) -> None:
+        with store.session(ctx) as session:
+            assert allocate(session, ctx.shop_id, "segments") == 1
+            assert allocate(session, ctx.shop_id, "segments", 5) == 2
+            assert allocate(session, ctx.shop_id, "segments") == 7
+            assert allocate(session, ctx.shop_id, "campaigns") == 1
+
+    def test_a_rolled_back_number_is_given_again(self, store: Store, ctx: ShopContext) -> None:
+        with pytest.raises(RuntimeError), store.session(ctx) as session:
+            allocate(session, ctx.shop_id, "segments")
+            raise RuntimeError("the transaction fails")
+        with store.session(ctx) as session:
+            assert allocate(session, ctx.shop_id, "segments") == 1
+
+    def test_writers_at_the_same_time_never_get_the_same_number(self, store: Store, ctx: ShopContext) -> None:
+        taken: list[int] = []
+
+        def take() -> None:
+            for _ in range(10):
+                with store.session(ctx) as session:
+                    taken.append(allocate(session, ctx.shop_id, "segments"))
+
+        threads = [threading.Thread(target=take) for _ in range(4)]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+        assert sorted(taken) == list(range(1, 41))
+
+
+class TestEveryTable:
+    def test_the_shop_leads_the_key_of_every_table_of_a_shop(self) -> None:
+        tables = metadata().tables.values()
+        of_shops = [t for t in tables if "shop_id" in t.columns and t.columns["shop_id"].primary_key]
+        assert len(of_shops) > 10
+        assert [t.name for t in of_shops if next(iter(t.primary_key.columns)).name != "shop_id"] == []
+
+    def test_only_these_tables_are_not_of_one_shop(self) -> None:
+        others = {t.name for t in metadata().tables.values() if "shop_id" not in t.columns}
+        assert others == {"shops", "webhook_inbox"}
+
+
+class TestVault:
+    @given(st.dictionaries(st.text(), st.one_of(st.none(), st.text(), st.integers(-(2**53), 2**53), st.booleans())))
+    def test_what_is_sealed_opens(self, value: dict[str, object]) -> None:
+        assert VAULT.open(1, "customer:1", VAULT.seal(1, "customer:1", value)) == value
+
+    def test_it_opens_for_no_other_shop_or_subject(self) -> None:
+        blob = VAULT.seal(1, "customer:1", {"email": "ann@example.com"})
+        for shop, subject in ((2, "customer:1"), (1, "customer:2")):
+            with pytest.raises(CannotUnseal):
+                VAULT.open(shop, subject, blob)
+
+    def test_a_changed_blob_does_not_open(self) -> None:
+        blob = bytearray(VAULT.seal(1, "customer:1", {"email": "ann@example.com"}))
+        blob[-1] ^= 1
+        with pytest.raises(CannotUnseal):
+            VAULT.open(1, "customer:1", bytes(blob))
+
+    def test_a_new_key_seals_and_the_old_one_still_opens(self) -> None:
+        old = VAULT.seal(1, "x", {"a": 1})
+        rotated = Vault({1: b"k" * 32, 2: b"n" * 32}, b"pepper-of-the-tests")
+        assert rotated.open(1, "x", old) == {"a": 1}
+        with pytest.raises(CannotUnseal):
+            VAULT.open(1, "x", rotated.seal(1, "x", {"a": 1}))
+
+    def test_addresses_that_differ_in_case_and_blanks_are_one(self) -> None:
+        assert VAULT.email_hash(" Ann@Example.com ") == VAULT.email_hash("ann@example.com")
+        assert VAULT.email_hash("ann@example.com") != VAULT.email_hash("bob@example.com")
