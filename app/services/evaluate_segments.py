@@ -1,0 +1,325 @@
+"""Evaluates segments: all of a shop on a refresh, or one after an edit; and gives out memberships.
+
+Referenced segments come first and are joined by membership. An evaluation that fails leaves the last good
+membership in place and says so.
+"""
+
+from __future__ import annotations
+
+import time
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+import duckdb
+import orjson
+import structlog
+from pyroaring import BitMap
+from sqlalchemy import select
+
+from app.domain.money import exponent
+from app.domain.rules.evaluate import Evaluation, evaluate
+from app.domain.rules.parse import RuleError, parse
+from app.domain.rules.sentence import leaf_sentence
+from app.errors import EncoreError, NotFound, Unavailable
+from app.services import (
+    automatic_segments,
+    automatic_segments_demographics,
+    automatic_segments_products,
+    segments_memberships,
+)
+from app.services.segments_statistics import Figures, numbers, product_chances, summary
+from app.services.segments_world import ShopWorld, find, open_world
+from app.store.models.customers import Customer
+from app.store.models.segments import Membership, Segment
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from datetime import datetime
+
+    from sqlalchemy.orm import Session
+
+    from app.domain.context import ShopContext
+    from app.services.automatic_segments import Definition
+    from app.services.published import PublishedRun
+    from app.services.rooms import Rooms
+    from app.services.segments_statistics import Chances
+
+log = structlog.get_logger()
+
+EXPECTED_FAULTS = (duckdb.Error, EncoreError, RuleError, LookupError, ValueError)
+
+
+class Members(NamedTuple):
+    """Who is in a segment, when that was found out, and when it can change by time alone."""
+
+    members: BitMap
+    evaluated_at: datetime
+    next_flip_at: datetime | None
+    watermark: datetime | None
+
+
+@dataclass
+class Outcome:
+    """One segment's evaluation, ready to be stored. `fault` instead of the rest if it failed."""
+
+    members: BitMap = field(default_factory=BitMap)
+    next_flip: datetime | None = None
+    leaves: list[dict[str, Any]] = field(default_factory=list)
+    from_missing: int = 0
+    statistics: dict[str, Any] = field(default_factory=dict)
+    duration_ms: int = 0
+    state: str = "ready"
+    reason: str | None = None
+    fault: str | None = None
+
+
+@dataclass
+class Subject:
+    """A segment to evaluate: an automatic definition, or a stored segment, or both."""
+
+    references: set[str]
+    rule_text: str | None
+    definition: Definition | None = None
+    segment: Segment | None = None
+
+    @property
+    def about_product(self) -> tuple[str, int] | None:
+        """(buy_again | buy_new, product_no) of a product segment."""
+        product = self.definition.product_no if self.definition else self.segment and self.segment.product_no
+        key = self.definition.key if self.definition else (self.segment and self.segment.key) or ""
+        return (key.partition(":")[0], product) if product else None
+
+
+def membership(rooms: Rooms, ctx: ShopContext, reference: int | str) -> Members:
+    """Who is in a segment now, by its number, `seg_7` or key, e.g. `auto:lapsed`.
+
+    Raises NotFound, or Unavailable before its first evaluation.
+    """
+    with rooms.store.reading(ctx) as session:
+        segment = find(session, ctx, reference)
+        if segment is None:
+            raise NotFound("There is no such segment.")
+        row = session.get(Membership, (ctx.shop_id, segment.membership_id)) if segment.membership_id else None
+        if row is None:
+            raise Unavailable(segment.reason or "This segment was not evaluated yet.")
+        return Members(BitMap.deserialize(row.members), row.evaluated_at, row.next_flip_at, row.watermark)
+
+
+def refresh_segments(rooms: Rooms, ctx: ShopContext, run: PublishedRun, progress: Callable[[int, int], None]) -> int:
+    """Define the automatic segments from a run, evaluate all segments on it, store all in one transaction.
+
+    Safe to repeat. Returns the number of segments with members.
+    """
+    with open_world(rooms, ctx, run) as world, rooms.store.reading(ctx) as session:
+        stored = list(session.scalars(select(Segment).where(Segment.shop_id == ctx.shop_id)))
+        used = segments_memberships.used_by(session, ctx)
+        evaluation = _Evaluation(ctx, world, _merge_map(session, ctx))
+        evaluation.take(_definitions(world, ctx), stored, used)
+        outcomes = evaluation.run(progress)
+        evaluation.merge_equals(used)
+    with rooms.store.session(ctx) as session:
+        writer = segments_memberships.Writer(session, ctx, run.run_id, rooms.clock.now(), run.watermark)
+        for subject, outcome in zip(evaluation.subjects, outcomes, strict=True):
+            segment = writer.segment(subject.segment, subject.definition)
+            writer.store(segment, outcome)
+        writer.retire({s.definition.key for s in evaluation.subjects if s.definition})
+    filled = sum(1 for outcome in outcomes if outcome.members)
+    log.info("segments_refreshed", shop_id=ctx.shop_id, run_id=run.run_id, segments=len(outcomes), filled=filled)
+    return filled
+
+
+def evaluate_one(rooms: Rooms, ctx: ShopContext, segment_id: int) -> None:
+    """Evaluate one stored segment on the published run; before the first run it stays pending.
+
+    One that is off or merged stays so until the next refresh.
+
+    Raises NotFound.
+    """
+    with rooms.store.reading(ctx) as session:
+        segment = find(session, ctx, segment_id)
+    if segment is None:
+        raise NotFound("There is no such segment.")
+    if segment.state in {"off", "merged"}:
+        return
+    try:
+        with open_world(rooms, ctx) as world, rooms.store.reading(ctx) as session:
+            evaluation = _Evaluation(ctx, world, _merge_map(session, ctx))
+            evaluation.take([], [segment], {segment_id})
+            outcome = evaluation.run(lambda _done, _total: None)[0]
+    except Unavailable:
+        return
+    with rooms.store.session(ctx) as session:
+        run = world.run
+        writer = segments_memberships.Writer(session, ctx, run.run_id, rooms.clock.now(), run.watermark)
+        current = session.get_one(Segment, (ctx.shop_id, segment_id))
+        writer.store(current, outcome)
+
+
+class _Evaluation:
+    """One pass over many segments of a shop on one run."""
+
+    def __init__(self, ctx: ShopContext, world: ShopWorld, merged: dict[int, int]) -> None:
+        self._ctx, self._world, self._merged = ctx, world, merged
+        self._figures = Figures(world.connection, world.reach, 10 ** exponent(ctx.currency))
+        self._chances: dict[tuple[str, int], Chances] = {}
+        self._done: dict[int, Outcome] = {}
+        self._by_reference: dict[str, int] = {}
+        self._under_way: set[int] = set()
+        self._stored = world.world.segment
+        self.subjects: list[Subject] = []
+
+    def take(self, definitions: list[Definition], stored: list[Segment], used: set[int]) -> None:
+        """Decide what to evaluate: the definitions, merchants' segments, and automatic ones still in use."""
+        by_key = {segment.key: segment for segment in stored if segment.key}
+        for definition in definitions:
+            text = orjson.dumps(definition.rule).decode() if definition.rule else None
+            segment = by_key.get(definition.key)
+            names = {definition.key} | ({f"seg_{segment.id}"} if segment else set())
+            self.subjects.append(Subject(names, text, definition, segment))
+        defined = {definition.key for definition in definitions}
+        for segment in stored:
+            still = segment.key is None or segment.id in used
+            if segment.deleted_at is None and segment.key not in defined and still:
+                names = {f"seg_{segment.id}"} | ({segment.key} if segment.key else set())
+                self.subjects.append(Subject(names, segment.rule_text, None, segment))
+        self._by_reference = {
+            reference: position for position, s in enumerate(self.subjects) for reference in s.references
+        }
+        wanted: dict[str, set[int]] = {"buy_again": set(), "buy_new": set()}
+        for subject in self.subjects:
+            about = subject.about_product
+            if about is not None:
+                wanted[about[0]].add(about[1])
+        self._chances = product_chances(self._world.connection, wanted)
+        self._world.world.segment = self._members
+
+    def run(self, progress: Callable[[int, int], None]) -> list[Outcome]:
+        """Evaluate all; one outcome per subject, in order."""
+        for position in range(len(self.subjects)):
+            self._outcome(position)
+            progress(position + 1, len(self.subjects))
+        return [self._done[position] for position in range(len(self.subjects))]
+
+    def merge_equals(self, used: set[int]) -> None:
+        """Of automatic segments with the same members only the first is shown; the others say where they went."""
+        first: dict[bytes, str] = {}
+        for position, subject in enumerate(self.subjects):
+            outcome = self._done[position]
+            if subject.definition is None or not outcome.members:
+                continue
+            content = outcome.members.serialize()
+            if content not in first:
+                first[content] = subject.definition.name
+            elif subject.segment is None or subject.segment.id not in used:
+                outcome.state = "merged"
+                outcome.reason = f"Has the same {len(outcome.members):,} members as “{first[content]}”."
+                outcome.members = BitMap()
+                outcome.statistics = self._statistics(subject, outcome.members)
+
+    def _members(self, reference: str) -> BitMap:
+        position = self._by_reference.get(reference)
+        if position is None:
+            return self._stored(reference)
+        outcome = self._outcome(position)
+        if outcome.fault is not None:
+            raise Unavailable(f"The segment {reference} that it uses could not be evaluated.")
+        return outcome.members
+
+    def _outcome(self, position: int) -> Outcome:
+        if position not in self._done:
+            if position in self._under_way:
+                raise ValueError("segments use each other in a circle")
+            self._under_way.add(position)
+            self._done[position] = self._evaluate(self.subjects[position])
+            self._under_way.discard(position)
+        return self._done[position]
+
+    def _evaluate(self, subject: Subject) -> Outcome:
+        started = time.perf_counter()
+        try:
+            outcome = self._select(subject)
+            outcome.statistics = self._statistics(subject, outcome.members)
+        except EXPECTED_FAULTS as fault:
+            log.warning("segment_failed", shop_id=self._ctx.shop_id, segment=min(subject.references))
+            return Outcome(state="failed", fault=str(fault) or type(fault).__name__)
+        outcome.duration_ms = round((time.perf_counter() - started) * 1000)
+        return outcome
+
+    def _select(self, subject: Subject) -> Outcome:
+        if subject.rule_text is None:
+            if subject.definition is not None:
+                return Outcome(state="off", reason=subject.definition.reason)
+            return self._listed(subject)
+        rule = parse(orjson.loads(subject.rule_text))
+        found = evaluate(rule, self._world.world)
+        leaves = leaf_rows(found, self._world)
+        outcome = Outcome(
+            found.members, found.next_flip, leaves, len(found.from_missing), state="ready" if found.members else "empty"
+        )
+        if not found.members:
+            outcome.reason = why_empty(leaves)
+        return outcome
+
+    def _listed(self, subject: Subject) -> Outcome:
+        """An uploaded list stays as it is, but for erased customers and merged ones, who are one now."""
+        members = self._stored(next(iter(subject.references)))
+        moved = members & BitMap(self._merged)
+        members = (members | BitMap(self._merged[no] for no in moved)) & self._world.reach.universe
+        return Outcome(members, state="ready" if members else "empty", reason=None if members else "The list is empty.")
+
+    def _statistics(self, subject: Subject, members: BitMap) -> dict[str, Any]:
+        found = self._figures.statistics(members)
+        about = subject.about_product
+        if about is not None and about in self._chances:
+            expected = summary(self._chances[about].of(numbers(members)), "buy it")
+        else:
+            expected = self._figures.orders_expected(members)
+        return {**found, **(expected or {"expected": None, "probabilities": []})}
+
+
+def leaf_rows(found: Evaluation, world: ShopWorld) -> list[dict[str, Any]]:
+    """The funnel as the store and the API keep it."""
+    return [
+        {
+            "path": leaf.path,
+            "sentence": leaf_sentence(leaf.leaf, world.wording),
+            "count": leaf.count,
+            "missing": leaf.missing,
+            "remaining": leaf.remaining,
+        }
+        for leaf in found.leaves
+    ]
+
+
+def why_empty(leaves: list[dict[str, Any]]) -> str:
+    """Which condition removed everybody."""
+    emptied = next((leaf for leaf in leaves if leaf["remaining"] == 0 or leaf["count"] == 0), None)
+    if emptied is None:
+        return "No customer meets all conditions at once."
+    alone = f"{emptied['count']:,}" if emptied["count"] else "No"
+    return f"{alone} customer{'s' if emptied['count'] != 1 else ''} match: {emptied['sentence']}."[:500]
+
+
+def _definitions(world: ShopWorld, ctx: ShopContext) -> list[Definition]:
+    unit = 10 ** exponent(ctx.currency)
+    return [
+        *automatic_segments.definitions(world.connection, ctx, unit),
+        *automatic_segments_demographics.definitions(world.connection),
+        *automatic_segments_products.definitions(world.connection, world.reach.reachable),
+    ]
+
+
+def _merge_map(session: Session, ctx: ShopContext) -> dict[int, int]:
+    """Merged customers → who stands for them now."""
+    query = select(Customer.customer_no, Customer.merged_into).where(
+        Customer.shop_id == ctx.shop_id, Customer.merged_into.is_not(None)
+    )
+    direct = {number: int(into) for number, into in session.execute(query) if into is not None}
+    final: dict[int, int] = {}
+    for number, into in direct.items():
+        at, seen = into, {number}
+        while at in direct and at not in seen:
+            seen.add(at)
+            at = direct[at]
+        final[number] = at
+    return final

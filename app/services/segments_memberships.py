@@ -1,0 +1,160 @@
+"""Writes segments and their memberships: the current one, what changed, and which old ones go."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import orjson
+from sqlalchemy import delete, select
+
+from app.domain.rules.canonical import rule_hash
+from app.domain.rules.parse import parse
+from app.domain.rules.tree import references
+from app.services.segments_world import members_of
+from app.store.counters import allocate
+from app.store.models.campaigns import Campaign
+from app.store.models.connections import Sync
+from app.store.models.segments import Membership, MembershipChange, Segment
+
+if TYPE_CHECKING:
+    from datetime import datetime
+
+    from sqlalchemy.orm import Session
+
+    from app.domain.context import ShopContext
+    from app.services.automatic_segments import Definition
+    from app.services.evaluate_segments import Outcome
+
+KEPT = 2  # memberships per segment; older ones live on as what changed
+MAX_REASON = 500
+
+
+class Writer:
+    """Stores outcomes of one run inside the caller's transaction."""
+
+    def __init__(
+        self, session: Session, ctx: ShopContext, run_id: int | None, now: datetime, watermark: datetime | None
+    ) -> None:
+        self._session, self._ctx = session, ctx
+        self._run_id, self._now, self._watermark = run_id, now, watermark
+
+    def segment(self, segment: Segment | None, definition: Definition | None) -> Segment:
+        """The row of an automatic definition, made or brought up to date; or the stored segment, of this session."""
+        if definition is None:
+            if segment is None:
+                raise ValueError("a segment has a row or a definition")
+            return self._session.get_one(Segment, (self._ctx.shop_id, segment.id))
+        row = None if segment is None else self._session.get(Segment, (self._ctx.shop_id, segment.id))
+        if row is None:
+            row = Segment(
+                shop_id=self._ctx.shop_id,
+                id=allocate(self._session, self._ctx.shop_id, "segments"),
+                key=definition.key,
+                description="",
+                source="automatic",
+                state="pending",
+                version=1,
+                created_at=self._now,
+                updated_at=self._now,
+            )
+            self._session.add(row)
+        row.name, row.category, row.definition = definition.name[:300], definition.category, definition.definition
+        row.why, row.action, row.product_no = definition.why, definition.action, definition.product_no
+        text = orjson.dumps(definition.rule).decode() if definition.rule else None
+        if text != row.rule_text:
+            row.rule_text, row.updated_at = text, self._now
+            row.rule_hash = rule_hash(parse(definition.rule)) if definition.rule else None
+        return row
+
+    def store(self, segment: Segment, outcome: Outcome) -> None:
+        """Make an outcome the segment's membership; after a fault the last good one stays."""
+        if outcome.fault is not None:
+            segment.state, segment.error, segment.failed_at = "failed", outcome.fault, self._now
+            segment.reason = f"The last evaluation failed: {outcome.fault}"[:MAX_REASON]
+            return
+        before = members_of(self._session, self._ctx, segment)
+        segment.state, segment.reason = outcome.state, (outcome.reason or "")[:MAX_REASON] or None
+        segment.error, segment.failed_at = None, None
+        number = allocate(self._session, self._ctx.shop_id, "memberships")
+        self._session.add(
+            Membership(
+                shop_id=self._ctx.shop_id,
+                id=number,
+                segment_id=segment.id,
+                run_id=self._run_id,
+                evaluated_at=self._now,
+                watermark=self._watermark,
+                next_flip_at=outcome.next_flip,
+                size=len(outcome.members),
+                members=outcome.members.serialize(),
+                leaves=outcome.leaves,
+                from_missing=outcome.from_missing,
+                statistics=outcome.statistics,
+                duration_ms=outcome.duration_ms,
+            )
+        )
+        entered, left = outcome.members - before, before - outcome.members
+        self._session.add(
+            MembershipChange(
+                shop_id=self._ctx.shop_id,
+                id=number,
+                segment_id=segment.id,
+                at=self._now,
+                size=len(outcome.members),
+                entered_count=len(entered),
+                left_count=len(left),
+                entered=entered.serialize(),
+                left=left.serialize(),
+            )
+        )
+        segment.membership_id = number
+        self._prune(segment.id)
+
+    def retire(self, defined: set[str]) -> None:
+        """Take automatic segments that no longer qualify off the list, unless something uses them."""
+        used = used_by(self._session, self._ctx)
+        query = select(Segment).where(
+            Segment.shop_id == self._ctx.shop_id, Segment.key.is_not(None), Segment.key.not_in(defined)
+        )
+        for segment in self._session.scalars(query):
+            segment.reason = "It no longer qualifies by this shop's numbers."
+            if segment.id in used:
+                segment.reason += " It is kept because something uses it."
+            else:
+                segment.state = "retired"
+
+    def _prune(self, segment_id: int) -> None:
+        mine = (Membership.shop_id == self._ctx.shop_id) & (Membership.segment_id == segment_id)
+        self._session.flush()
+        kept = list(self._session.scalars(select(Membership.id).where(mine).order_by(Membership.id.desc()).limit(KEPT)))
+        if len(kept) == KEPT:
+            self._session.execute(delete(Membership).where(mine, Membership.id < kept[-1]))
+
+
+def used_by(session: Session, ctx: ShopContext) -> set[int]:
+    """The segments that a campaign, a sync or a live rule segment uses."""
+    used = set(session.scalars(select(Sync.segment_id).where(Sync.shop_id == ctx.shop_id)))
+    campaigns = select(Campaign.segment_id).where(
+        Campaign.shop_id == ctx.shop_id, Campaign.deleted_at.is_(None), Campaign.segment_id.is_not(None)
+    )
+    used |= {number for number in session.scalars(campaigns) if number is not None}
+    named = {name for _, names in segment_references(session, ctx) for name in names}
+    if named:
+        rows = session.execute(select(Segment.id, Segment.key).where(Segment.shop_id == ctx.shop_id))
+        used |= {number for number, key in rows if f"seg_{number}" in named or key in named}
+    return used
+
+
+def segment_references(session: Session, ctx: ShopContext) -> list[tuple[Segment, set[str]]]:
+    """Live rule segments of merchants with what they refer to."""
+    query = select(Segment).where(
+        Segment.shop_id == ctx.shop_id,
+        Segment.source == "rule",
+        Segment.deleted_at.is_(None),
+        Segment.rule_text.like('%"in"%'),
+    )
+    return [
+        (segment, references(parse(orjson.loads(segment.rule_text))))
+        for segment in session.scalars(query)
+        if segment.rule_text
+    ]

@@ -1,0 +1,159 @@
+"""How a segment's members behave: sums over dense arrays, so that a hundred segments cost milliseconds."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from math import sqrt
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+if TYPE_CHECKING:
+    import duckdb
+    from pyroaring import BitMap
+
+    from app.services.reachable import Reach
+
+NORMAL_95 = 1.96
+BINS = 10
+NICE_TOPS = (0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1.0)
+PAIR_KIND = {"buy_again": "repurchase", "buy_new": "cross_sell"}
+Array = np.ndarray[Any, Any]
+
+
+@dataclass(frozen=True)
+class Chances:
+    """Probabilities of some customers, sorted by customer number."""
+
+    customers: Array
+    probability: Array
+
+    def of(self, members: Array) -> Array:
+        """The probabilities of those members who have one."""
+        return self.probability[np.isin(self.customers, members, assume_unique=True)]
+
+
+class Figures:
+    """The shop's features and predictions as arrays indexed by customer number.
+
+    universe: customers that count; sums over a partition of them equal the shop's totals.
+    """
+
+    def __init__(self, connection: duckdb.DuckDBPyConnection, reach: Reach, unit: int) -> None:
+        self._reach = reach
+        features = connection.execute(
+            "SELECT customer_no, orders, net_minor, median_gap_days FROM features"
+        ).fetchnumpy()
+        values = connection.execute(
+            "SELECT customer_no, p_order_30d, value_12m FROM customer_values WHERE p_order_30d IS NOT NULL"
+        ).fetchnumpy()
+        top = reach.universe.max() + 1 if reach.universe else 1
+        self._orders = _dense(features, "orders", top, np.int64)
+        self._net = _dense(features, "net_minor", top, np.int64)
+        self._gap = _dense(features, "median_gap_days", top, np.float64, np.nan)
+        self._chance = _dense(values, "p_order_30d", top, np.float64, np.nan)
+        self._value = _dense(values, "value_12m", top, np.float64, np.nan) * unit
+        everybody = numbers(reach.universe)
+        self._all_orders = int(self._orders[everybody].sum())
+        self._all_net = int(self._net[everybody].sum())
+
+    def statistics(self, members: BitMap) -> dict[str, Any]:
+        """The plain figures of a segment: shape of the API's `Statistics`."""
+        who = numbers(members)
+        orders, net = self._orders[who], int(self._net[who].sum())
+        buyers = int((orders > 0).sum())
+        placed = int(orders.sum())
+        gaps, values = _known(self._gap[who]), _known(self._value[who])
+        return {
+            "size": len(members),
+            "buyers": buyers,
+            "share_of_customers": _share(len(members), len(self._reach.universe)),
+            "reachable": len(members & self._reach.reachable),
+            "not_reachable": self._reach.counts(members),
+            "orders": placed,
+            "order_share": _share(placed, self._all_orders),
+            "net_sales_minor": net,
+            "net_share": _share(net, self._all_net),
+            "average_order_minor": round(net / placed) if placed else None,
+            "repeat_rate": int((orders > 1).sum()) / buyers if buyers else None,
+            "median_gap_days": round(float(np.median(gaps)), 1) if len(gaps) else None,
+            "orders_per_buyer": placed / buyers if buyers else None,
+            "predicted_value_12m_minor": round(float(values.sum())) if len(values) else None,
+        }
+
+    def orders_expected(self, members: BitMap) -> dict[str, Any] | None:
+        """How many members are expected to order within 30 days, and the histogram of their chances."""
+        return summary(_known(self._chance[numbers(members)]), "place an order")
+
+
+def summary(chances: Array, what: str) -> dict[str, Any] | None:
+    """Expected buyers with a 95% interval and the histogram; None without any probability.
+
+    The number of buyers among independent customers is Poisson-binomial; with its mean and variance
+    the normal curve is close enough from a dozen expected buyers on, and wide enough below.
+    """
+    if not len(chances):
+        return None
+    chances = np.clip(chances, 0.0, 1.0)
+    mean = float(chances.sum())
+    half = NORMAL_95 * sqrt(float((chances * (1 - chances)).sum()))
+    top = next(nice for nice in NICE_TOPS if float(chances.max()) <= nice)
+    counts, edges = np.histogram(chances, bins=BINS, range=(0, top))
+    return {
+        "expected": {
+            "buyers": round(mean, 1),
+            "low": round(max(0.0, mean - half), 1),
+            "high": round(min(float(len(chances)), mean + half), 1),
+            "horizon_days": 30,
+            "what": what,
+        },
+        "probabilities": [
+            {"low": round(float(edges[i]), 6), "high": round(float(edges[i + 1]), 6), "count": int(counts[i])}
+            for i in range(BINS)
+        ],
+    }
+
+
+def product_chances(
+    connection: duckdb.DuckDBPyConnection, wanted: dict[str, set[int]]
+) -> dict[tuple[str, int], Chances]:
+    """The chances of all customers for products, by (buy_again | buy_new, product_no), in one read each."""
+    found: dict[tuple[str, int], Chances] = {}
+    for what, products in wanted.items():
+        rows = connection.execute(
+            """SELECT product_no, customer_no, probability FROM pairs
+               WHERE kind = ? AND probability IS NOT NULL
+               AND product_no IN (SELECT unnest(CAST(? AS INTEGER[])))
+               ORDER BY product_no, customer_no""",
+            [PAIR_KIND[what], sorted(products)],
+        ).fetchnumpy()
+        product_nos = np.asarray(rows["product_no"])
+        for product in products:
+            start, end = np.searchsorted(product_nos, [product, product + 1])
+            found[what, product] = Chances(
+                np.asarray(rows["customer_no"])[start:end], np.asarray(rows["probability"])[start:end]
+            )
+    return found
+
+
+def numbers(members: BitMap) -> Array:
+    """The customer numbers of a bitmap, ascending."""
+    return np.fromiter(members, dtype=np.int64, count=len(members))
+
+
+def _dense(rows: dict[str, Any], column: str, top: int, kind: type[Any], fill: float = 0) -> Array:
+    out = np.full(top, fill, dtype=kind)
+    who = np.asarray(rows["customer_no"])
+    inside = who < top  # beyond are customers erased since the run
+    values = rows[column]
+    filled = values.filled(fill) if isinstance(values, np.ma.MaskedArray) else np.asarray(values)
+    out[who[inside]] = filled[inside]
+    return out
+
+
+def _known(values: Array) -> Array:
+    return values[~np.isnan(values)]
+
+
+def _share(part: int, whole: int) -> float:
+    return part / whole if whole else 0.0
