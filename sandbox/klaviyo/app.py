@@ -135,6 +135,12 @@ class KlaviyoStandIn(StandIn):
         """Carry out the imports that are due."""
         self.data.settle(self.clock.now())
 
+    def close(self) -> None:
+        """Close the database, once no call hangs any more."""
+        if self.guard:
+            self.guard.release()
+        self.data.db.close()
+
     def clear(self) -> None:
         """An account with two empty lists."""
         self.data.clear()

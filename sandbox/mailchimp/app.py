@@ -123,6 +123,12 @@ class MailchimpStandIn(StandIn):
             errored = run_batch(batch, self.inner, self.archives, API_KEY)
             self.data.finish_batch(batch, errored, self.clock.now())
 
+    def close(self) -> None:
+        """Close the database, once no call hangs any more."""
+        if self.guard:
+            self.guard.release()
+        self.data.db.close()
+
     def clear(self) -> None:
         """An account with one audience and nobody in it."""
         self.data.clear()

@@ -136,6 +136,10 @@ class StandIn(ABC):
         self.clear()
         self.log.clear()
 
+    @abstractmethod
+    def close(self) -> None:
+        """Let go of files; the stand-in is not used afterwards."""
+
     def install(self, app: Flask) -> None:
         """Put the judging of calls and answers around the routes of `app`."""
         app.before_request(self._judge)

@@ -66,7 +66,7 @@ class Running:
 
 
 @contextmanager
-def served(app: Flask, time: FakeTime) -> Iterator[Running]:
+def serving(app: Flask, time: FakeTime) -> Iterator[Running]:
     server = create_server(app, host="127.0.0.1", port=0, threads=16)
     stopped = threading.Event()
 
@@ -89,8 +89,8 @@ def served(app: Flask, time: FakeTime) -> Iterator[Running]:
         stopped.set()
         thread.join(timeout=5)
         wasyncore.close_all(server._map, ignore_all=True)
-        if standin is not None:
-            standin.data.db.close()
+        for extension in app.extensions.values():
+            extension.close()
 
 
 Starter = Callable[..., Any]
@@ -106,10 +106,21 @@ def run(tmp_path: Path) -> Callable[..., Any]:
         clock = SandboxClock(tmp_path, real_now=time)
         behaviour = Behaviour(job_seconds=job_seconds, windows=windows)
         app = create_app(tmp_path, clock, SandboxOptions(), behaviour=behaviour)
-        with served(app, time) as running:
+        with serving(app, time) as running:
             yield running
 
     return start
+
+
+@pytest.fixture
+def fake_time() -> FakeTime:
+    return FakeTime()
+
+
+@pytest.fixture
+def served() -> Callable[..., Any]:
+    """`with served(app, fake_time) as running:`"""
+    return serving
 
 
 @pytest.fixture
