@@ -67,3 +67,8 @@ class VendorConnectors:
             if account not in self._limiters:
                 self._limiters[account] = Limiter(description.limits.windows, self._pace)
             return self._limiters[account]
+
+
+def open_connectors(base_urls: Mapping[str, str]) -> VendorConnectors:
+    """The connectors of an installation; an empty address means the vendor's own."""
+    return VendorConnectors(base_urls)

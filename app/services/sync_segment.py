@@ -16,18 +16,21 @@ import structlog
 from pyroaring import BitMap
 from sqlalchemy import func, select, update
 
-from app.errors import Conflict, NotFound
+from app.errors import Conflict, NotFound, Unavailable
 from app.services import sync_segment_plan as planning
+from app.services.evaluate_segments import membership
 from app.services.sync_segment_apply import Application, save_refreshed
 from app.services.sync_segment_lease import Lease
 from app.services.sync_segment_log import OF_LEAVERS, OF_MEMBERS, RunLog
 from app.store.counters import allocate
 from app.store.models.connections import Connection, Sync, SyncMember, SyncRun
-from connectors.base import ConnectorError, Misconfigured, NotAuthorised, Throttled
+from connectors.base import ConnectorError, Misconfigured, NotAuthorised, Throttled, Transient
 
 if TYPE_CHECKING:
     from collections.abc import Callable
     from datetime import datetime
+
+    from sqlalchemy.orm import Session
 
     from app.domain.context import ShopContext
     from app.services.rooms import Rooms
@@ -71,35 +74,80 @@ class RunResult:
 def run_sync(
     rooms: Rooms,
     ctx: ShopContext,
-    sync_id: int,
+    reference: int | str,
     *,
     approve_removals: bool = False,
-    membership: Membership | None = None,
+    who: Membership | None = None,
     patience: Patience | None = None,
 ) -> RunResult:
     """Send what changed since the last run. Vendor faults end the run and are recorded, not raised.
 
+    reference:        the sync's number, or `syn_<number>`.
     approve_removals: go ahead although more than 30% or all of what is there would be taken off.
-    membership:       who belongs there; left out = the segment's published membership.
+    who:              who belongs there; left out = the segment's published membership.
     Raises NotFound for an unknown sync, Conflict while it is paused or another process runs it.
     """
-    sync, connection = load(rooms, ctx, sync_id)
+    sync, connection = load(rooms, ctx, reference)
     if sync.state == "paused":
         raise Conflict(sync.problem or "This sync is paused: resume it first.")
-    with Lease(rooms, ctx, sync_id) as lease:
-        run_id = _begin(rooms, ctx, sync_id)
+    with Lease(rooms, ctx, sync.id) as lease:
+        run_id = _begin(rooms, ctx, sync.id)
         run = _Run(rooms, ctx, sync, connection, run_id, lease, patience or Patience())
-        return run.carry_out(membership, approve_removals=approve_removals)
+        return run.carry_out(who, approve_removals=approve_removals)
 
 
-def load(rooms: Rooms, ctx: ShopContext, sync_id: int) -> tuple[Sync, Connection]:
-    """A sync and its connection. Raises NotFound."""
+def load(rooms: Rooms, ctx: ShopContext, reference: int | str) -> tuple[Sync, Connection]:
+    """A sync, by number or `syn_<number>`, and its connection. Raises NotFound."""
+    sync_id = number_of(reference, "syn")
     with rooms.store.reading(ctx) as session:
         sync = session.get(Sync, (ctx.shop_id, sync_id))
         connection = session.get(Connection, (ctx.shop_id, sync.connection_id)) if sync else None
     if sync is None or connection is None:
         raise NotFound("This sync does not exist any more.")
     return sync, connection
+
+
+def number_of(reference: int | str, kind: str) -> int:
+    """7 of 7, `7` or `<kind>_7`. Raises NotFound for anything else."""
+    digits = str(reference).removeprefix(f"{kind}_")
+    if not digits.isdecimal():
+        raise NotFound("There is no such thing in this shop.")
+    return int(digits)
+
+
+def due(rooms: Rooms, ctx: ShopContext) -> list[str]:
+    """The syncs that should run now, as `syn_<number>`.
+
+    Those that follow the refresh, once the merchant has started a first run, when their segment was
+    evaluated since the last run; and any whose last run met a fault that may have passed.
+    """
+    now = rooms.clock.now()
+    with rooms.store.reading(ctx) as session:
+        syncs = session.scalars(select(Sync).where(Sync.shop_id == ctx.shop_id, Sync.state == "active")).all()
+        last = {sync.id: last_run(session, ctx, sync.id) for sync in syncs}
+    return [
+        f"syn_{sync.id}"
+        for sync in syncs
+        if (sync.not_before is None or sync.not_before <= now) and _is_due(rooms, ctx, sync, last[sync.id])
+    ]
+
+
+def last_run(session: Session, ctx: ShopContext, sync_id: int) -> SyncRun | None:
+    """The newest run of a sync."""
+    mine = (SyncRun.shop_id == ctx.shop_id, SyncRun.sync_id == sync_id)
+    return session.scalars(select(SyncRun).where(*mine).order_by(SyncRun.id.desc()).limit(1)).first()
+
+
+def _is_due(rooms: Rooms, ctx: ShopContext, sync: Sync, run: SyncRun | None) -> bool:
+    if run is not None and run.state == "failed":
+        return True
+    if sync.schedule != "after_refresh" or not sync.started_by_merchant:
+        return False
+    try:
+        evaluated_at = segment_membership(rooms, ctx, sync.segment_id).evaluated_at
+    except (NotFound, Unavailable):
+        return False
+    return run is None or run.evaluated_at is None or (evaluated_at is not None and evaluated_at > run.evaluated_at)
 
 
 def open_destination(rooms: Rooms, ctx: ShopContext, connection: Connection) -> AudienceDestination:
@@ -151,27 +199,27 @@ class _Run:
     patience: Patience
     queried: BitMap = field(default_factory=BitMap)
 
-    def carry_out(self, membership: Membership | None, *, approve_removals: bool) -> RunResult:
+    def carry_out(self, who: Membership | None, *, approve_removals: bool) -> RunResult:
         """Open the account, do the work, and leave a finished run behind whatever happens."""
         self.outcomes = RunLog(self.ctx, self.run_id)
         try:
             destination = open_destination(self.rooms, self.ctx, self.connection)
             try:
-                return self._work(destination, membership, approve_removals=approve_removals)
+                return self._work(destination, who, approve_removals=approve_removals)
             finally:
                 destination.close()
         except ConnectorError as fault:
             return self._stopped(fault)
         except NotFound as fault:
             return self._stopped(Misconfigured(SEGMENT_GONE, fault.message))
+        except Unavailable as fault:
+            return self._stopped(Transient(fault.message, code="not_evaluated"))
         except Exception:
             self._finish("failed", "Encore met a fault of its own; what was sent is remembered.")
             raise
 
-    def _work(
-        self, destination: AudienceDestination, membership: Membership | None, *, approve_removals: bool
-    ) -> RunResult:
-        who = membership or segment_membership(self.rooms, self.ctx, self.sync.segment_id)
+    def _work(self, destination: AudienceDestination, given: Membership | None, *, approve_removals: bool) -> RunResult:
+        who = given or segment_membership(self.rooms, self.ctx, self.sync.segment_id)
         self.queried = who.members
         destination.target(self.sync.target_id)  # a list that is gone stops the run before anything is sent
         application = Application(
@@ -258,11 +306,9 @@ class _Run:
 
 
 def segment_membership(rooms: Rooms, ctx: ShopContext, segment_id: int) -> Membership:
-    """The published membership of a segment. Raises NotFound."""
-    from app.services.evaluate_segments import membership  # noqa: PLC0415
-
-    members, evaluated_at, *_ = membership(rooms, ctx, segment_id)
-    return Membership(BitMap(members), evaluated_at)
+    """The published membership of a segment. Raises NotFound, or Unavailable before its first evaluation."""
+    found = membership(rooms, ctx, segment_id)
+    return Membership(found.members, found.evaluated_at)
 
 
 @dataclass(frozen=True)
@@ -275,13 +321,13 @@ class SyncPreview:
     target_size: int | None
 
 
-def preview_sync(rooms: Rooms, ctx: ShopContext, sync_id: int, *, membership: Membership | None = None) -> SyncPreview:
+def preview_sync(rooms: Rooms, ctx: ShopContext, reference: int | str, *, who: Membership | None = None) -> SyncPreview:
     """Work out what a run would add, change and remove. Asks the vendor only for the size of the target.
 
     Raises NotFound, or ConnectorError when the vendor refuses or the target is gone.
     """
-    sync, connection = load(rooms, ctx, sync_id)
-    who = membership or segment_membership(rooms, ctx, sync.segment_id)
+    sync, connection = load(rooms, ctx, reference)
+    who = who or segment_membership(rooms, ctx, sync.segment_id)
     destination = open_destination(rooms, ctx, connection)
     try:
         target = destination.target(sync.target_id)

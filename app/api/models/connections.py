@@ -14,7 +14,7 @@ TileState = Literal["connected", "needs_reconnect", "not_connected"]
 Schedule = Literal["manual", "after_refresh"]
 SyncState = Literal["active", "paused", "needs_attention"]
 RunState = Literal["running", "done", "partial", "needs_approval", "failed"]
-OutcomeName = Literal["added", "updated", "removed", "unchanged", "skipped", "failed"]
+OutcomeName = Literal["added", "updated", "unchanged", "skipped", "failed", "removed", "removal_failed"]
 WithoutConsent = Literal["skip", "transactional"]
 Sentence = Annotated[str, Field(description="One or two sentences to show as they are")]
 
@@ -240,9 +240,10 @@ class SyncPreview(BaseModel):
     to_update: int
     unchanged: int
     skipped: int
+    failed_before: int = Field(description="Refused before and unchanged since, so not tried again")
     to_remove: int
     in_progress: int = Field(description="Accepted by the vendor, not yet confirmed")
-    reasons: list[SyncReason] = Field(description="Why members are skipped")
+    reasons: list[SyncReason] = Field(description="Why members are skipped or not tried again")
     first_run: bool
     needs_approval: bool = Field(description="The run would remove more than 30% or all, and asks first")
     warning: Sentence | None
