@@ -78,10 +78,9 @@ def _serve_pages(app: Flask, options: SandboxOptions) -> None:
         first = next(iter(options.shops)).removesuffix(".myshopify.com")
         return redirect(url_for("embedded", store=first))
 
-    @app.get("/store/<store>/apps/encore", defaults={"path": ""})
-    @app.get("/store/<store>/apps/encore/", defaults={"path": ""})
+    @app.get("/store/<store>/apps/encore", strict_slashes=False)
     @app.get("/store/<store>/apps/encore/<path:path>")
-    def embedded(store: str, path: str) -> ResponseReturnValue:
+    def embedded(store: str, path: str = "") -> ResponseReturnValue:
         """The app in its iframe, opened at `path`. 404 for a store that the sandbox does not serve."""
         shop = shop_domain(store, options) or abort(HTTPStatus.NOT_FOUND)
         launch = signed_launch_query(shop, admin_host(shop, options), options=options)
@@ -107,9 +106,9 @@ def _serve_pages(app: Flask, options: SandboxOptions) -> None:
         )
         return answer
 
-    @app.get("/store/<store>", defaults={"section": ""})
+    @app.get("/store/<store>", strict_slashes=False)
     @app.get("/store/<store>/<path:section>")
-    def elsewhere(store: str, section: str) -> ResponseReturnValue:
+    def elsewhere(store: str, section: str = "") -> ResponseReturnValue:
         """Any other page of the admin: says so. 404 for an unknown store."""
         if shop_domain(store, options) is None:
             abort(HTTPStatus.NOT_FOUND)

@@ -1,6 +1,6 @@
 """Fixtures for tests in a real browser.
 
-`page`     a fresh Playwright page in its own context (1280 × 900). After the test it fails on: a console
+`page`     a fresh Playwright page in its own context (1280 by 900). After the test it fails on: a console
            error, an uncaught page error, a request to any host but this machine.
 `problems` what `page` watches. A test that provokes an error says so first: `problems.allow("401")`, a
            regular expression looked for in the message. Only what is allowed may happen.

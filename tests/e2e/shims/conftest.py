@@ -3,36 +3,24 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 import jwt
 import pytest
 from flask import Flask, Response, jsonify, redirect, request
+
 from sandbox.admin import create_app
 from sandbox.clock import SandboxClock
 from sandbox.options import SandboxOptions
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+    from pathlib import Path
 
     from flask.typing import ResponseReturnValue
     from playwright.sync_api import FrameLocator, Page
 
 SECRET = "a secret long enough for HMAC-SHA256 and PyJWT"
-NAV = """
-<s-app-nav><s-link href="/" rel="home">Home</s-link><s-link href="/segments">Segments</s-link>
-<s-link href="/campaigns">Campaigns</s-link></s-app-nav>"""
-# A page whose router follows links without a reload, as Encore's does.
-ROUTER = """
-<script>
-const show = () => { document.querySelector("#where").textContent = location.pathname + location.search; };
-const go = (href) => { history.pushState(null, "", href); show(); };
-document.addEventListener("shopify:navigate", (event) => go(event.target.getAttribute("href")));
-addEventListener("popstate", show);
-addEventListener("DOMContentLoaded", show);
-window.loadedAt = performance.timeOrigin;
-</script>"""
 
 
 @dataclass

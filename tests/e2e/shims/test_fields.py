@@ -19,7 +19,8 @@ pytestmark = pytest.mark.browser
 FORM_DATA = "() => [...new FormData(document.querySelector('form')).entries()].map(([k, v]) => [k, v.name ?? v])"
 EVENTS = """() => { window.heard = []; for (const name of ["input", "change"])
 document.body.addEventListener(name, (event) => heard.push([name, event.target.localName, event.target.value])); }"""
-SENT = "() => { window.sent = 0; document.querySelector('form').addEventListener('submit', (e) => { e.preventDefault(); sent += 1; }); }"
+SENT = """() => { window.sent = 0; document.querySelector("form").addEventListener("submit", (event) => {
+    event.preventDefault(); sent += 1; }); }"""
 
 EVERY_FIELD = """<form>
 <s-text-field name="text" label="Text" value="a"></s-text-field>
@@ -31,12 +32,15 @@ EVERY_FIELD = """<form>
 <s-money-field name="money" label="Money" value="9.99" currencyCode="USD"></s-money-field>
 <s-date-field name="date" label="Date" value="2026-11-02"></s-date-field>
 <s-password-field name="password" label="Password" value="secret" autocomplete="off"></s-password-field>
-<s-select name="select" label="Select" value="y"><s-option value="x">X</s-option><s-option value="y">Y</s-option></s-select>
+<s-select name="select" label="Select" value="y"><s-option value="x">X</s-option>
+<s-option value="y">Y</s-option></s-select>
 <s-checkbox name="box" label="Box" value="yes" checked></s-checkbox>
 <s-checkbox name="unticked" label="Unticked"></s-checkbox>
 <s-switch name="switch" label="Switch" checked></s-switch>
-<s-choice-list name="one" label="One"><s-choice value="p">P</s-choice><s-choice value="q" selected>Q</s-choice></s-choice-list>
-<s-choice-list name="many" label="Many" multiple><s-choice value="m" selected>M</s-choice><s-choice value="n" selected>N</s-choice></s-choice-list>
+<s-choice-list name="one" label="One"><s-choice value="p">P</s-choice>
+<s-choice value="q" selected>Q</s-choice></s-choice-list>
+<s-choice-list name="many" label="Many" multiple><s-choice value="m" selected>M</s-choice>
+<s-choice value="n" selected>N</s-choice></s-choice-list>
 <s-text-field label="Without a name" value="z"></s-text-field>
 </form>"""
 
@@ -197,9 +201,8 @@ class TestAChoiceList:
 
     def test_arrow_keys_move_and_choose_past_a_disabled_one(self, alone: Alone) -> None:
         page = alone(self.RADIOS)
-        page.evaluate(
-            "() => { window.changes = []; document.querySelector('s-choice-list').addEventListener('change', (e) => changes.push(e.target.values)); }"
-        )
+        page.evaluate("""() => { window.changes = []; const list = document.querySelector("s-choice-list");
+            list.addEventListener("change", () => changes.push(list.values)); }""")
         page.get_by_role("radio", name="Everyone").focus()
         page.keyboard.press("ArrowDown")
         expect(page.get_by_role("radio", name="Some")).to_be_focused()
@@ -242,7 +245,8 @@ class TestADropZone:
             for (const name of ["droprejected", "change"]) zone.addEventListener(name, () => heard.push(name));
             const data = new DataTransfer();
             data.items.add(new File(["x"], "picture.png", { type: "image/png" }));
-            zone.shadowRoot.querySelector(".zone").dispatchEvent(new DragEvent("drop", { dataTransfer: data, bubbles: true, cancelable: true }));
+            const drop = new DragEvent("drop", { dataTransfer: data, bubbles: true, cancelable: true });
+            zone.shadowRoot.querySelector(".zone").dispatchEvent(drop);
             return [heard, zone.files.length];
         }""")
         assert heard == [["droprejected"], 0]

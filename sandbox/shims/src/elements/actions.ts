@@ -104,7 +104,7 @@ const BUTTON_CSS = `
   :host([disabled][data-look="item"]) .control, :host([disabled][data-look="tertiary"]) .control { background: transparent !important; }
   :host([disabled][data-look="primary"]) .control { background: var(--p-color-bg-fill-brand-disabled) !important; color: var(--p-color-text-brand-on-bg-fill-disabled) !important; }
   :host([loading]) .control { cursor: default; }
-  :host([loading]) .label, :host([loading]) .icon { visibility: hidden; }
+  :host([loading]) .label, :host([loading]) .icon { opacity: 0; }
   .spin { display: none; }
   :host([loading]) .spin { display: flex; position: absolute; inset: 0; align-items: center; justify-content: center; }
   .spin i { inline-size: 16px; block-size: 16px; border-radius: 50%; border: 2px solid currentColor; border-inline-end-color: transparent; animation: turn 0.7s linear infinite; }
@@ -246,14 +246,16 @@ class SChip extends PolarisElement {
   static override css = CHIP_CSS;
   protected clickable = false;
 
-  protected build(): void {}
+  protected build(): void {
+    // The words may come after the element, as they do while a page is parsed.
+    this.root.addEventListener("slotchange", () => this.nameRemoval());
+  }
 
   protected override update(): void {
     const label = escapeHtml(this.str("accessibilitylabel"));
     const aria = label ? ` aria-label="${label}"` : "";
     const inside = `<slot name="graphic"></slot><span class="text"><slot></slot></span>`;
-    const name = escapeHtml((this.textContent ?? "").trim());
-    const remove = this.has("removable") ? `<button class="remove" type="button" aria-label="Remove ${name}">${iconSvg("x")}</button>` : "";
+    const remove = this.has("removable") ? `<button class="remove" type="button">${iconSvg("x")}</button>` : "";
     const off = this.has("disabled") ? " disabled" : "";
     if (!this.clickable) this.root.innerHTML = `<span class="chip"${aria}>${inside}${remove}</span>`;
     else if (this.has("href") && !off) this.root.innerHTML = `<a class="chip" href="${escapeHtml(this.str("href"))}"${aria}>${inside}</a>${remove}`;
@@ -263,6 +265,11 @@ class SChip extends PolarisElement {
       this.emit("remove");
       if (this.clickable) this.emit("afterhide");
     });
+    this.nameRemoval();
+  }
+
+  private nameRemoval(): void {
+    this.root.querySelector(".remove")?.setAttribute("aria-label", `Remove ${(this.textContent ?? "").trim()}`);
   }
 }
 
@@ -281,6 +288,7 @@ class SClickableChip extends SChip {
   protected override clickable = true;
 
   protected override build(): void {
+    super.build();
     this.addEventListener("click", (event) => {
       if (!event.defaultPrevented && !this.has("disabled")) runCommand(this);
     });

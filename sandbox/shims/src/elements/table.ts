@@ -163,18 +163,17 @@ class STableCell extends PolarisElement {
     :host(:first-child) { padding-inline-start: 12px; }
     :host(:last-child) { padding-inline-end: 12px; }
     :host([data-format="numeric"]), :host([data-format="currency"]) { text-align: end; font-variant-numeric: tabular-nums; }
-    .name { display: none; }
     :host([data-list]) { display: block; padding: 0; border: 0; block-size: auto; grid-column: 1 / -1; text-align: start; }
     :host([data-list][data-slot="kicker"]) { order: -2; font-size: 12px; line-height: 16px; color: var(--p-color-text-secondary); }
     :host([data-list][data-slot="primary"]) { order: -1; grid-column: 1; font-weight: var(--p-font-weight-semibold); }
     :host([data-list][data-slot="inline"]) { order: -1; grid-column: 2; }
     :host([data-list][data-slot="secondary"]) { color: var(--p-color-text-secondary); }
     :host([data-list][data-slot="labeled"]) { display: flex; justify-content: space-between; gap: 8px; }
-    :host([data-list][data-slot="labeled"]) .name { display: inline; color: var(--p-color-text-secondary); }
+    :host([data-list][data-slot="labeled"])::before { content: attr(data-name); color: var(--p-color-text-secondary); }
   `;
 
   protected build(): void {
-    this.root.innerHTML = `<span class="name"></span><slot></slot>`;
+    this.root.innerHTML = "<slot></slot>";
     hostRole(this, "cell");
   }
 
@@ -185,8 +184,7 @@ class STableCell extends PolarisElement {
     };
     set("data-format", column?.format ?? "base");
     set("data-slot", column?.slot ?? "labeled");
-    const name = this.el(".name");
-    if (name.textContent !== (column?.words ?? "")) name.textContent = column?.words ?? "";
+    set("data-name", column?.words ?? "");
   }
 }
 

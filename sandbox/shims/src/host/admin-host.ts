@@ -286,4 +286,9 @@ class ToastView {
 }
 
 const settings = document.querySelector("#host-config");
-if (settings) hostApp(JSON.parse(settings.textContent ?? "{}") as HostConfig);
+if (settings) {
+  hostApp(JSON.parse(settings.textContent ?? "{}") as HostConfig);
+  // Only now, as the app's first messages would come before anybody listened.
+  const frame = one<HTMLIFrameElement>("#app-frame");
+  frame.src = frame.dataset.src ?? "";
+}
