@@ -80,6 +80,8 @@ def check_import(body: Any, size: int) -> None:
         raise Refused(413, "payload_too_large", "Payload too large.", detail, kind="limit")
     profiles = at(body, "data", "attributes", "profiles", "data")
     pointer = "/data/attributes/profiles/data"
+    lists = "/data/relationships/lists/data"
+    _check_resources(at(body, "data", "relationships", "lists", "data") or [], lists)
     if not isinstance(profiles, list) or not profiles:
         raise invalid("At least one profile is needed.", pointer=pointer)
     if len(profiles) > MAX_IMPORT_PROFILES:
@@ -99,6 +101,14 @@ def check_ids(body: Any) -> None:
         raise invalid("At least one profile is needed.", pointer="/data")
     if len(ids) > MAX_LIST_IDS:
         raise invalid(f"{len(ids)} profiles, at most {MAX_LIST_IDS} are allowed.", pointer="/data")
+    _check_resources(ids, "/data")
+
+
+def _check_resources(resources: Any, pointer: str) -> None:
+    """Refuse references without an id, also where no published document is at hand to say so."""
+    for index, one in enumerate(resources):
+        if not isinstance(at(one, "id"), str):
+            raise invalid("A resource needs an id.", pointer=f"{pointer}/{index}/id")
 
 
 def check_page(query: MultiDict[str, str], largest: int) -> None:

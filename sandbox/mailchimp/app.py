@@ -84,11 +84,10 @@ class MailchimpStandIn(StandIn):
     def check_limits(self, operation: str) -> None:
         """Sizes of pages and of bodies."""
         rules.check_count(request.args.get("count"))
+        if operation in rules.REQUIRED:
+            rules.check_required(operation, json_body())
         if operation == "postListsId":
-            body = json_body()
-            if not isinstance(body, dict) or not isinstance(body.get("members"), list):
-                raise rules.invalid("members", "members is required.")
-            rules.check_members(body["members"])
+            rules.check_members(json_body()["members"])
         if operation == "postListsIdSegmentsId":
             rules.check_segment_changes(json_body())
 

@@ -19,6 +19,13 @@ MAX_COUNT = 1_000
 MAX_PENDING_BATCHES = 500
 MAX_CONNECTIONS = 10
 
+REQUIRED = {
+    "postListsId": ("members",),
+    "putListsIdMembersId": ("email_address", "status_if_new"),
+    "postListsIdSegments": ("name",),
+    "postListsIdMergeFields": ("name", "type"),
+    "postBatches": ("operations",),
+}
 STATUSES = ("subscribed", "unsubscribed", "cleaned", "pending", "transactional", "archived")
 # Mailchimp also refuses addresses that "look fake", example.com among them. The demo's people live at
 # such addresses on purpose, so that rule is left out.
@@ -86,9 +93,18 @@ def check_merge_fields(fields: "Sequence[sqlite3.Row]", values: dict[str, Any], 
             raise _merge_problem(field["tag"], "Please enter a number.")
 
 
+def check_required(operation: str, body: Any) -> None:
+    """Refuse a body that lacks what it must have, also where no published document says so."""
+    for name in REQUIRED.get(operation, ()):
+        if not isinstance(body, dict) or body.get(name) is None:
+            raise invalid(name, "This value is required.")
+
+
 def check_members(members: Any) -> None:
     """Refuse more members than one batch takes."""
-    if isinstance(members, list) and len(members) > MAX_BATCH_MEMBERS:
+    if not isinstance(members, list):
+        raise invalid("members", "A list is needed.")
+    if len(members) > MAX_BATCH_MEMBERS:
         detail = f"Please provide {MAX_BATCH_MEMBERS} or fewer members, {len(members)} were given."
         raise invalid("members", detail)
 

@@ -1,6 +1,7 @@
 """Serves a stand-in over real HTTP on a free loopback port, with a clock that tests move."""
 
 import os
+import ssl
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -19,6 +20,8 @@ from sandbox.clock import SandboxClock
 from sandbox.http_spec import shared_folder
 from sandbox.options import SandboxOptions
 from sandbox.standin.base import Behaviour
+
+NO_TLS = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)  # loopback is plain HTTP; loading certificates takes long
 
 
 class FakeTime:
@@ -79,7 +82,7 @@ def serving(app: Flask, time: FakeTime) -> Iterator[Running]:
     thread.start()
     url = f"http://127.0.0.1:{server.effective_port}"
     try:
-        with httpx.Client(base_url=url, timeout=10) as client:
+        with httpx.Client(base_url=url, timeout=10, verify=NO_TLS) as client:
             yield Running(url, time, app, client)
     finally:
         standin = app.extensions.get("standin")

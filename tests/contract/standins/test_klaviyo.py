@@ -198,7 +198,7 @@ class TestConsent:
         assert [one["reason"] for one in marketing["suppression"]] == ["HARD_BOUNCE"]
 
     def test_has_no_route_that_could_change_it(self, klaviyo: Any) -> None:
-        answer = httpx.post(f"{klaviyo.url}/api/profile-subscription-bulk-create-jobs", headers=HEADERS, json={})
+        answer = klaviyo.client.post("/api/profile-subscription-bulk-create-jobs", headers=HEADERS, json={})
         assert answer.status_code == 404
         assert klaviyo.refusals() == ["route"]
 
@@ -253,7 +253,7 @@ class TestLimits:
         made = klaviyo.state()["lists"][0]["id"]
         rows = [{"type": "profile", "attributes": {"email": f"{n}@x.co", **more}} for n in range(count)]
         body = import_body(made, *rows)
-        return httpx.post(f"{klaviyo.url}/api/profile-bulk-import-jobs", headers=HEADERS, json=body, timeout=30)
+        return klaviyo.client.post("/api/profile-bulk-import-jobs", headers=HEADERS, json=body, timeout=30)
 
     def test_ten_thousand_profiles_pass_and_one_more_does_not(self, klaviyo: Any) -> None:
         assert self.post_import(klaviyo, 10_000).status_code == 202
@@ -274,12 +274,12 @@ class TestLimits:
     def test_a_list_takes_1000_ids_a_call(self, klaviyo: Any, method: str) -> None:
         made = klaviyo.state()["lists"][0]["id"]
         url = f"{klaviyo.url}/api/lists/{made}/relationships/profiles"
-        answer = httpx.request(method, url, headers=HEADERS, json=ids_body([f"01{n}" for n in range(1001)]))
+        answer = klaviyo.client.request(method, url, headers=HEADERS, json=ids_body([f"01{n}" for n in range(1001)]))
         assert answer.status_code == 400
         assert klaviyo.refusals() == ["limit"]
 
     def test_pages_have_at_most_100_rows(self, klaviyo: Any) -> None:
-        answer = httpx.get(f"{klaviyo.url}/api/profiles?page[size]=101", headers=HEADERS)
+        answer = klaviyo.client.get("/api/profiles?page[size]=101", headers=HEADERS)
         assert answer.status_code == 400
         assert answer.json()["errors"][0]["source"] == {"parameter": "page[size]"}
 
@@ -292,14 +292,14 @@ class TestLimits:
         ],
     )
     def test_headers_must_be_right(self, klaviyo: Any, header: str, value: str, status: int) -> None:
-        answer = httpx.get(f"{klaviyo.url}/api/accounts", headers={**HEADERS, header: value})
+        answer = klaviyo.client.get("/api/accounts", headers={**HEADERS, header: value})
         assert answer.status_code == status
         assert {"id", "code", "title", "detail"} <= answer.json()["errors"][0].keys()
 
 
 class TestRateWindows:
     def get(self, klaviyo: Any) -> httpx.Response:
-        return httpx.get(f"{klaviyo.url}/api/accounts", headers=HEADERS)
+        return klaviyo.client.get("/api/accounts", headers=HEADERS)
 
     def test_a_full_burst_window_answers_429_with_retry_after_alone(self, run: Any) -> None:
         with run(create_app, windows=True) as klaviyo:
@@ -328,12 +328,11 @@ class TestRateWindows:
     def test_lists_are_made_at_most_150_times_a_day(self, run: Any) -> None:
         with run(create_app, windows=True) as klaviyo:
             body = {"data": {"type": "list", "attributes": {"name": "VIP"}}}
-            with httpx.Client(headers=HEADERS) as client:
-                for _ in range(150):
-                    klaviyo.time.pass_(1)
-                    assert client.post(f"{klaviyo.url}/api/lists", json=body).status_code == 201
-                klaviyo.time.pass_(60)
-                answer = client.post(f"{klaviyo.url}/api/lists", json=body)
+            for _ in range(150):
+                klaviyo.time.pass_(1)
+                assert klaviyo.client.post("/api/lists", headers=HEADERS, json=body).status_code == 201
+            klaviyo.time.pass_(60)
+            answer = klaviyo.client.post("/api/lists", headers=HEADERS, json=body)
             assert answer.status_code == 429
             assert int(answer.headers["Retry-After"]) > 3600
 
@@ -341,7 +340,7 @@ class TestRateWindows:
         with run(create_app, windows=True) as klaviyo:
             url = f"{klaviyo.url}/api/lists/{klaviyo.state()['lists'][0]['id']}"
             counted = f"{url}?additional-fields[list]=profile_count"
-            answers = [httpx.get(one, headers=HEADERS).status_code for one in (counted, counted, url, url)]
+            answers = [klaviyo.client.get(one, headers=HEADERS).status_code for one in (counted, counted, url, url)]
             assert answers == [200, 429, 200, 200]
 
     def test_our_own_table_equals_the_published_one(self, documents: Path, klaviyo: Any) -> None:
@@ -363,7 +362,7 @@ class TestFaults:
 
     def test_a_429_names_the_seconds_that_were_asked_for(self, klaviyo: Any) -> None:
         klaviyo.fault("*", "429", retry_after=7)
-        answer = httpx.get(f"{klaviyo.url}/api/accounts", headers=HEADERS)
+        answer = klaviyo.client.get("/api/accounts", headers=HEADERS)
         assert answer.headers["Retry-After"] == "7"
 
     def test_a_401_ends_after_its_count(self, library: Library, klaviyo: Any) -> None:
@@ -375,7 +374,7 @@ class TestFaults:
         klaviyo.fault("POST /api/lists", "answer_lost")
         body = {"data": {"type": "list", "attributes": {"name": "VIP"}}}
         with pytest.raises(httpx.RemoteProtocolError):
-            httpx.post(f"{klaviyo.url}/api/lists", headers=HEADERS, json=body)
+            klaviyo.client.post("/api/lists", headers=HEADERS, json=body)
         assert [one["name"] for one in klaviyo.state()["lists"]][-1] == "VIP"
         assert klaviyo.last_call()["answered"] is False
 
@@ -383,25 +382,25 @@ class TestFaults:
         klaviyo.fault("POST /api/lists", "reset")
         body = {"data": {"type": "list", "attributes": {"name": "VIP"}}}
         with pytest.raises(httpx.RemoteProtocolError):
-            httpx.post(f"{klaviyo.url}/api/lists", headers=HEADERS, json=body)
+            klaviyo.client.post("/api/lists", headers=HEADERS, json=body)
         assert len(klaviyo.state()["lists"]) == 2
 
     def test_a_truncated_answer_breaks_off(self, klaviyo: Any) -> None:
         klaviyo.fault("*", "truncated")
         with pytest.raises(httpx.RemoteProtocolError, match="complete message body"):
-            httpx.get(f"{klaviyo.url}/api/lists", headers=HEADERS)
+            klaviyo.client.get("/api/lists", headers=HEADERS)
 
     def test_a_hanging_call_is_let_go_on_reset(self, klaviyo: Any) -> None:
         klaviyo.fault("*", "hang", seconds=60)
         with pytest.raises(httpx.ReadTimeout):
-            httpx.get(f"{klaviyo.url}/api/lists", headers=HEADERS, timeout=0.2)
+            klaviyo.client.get("/api/lists", headers=HEADERS, timeout=0.2)
         klaviyo.client.delete("/sandbox/faults").raise_for_status()
-        assert httpx.get(f"{klaviyo.url}/api/lists", headers=HEADERS).status_code == 200
+        assert klaviyo.client.get("/api/lists", headers=HEADERS).status_code == 200
 
     def test_pages_and_empty_bodies_stand_in_for_json(self, klaviyo: Any) -> None:
         klaviyo.fault("*", "html")
         klaviyo.fault("*", "empty_body")
-        answers = [httpx.get(f"{klaviyo.url}/api/lists", headers=HEADERS) for _ in range(2)]
+        answers = [klaviyo.client.get("/api/lists", headers=HEADERS) for _ in range(2)]
         assert [(one.status_code, one.text[:6]) for one in answers] == [(502, "<html>"), (200, "")]
 
     def test_a_fault_that_does_not_exist_is_refused(self, klaviyo: Any) -> None:
@@ -412,27 +411,27 @@ class TestFaults:
 class TestJudging:
     def test_a_call_that_the_document_forbids_is_refused_and_listed(self, documents: Path, klaviyo: Any) -> None:
         body = {"data": {"type": "list", "attributes": {"name": "VIP", "opt_in_process": "maybe"}}}
-        answer = httpx.post(f"{klaviyo.url}/api/lists", headers=HEADERS, json=body)
+        answer = klaviyo.client.post("/api/lists", headers=HEADERS, json=body)
         assert answer.status_code == 400
         assert answer.json()["errors"][0]["source"]["pointer"] == "/data/attributes/opt_in_process"
         assert klaviyo.refusals() == ["document"]
         assert klaviyo.last_call()["valid"] is False
 
     def test_a_parameter_that_does_not_exist_is_refused(self, documents: Path, klaviyo: Any) -> None:
-        answer = httpx.get(f"{klaviyo.url}/api/lists?page[number]=2", headers=HEADERS)
+        answer = klaviyo.client.get("/api/lists?page[number]=2", headers=HEADERS)
         assert answer.json()["errors"][0]["source"] == {"parameter": "page[number]"}
 
     def test_a_wrong_answer_of_our_own_is_a_fault(
         self, documents: Path, klaviyo: Any, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         monkeypatch.setattr("sandbox.klaviyo.documents.account", lambda _: {"type": "account"})
-        answer = httpx.get(f"{klaviyo.url}/api/accounts", headers=HEADERS)
+        answer = klaviyo.client.get("/api/accounts", headers=HEADERS)
         assert answer.status_code == 500
         assert set(klaviyo.refusals()) == {"answer"}
 
     @pytest.mark.parametrize("wanted", ['contains(email,"a")', "any(email,[", 'equals(nope,"a")'])
     def test_a_filter_that_klaviyo_would_not_read_is_refused(self, klaviyo: Any, wanted: str) -> None:
-        answer = httpx.get(f"{klaviyo.url}/api/profiles", params={"filter": wanted}, headers=HEADERS)
+        answer = klaviyo.client.get("/api/profiles", params={"filter": wanted}, headers=HEADERS)
         assert answer.status_code == 400
         assert klaviyo.refusals() == ["limit"]
 
