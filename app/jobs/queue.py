@@ -125,12 +125,23 @@ def free_orphans(rooms: Rooms) -> int:
             if job.owner is not None and is_alive(job.owner):
                 continue
             freed += 1
-            if job.attempts >= MAX_ATTEMPTS:
-                job.state, job.error = "failed", "Stopped three times without ending."
-                job.finished_at = rooms.clock.now()
-            else:
-                job.state, job.owner = "queued", None
+            _again(rooms, job)
     return freed
+
+
+def release(rooms: Rooms, stopped: Claim) -> None:
+    """Put a job whose worker was killed back into the queue, or give up after the third try."""
+    ctx = context_by_id(rooms, stopped.shop_id)
+    with rooms.store.session(ctx) as session:
+        _again(rooms, session.get_one(Job, (stopped.shop_id, stopped.id)))
+
+
+def _again(rooms: Rooms, job: Job) -> None:
+    if job.attempts >= MAX_ATTEMPTS:
+        job.state, job.error = "failed", "Stopped three times without ending."
+        job.finished_at = rooms.clock.now()
+    else:
+        job.state, job.owner = "queued", None
 
 
 def end(rooms: Rooms, done: Claim, error: str | None) -> None:

@@ -136,11 +136,14 @@ class Runner:
         if self._stop.is_set() or future.cancelled():
             return
         fault = future.exception()
-        error = "The worker process was killed." if isinstance(fault, BrokenExecutor) else None
-        if fault is not None and error is None:
-            error = f"{type(fault).__name__}: the log has the details."
         try:
-            queue.end(self._rooms, claim, error if fault is not None else future.result())
+            if isinstance(fault, BrokenExecutor):
+                log.warning("worker_killed", job=claim.job, shop_id=claim.shop_id)
+                queue.release(self._rooms, claim)
+            elif fault is not None:
+                queue.end(self._rooms, claim, f"{type(fault).__name__}: the log has the details.")
+            else:
+                queue.end(self._rooms, claim, future.result())
         except Exception:  # a callback's exception would be swallowed by the pool
             log.exception("job_end_failed", job=claim.job)
         self._wake.set()

@@ -1,0 +1,139 @@
+"""Background work: recorded first, run once, recovered after a crash."""
+
+from __future__ import annotations
+
+import threading
+import time
+from typing import TYPE_CHECKING
+
+import pytest
+from sqlalchemy import select
+
+from app.jobs import queue
+from app.jobs.runner import Runner, run_one
+from app.store.models.shops import Job
+from tests.conftest import add_shop
+from tests.integration.jobs.worker_build import build, builder, rooms_on
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+    from pathlib import Path
+
+    from app.domain.context import ShopContext
+    from app.services.rooms import Rooms
+    from app.store.session import Store
+
+
+@pytest.fixture
+def rooms(store: Store, store_url: str) -> Iterator[Rooms]:
+    found = rooms_on(store_url)
+    yield found
+    found.store.close()
+
+
+def states(rooms: Rooms) -> list[tuple[str, str, str | None]]:
+    with rooms.store.operator_session() as session:
+        return [(j.job, j.state, j.error) for j in session.scalars(select(Job).order_by(Job.shop_id, Job.id))]
+
+
+class TestEnqueue:
+    def test_the_same_job_twice_is_one_job_until_it_ends(self, rooms: Rooms, ctx: ShopContext) -> None:
+        first = rooms.jobs.enqueue(ctx, "mark", "a")
+        assert rooms.jobs.enqueue(ctx, "mark", "a") == first
+        assert rooms.jobs.enqueue(ctx, "mark", "b") != first
+        for claim in queue.claim(rooms, 2):
+            queue.end(rooms, claim, None)
+        assert rooms.jobs.enqueue(ctx, "mark", "a") > first
+
+    def test_threads_that_ask_at_the_same_time_get_the_same_job(self, rooms: Rooms, ctx: ShopContext) -> None:
+        got: list[int] = []
+        threads = [threading.Thread(target=lambda: got.append(rooms.jobs.enqueue(ctx, "mark", "a"))) for _ in range(6)]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+        assert set(got) == {got[0]}
+        assert len(states(rooms)) == 1
+
+    def test_two_shops_do_not_share_jobs(self, store: Store, rooms: Rooms, ctx: ShopContext) -> None:
+        other = add_shop(store, 2, "second.myshopify.com")
+        rooms.jobs.enqueue(ctx, "mark", "a")
+        rooms.jobs.enqueue(other, "mark", "a")
+        assert {claim.shop_id for claim in queue.claim(rooms, 9)} == {1, 2}
+
+
+class TestClaim:
+    def test_imports_and_refreshes_of_one_shop_run_one_after_the_other(
+        self, store: Store, rooms: Rooms, ctx: ShopContext
+    ) -> None:
+        other = add_shop(store, 2, "second.myshopify.com")
+        for shop in (ctx, other):
+            rooms.jobs.enqueue(shop, "import")
+            rooms.jobs.enqueue(shop, "refresh")
+        first = queue.claim(rooms, 9)
+        assert [(c.shop_id, c.job) for c in first] == [(1, "import"), (2, "import")]
+        assert queue.claim(rooms, 9) == []
+        queue.end(rooms, first[0], None)
+        assert [(c.shop_id, c.job) for c in queue.claim(rooms, 9)] == [(1, "refresh")]
+
+    def test_jobs_of_a_living_process_are_left_alone(self, rooms: Rooms, ctx: ShopContext) -> None:
+        rooms.jobs.enqueue(ctx, "mark", "a")
+        queue.claim(rooms, 1)
+        assert queue.free_orphans(rooms) == 0
+
+    def test_jobs_of_a_dead_process_run_again_and_are_given_up_after_three_tries(
+        self, rooms: Rooms, ctx: ShopContext
+    ) -> None:
+        rooms.jobs.enqueue(ctx, "mark", "a")
+        for _ in range(3):
+            assert len(queue.claim(rooms, 1)) == 1
+            with rooms.store.operator_session() as session:
+                for job in session.scalars(select(Job)):
+                    job.owner = "999999999:1"
+            assert queue.free_orphans(rooms) == 1
+        assert queue.claim(rooms, 1) == []
+        assert states(rooms) == [("mark", "failed", "Stopped three times without ending.")]
+
+
+class TestRunOne:
+    def test_a_failure_keeps_the_words_for_the_merchant_and_a_crash_names_only_its_kind(
+        self, rooms: Rooms, ctx: ShopContext, store_url: str, tmp_path: Path
+    ) -> None:
+        _, handlers = build(store_url, str(tmp_path))
+        assert run_one(rooms, handlers, queue.Claim(1, 1, "mark", "a")) is None
+        assert run_one(rooms, handlers, queue.Claim(1, 1, "refuse", "")) == "The vendor sleeps."
+        assert run_one(rooms, handlers, queue.Claim(1, 1, "crash", "")) == "ZeroDivisionError: the log has the details."
+
+
+class TestRunner:
+    @pytest.fixture
+    def runner(self, rooms: Rooms, ctx: ShopContext, store_url: str, tmp_path: Path) -> Iterator[Runner]:
+        started = Runner(rooms, builder(store_url, tmp_path), workers=2)
+        started.start()
+        yield started
+        started.stop()
+
+    def until(self, done: Callable[[], bool]) -> None:
+        end = time.monotonic() + 60
+        while not done():
+            assert time.monotonic() < end, "not done within a minute"
+            threading.Event().wait(0.05)
+
+    def test_it_runs_every_job_once_and_says_how_each_ended(
+        self, runner: Runner, rooms: Rooms, ctx: ShopContext, tmp_path: Path
+    ) -> None:
+        rooms.jobs.enqueue(ctx, "mark", "a")
+        rooms.jobs.enqueue(ctx, "mark", "b")
+        rooms.jobs.enqueue(ctx, "refuse")
+        self.until(lambda: all(state in ("done", "failed") for _, state, _ in states(rooms)))
+        assert states(rooms) == [
+            ("mark", "done", None),
+            ("mark", "done", None),
+            ("refuse", "failed", "The vendor sleeps."),
+        ]
+        assert sorted(f.name.split("-")[0] for f in tmp_path.iterdir() if f.name[0] in "ab") == ["a", "b"]
+
+    def test_a_job_whose_worker_was_killed_runs_again(self, runner: Runner, rooms: Rooms, ctx: ShopContext) -> None:
+        rooms.jobs.enqueue(ctx, "die_once", "x")
+        self.until(lambda: states(rooms)[0][1] in ("done", "failed"))
+        assert states(rooms) == [("die_once", "done", None)]
