@@ -18,10 +18,10 @@ from types import FrameType
 from typing import Any
 
 from flask import Flask
-from waitress.server import create_server
 
 from sandbox.clock import SandboxClock
 from sandbox.options import DEFAULT_BASE_PORT, SERVICES, SandboxOptions, ports_from
+from sandbox.web import WebServer
 
 WEB = ("shopify", "admin", "klaviyo", "mailchimp", "mailbox")
 THREADS = {"shopify": 12, "mailchimp": 16}
@@ -44,15 +44,8 @@ class Running:
 def start_web(name: str, state: Path, clock: SandboxClock, options: SandboxOptions) -> Running:
     """Start one stand-in in a thread. ModuleNotFoundError or AttributeError if it is not built."""
     app: Flask = importlib.import_module(f"sandbox.{name}").create_app(state, clock, options)
-    server = create_server(
-        app,
-        host=options.host,
-        port=options.ports[name],
-        threads=THREADS.get(name, 4),
-        clear_untrusted_proxy_headers=True,
-    )
-    threading.Thread(target=server.run, name=f"{name}-server", daemon=True).start()
-    return Running(name, app, server.close)
+    server = WebServer(app, options.host, options.ports[name], THREADS.get(name, 4)).start()
+    return Running(name, app, server.stop)
 
 
 def start_smtp(state: Path, clock: SandboxClock, options: SandboxOptions) -> Running:

@@ -3,15 +3,17 @@
 import json
 import random
 import sqlite3
-from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from sandbox.demo_shop.shape import FIRST_ORDER_NUMBER, ORDER_BASE, STAMP
 from sandbox.shopify import payloads
 from sandbox.shopify.shop import Row, Shop, stamp
 from sandbox.shopify.webhooks import Webhooks
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
 
 YEAR = timedelta(weeks=52)
 MOST_ANNOUNCED = 1000
@@ -214,9 +216,9 @@ SELECT :line + row_number() OVER (ORDER BY c.step, l.id) - 1, :first + c.step, l
 FROM temp.copied c JOIN lines l ON l.order_id = c.old
 """
 COUNT_ORDERS = """
-UPDATE customers SET orders_count = orders_count + n.orders, spent = spent + n.spent, last_order_id = n.last,
+UPDATE customers SET orders_count = orders_count + n.placed, spent = spent + n.paid, last_order_id = n.last,
   updated_at = n.at
-FROM (SELECT customer_id, count(*) AS orders, sum(current_total) AS spent, max(id) AS last, max(updated_at) AS at
+FROM (SELECT customer_id, count(*) AS placed, sum(current_total) AS paid, max(id) AS last, max(updated_at) AS at
       FROM orders WHERE id >= :first GROUP BY customer_id) n
 WHERE n.customer_id = customers.id
 """

@@ -131,12 +131,20 @@ class Bulk:
             status, done = "EXPIRED", False
         url = f"{self._options.url('shopify')}/sandbox/bulk/{row['id']}.jsonl" if done and row["objects"] else None
         return {
-            "__typename": "BulkOperation", "id": f"gid://shopify/BulkOperation/{row['id']}", "status": status,
-            "type": "QUERY", "errorCode": row["error"], "createdAt": row["created_at"],
-            "completedAt": row["completed_at"], "objectCount": str(row["objects"]), "rootObjectCount": str(row["roots"]),
-            "fileSize": str(row["size"]) if done and row["size"] else None, "url": url, "partialDataUrl": None,
+            "__typename": "BulkOperation",
+            "id": f"gid://shopify/BulkOperation/{row['id']}",
+            "status": status,
+            "type": "QUERY",
+            "errorCode": row["error"],
+            "createdAt": row["created_at"],
+            "completedAt": row["completed_at"],
+            "objectCount": str(row["objects"]),
+            "rootObjectCount": str(row["roots"]),
+            "fileSize": str(row["size"]) if done and row["size"] else None,
+            "url": url,
+            "partialDataUrl": None,
             "query": row["query"],
-        }  # fmt: skip
+        }
 
     def _spawn(self, number: int) -> None:
         threading.Thread(target=self._work, args=(number,), name=f"bulk-{number}", daemon=True).start()

@@ -17,18 +17,14 @@ def _when(time: str | None) -> str | None:
 
 
 def customer(shop: Shop, row: Row) -> dict[str, Any]:
-    """customers/create, customers/update."""
+    """customers/create, customers/update. Tags and consent are not in it any longer: each has its own topic."""
     c = row.values
     return {
         "id": c["id"], _ID: f"gid://shopify/Customer/{c['id']}", "created_at": _when(c["created_at"]),
         "updated_at": _when(c["updated_at"]), "first_name": c["first_name"], "last_name": c["last_name"],
         "state": "disabled", "note": c["note"], "verified_email": c["email"] is not None, "tax_exempt": False,
-        "email": c["email"], "phone": c["phone"], "currency": shop.currency, "tags": ", ".join(listed(c["tags"])),
+        "email": c["email"], "phone": c["phone"], "currency": shop.currency,
         "default_address": _address(row) if c["city"] else None,
-        "email_marketing_consent": {
-            "state": c["email_state"].lower(), "opt_in_level": c["opt_in"].lower(),
-            "consent_updated_at": _when(c["email_updated_at"]),
-        },
     }  # fmt: skip
 
 

@@ -89,7 +89,7 @@ CUSTOMER = Record(
                 "phoneNumber": Leaf("{phone}"),
                 "smsMarketingConsent": Embed(
                     {
-                        "state": Leaf("{sms_state}"),
+                        "state": Leaf("'NEVER_SUBSCRIBED' if {sms_state} == 'NOT_SUBSCRIBED' else {sms_state}"),
                         "optInLevel": Leaf("'SINGLE_OPT_IN' if {sms_state} == 'SUBSCRIBED' else None"),
                         "updatedAt": Leaf("{created_at}"),
                     }
