@@ -1,0 +1,51 @@
+"""What uses a segment: campaigns, syncs and other segments."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Literal
+
+from sqlalchemy import select
+
+from app.services.segments_memberships import segment_references
+from app.store.models.campaigns import Campaign
+from app.store.models.connections import Sync
+
+if TYPE_CHECKING:
+    from sqlalchemy.orm import Session
+
+    from app.domain.context import ShopContext
+    from app.store.models.segments import Segment
+
+
+@dataclass(frozen=True)
+class Dependent:
+    """Something that uses a segment."""
+
+    kind: Literal["segment", "campaign", "sync"]
+    id: str
+    name: str
+
+
+def dependents(session: Session, ctx: ShopContext, segment: Segment) -> list[Dependent]:
+    """All that uses a segment, by kind and name."""
+    campaigns = session.execute(
+        select(Campaign.id, Campaign.name).where(
+            Campaign.shop_id == ctx.shop_id, Campaign.segment_id == segment.id, Campaign.deleted_at.is_(None)
+        )
+    )
+    syncs = session.execute(
+        select(Sync.id, Sync.target_name).where(Sync.shop_id == ctx.shop_id, Sync.segment_id == segment.id)
+    )
+    mine = {f"seg_{segment.id}"} | ({segment.key} if segment.key else set())
+    users = [
+        Dependent("segment", f"seg_{other.id}", other.name)
+        for other, names in segment_references(session, ctx)
+        if names & mine and other.id != segment.id
+    ]
+    found = [
+        *(Dependent("campaign", f"cmp_{number}", name or "Draft without a name") for number, name in campaigns),
+        *(Dependent("sync", str(number), name) for number, name in syncs),
+        *users,
+    ]
+    return sorted(found, key=lambda user: (user.kind, user.name))
