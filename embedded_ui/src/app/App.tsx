@@ -1,4 +1,23 @@
-/** Encore's pages. */
+import { QueryClientProvider } from "@tanstack/react-query";
+import { useEffect, useState } from "react";
+import { RouterProvider } from "react-router";
+import { newQueryClient } from "@/shared/api/queries";
+import { ShopProvider } from "@/shared/shop/ShopProvider";
+import { Navigation } from "./Navigation";
+import { newRouter } from "./routes";
+import { followLinks } from "./shopifyNavigation";
+
+/** Encore inside the Shopify admin: navigation, the shop, and the page of the address. */
 export function App() {
-  return <s-page heading="Encore" />;
+  const [queries] = useState(() => newQueryClient());
+  const [router] = useState(newRouter);
+  useEffect(() => followLinks((path) => void router.navigate(path)), [router]);
+  return (
+    <QueryClientProvider client={queries}>
+      <Navigation />
+      <ShopProvider>
+        <RouterProvider router={router} />
+      </ShopProvider>
+    </QueryClientProvider>
+  );
 }

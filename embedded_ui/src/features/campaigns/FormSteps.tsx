@@ -1,0 +1,164 @@
+import type { StepProps } from "./WizardPage";
+import { SuggestedBadge } from "./SuggestedBadge";
+
+const MIN_DAYS = 7;
+
+function wholeNumber(text: string): number | null {
+  const number = Number(text);
+  return text.trim() !== "" && Number.isInteger(number) ? number : null;
+}
+
+/** What the merchant calls it; recipients never see it. */
+export function NameStep({ campaign, messages, change }: StepProps) {
+  return (
+    <s-section heading="Name">
+      <s-stack gap="base">
+        <SuggestedBadge campaign={campaign} fields={["name.name"]} />
+        <s-text-field
+          label="Campaign name"
+          details="Only you see it. It never stands in an e-mail or a link."
+          value={campaign.name ?? ""}
+          maxLength={120}
+          error={messages.name ?? ""}
+          onInput={(event) => change({ name: event.currentTarget.value })}
+        />
+      </s-stack>
+    </s-section>
+  );
+}
+
+interface DaysProps {
+  label: string;
+  details: string;
+  value: number;
+  min: number;
+  max: number;
+  error: string | undefined;
+  onChange: (value: number) => void;
+}
+
+function WholeNumber({ label, details, value, min, max, error, onChange }: DaysProps) {
+  return (
+    <s-number-field
+      label={label}
+      details={details}
+      value={String(value)}
+      min={min}
+      max={max}
+      step={1}
+      error={error ?? ""}
+      onInput={(event) => {
+        const number = wholeNumber(event.currentTarget.value);
+        if (number !== null) onChange(number);
+      }}
+    />
+  );
+}
+
+/** How often one customer gets it, and how soon after an order. */
+export function TimingStep({ campaign, messages, change }: StepProps) {
+  const { timing } = campaign;
+  return (
+    <s-section heading="Timing">
+      <s-stack gap="base">
+        <SuggestedBadge campaign={campaign} fields={["timing.frequency", "timing.every_days", "timing.wait_days", "timing.repeats"]} />
+        <s-choice-list
+          label="How often one customer gets this campaign"
+          name="frequency"
+          values={[timing.frequency]}
+          error={messages.frequency ?? ""}
+          onChange={(event) =>
+            change({ timing: { frequency: event.currentTarget.values[0] === "every" ? "every" : "once" } })
+          }
+        >
+          <s-choice value="once">Once</s-choice>
+          <s-choice value="every">Every so many days</s-choice>
+        </s-choice-list>
+        {timing.frequency === "every" && (
+          <WholeNumber
+            label="Days between two e-mails of this campaign"
+            details="At least 7: nobody gets more than one e-mail in a rolling week"
+            value={timing.every_days}
+            min={MIN_DAYS}
+            max={365}
+            error={messages.every_days}
+            onChange={(every_days) => change({ timing: { every_days } })}
+          />
+        )}
+        <WholeNumber
+          label="Days to wait after a customer's last order"
+          details="0 to 90; any order starts the wait anew"
+          value={timing.wait_days}
+          min={0}
+          max={90}
+          error={messages.wait_days}
+          onChange={(wait_days) => change({ timing: { wait_days } })}
+        />
+        <WholeNumber
+          label="How many times one customer may get it for one product"
+          details="1 to 10; changing the text does not start the count anew"
+          value={timing.repeats}
+          min={1}
+          max={10}
+          error={messages.repeats}
+          onChange={(repeats) => change({ timing: { repeats } })}
+        />
+        <s-paragraph color="subdued">
+          Whatever is set here, nobody gets more than one e-mail in any 168 hours, across all your campaigns.
+        </s-paragraph>
+      </s-stack>
+    </s-section>
+  );
+}
+
+/** No discount, or one code for everyone. */
+export function DiscountStep({ campaign, messages, change }: StepProps) {
+  const { discount } = campaign;
+  return (
+    <s-section heading="Discount">
+      <s-stack gap="base">
+        <s-choice-list
+          label="Discount"
+          name="discount"
+          values={[discount.mode]}
+          error={messages.mode ?? ""}
+          onChange={(event) =>
+            change({ discount: { mode: event.currentTarget.values[0] === "single" ? "single" : "off" } })
+          }
+        >
+          <s-choice value="off">No discount</s-choice>
+          <s-choice value="single">One code for everyone</s-choice>
+        </s-choice-list>
+        {discount.mode === "single" && (
+          <>
+            <s-text-field
+              label="Discount code"
+              details="A code that exists in your store"
+              value={discount.code ?? ""}
+              maxLength={255}
+              error={messages.code ?? ""}
+              onInput={(event) => change({ discount: { code: event.currentTarget.value } })}
+            />
+            <s-text-field
+              label="What it gives"
+              details="Stands beside the code in the e-mail, for example: 10% off your next order"
+              value={discount.description ?? ""}
+              maxLength={255}
+              error={messages.description ?? ""}
+              onInput={(event) => change({ discount: { description: event.currentTarget.value } })}
+            />
+            <s-date-field
+              label="Valid until"
+              details="Optional"
+              value={discount.expires_on ?? ""}
+              error={messages.expires_on ?? ""}
+              onChange={(event) =>
+                change({ discount: { expires_on: event.currentTarget.value === "" ? null : event.currentTarget.value } })
+              }
+            />
+          </>
+        )}
+      </s-stack>
+    </s-section>
+  );
+}

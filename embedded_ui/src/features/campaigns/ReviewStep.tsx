@@ -1,0 +1,115 @@
+import { useNavigate } from "react-router";
+import type { Campaign, Preflight } from "@/shared/api/types";
+import { asOf } from "@/shared/format/dates";
+import { count, counted } from "@/shared/format/numbers";
+import { useShop } from "@/shared/shop/ShopProvider";
+import { Failure } from "@/shared/states/Failure";
+import { Loaded } from "@/shared/states/Loaded";
+import { toast } from "@/shared/states/toast";
+import { type Step, STEP_NAMES } from "./steps";
+import type { Autosave } from "./useAutosave";
+import { useCampaignActions, usePreflight } from "./useCampaigns";
+
+interface Props {
+  saved: Campaign;
+  autosave: Autosave;
+  go: (step: Step) => void;
+}
+
+/** What is left to do, and exactly how many people the campaign would reach now. */
+export function ReviewStep({ saved, autosave, go }: Props) {
+  const preflight = usePreflight(saved);
+  return (
+    <s-section heading="Review">
+      <s-stack gap="base">
+        <Summary campaign={saved} />
+        <Loaded query={preflight} noun="the check" lines={4}>
+          {(found) => <Check saved={saved} preflight={found} autosave={autosave} go={go} />}
+        </Loaded>
+      </s-stack>
+    </s-section>
+  );
+}
+
+function Summary({ campaign }: { campaign: Campaign }) {
+  const { timing, discount } = campaign;
+  const often = timing.frequency === "once" ? "Once" : `Every ${timing.every_days} days`;
+  return (
+    <dl className="encore-facts">
+      <dt>Name</dt>
+      <dd>{campaign.name ?? "–"}</dd>
+      <dt>Audience</dt>
+      <dd>{campaign.audience.type === "automatic" ? "Automatic" : (campaign.audience.segment_name ?? "–")}</dd>
+      <dt>Timing</dt>
+      <dd>
+        {often}, {counted(timing.wait_days, "day")} after the last order, at most {counted(timing.repeats, "time")} per
+        product
+      </dd>
+      <dt>Subject</dt>
+      <dd>{campaign.content.subject === "" ? "–" : campaign.content.subject}</dd>
+      <dt>Discount</dt>
+      <dd>{discount.mode === "off" ? "None" : (discount.code ?? "–")}</dd>
+    </dl>
+  );
+}
+
+function Check({ saved, preflight, autosave, go }: Props & { preflight: Preflight }) {
+  const { timezone } = useShop();
+  const navigate = useNavigate();
+  const { activate } = useCampaignActions(saved.id);
+  const start = async () => {
+    await autosave.flush();
+    activate.mutate(undefined, {
+      onSuccess: () => {
+        toast("Campaign is active");
+        void navigate(`/campaigns/${saved.id}`);
+      },
+    });
+  };
+  const held = saved.holdout_percent;
+  return (
+    <s-stack gap="base">
+      {preflight.unresolved.length > 0 ? (
+        <s-banner tone="warning" heading={`${counted(preflight.unresolved.length, "thing")} left before it can start`}>
+          <s-unordered-list>
+            {preflight.unresolved.map((one) => (
+              <s-list-item key={`${one.step}.${one.field}.${one.message}`}>
+                {one.message}{" "}
+                <s-button variant="tertiary" onClick={() => go(one.step)}>
+                  Go to {STEP_NAMES[one.step].toLowerCase()}
+                </s-button>
+              </s-list-item>
+            ))}
+          </s-unordered-list>
+        </s-banner>
+      ) : (
+        <s-banner tone="success" heading="Everything is in place" />
+      )}
+      <s-paragraph>
+        {counted(preflight.people, "person", "people")} of {count(preflight.candidates)} in the audience can be mailed
+        now{held > 0 ? `; about ${held}% of them are held out at random` : ""}. Others follow by themselves as they
+        become due.
+      </s-paragraph>
+      {preflight.reasons.length > 0 && (
+        <s-unordered-list>
+          {preflight.reasons.map((one) => (
+            <s-list-item key={one.reason}>
+              {one.text}: {count(one.count)}
+            </s-list-item>
+          ))}
+        </s-unordered-list>
+      )}
+      <s-text color="subdued">{asOf(preflight.as_of, timezone)}</s-text>
+      {activate.isError && <Failure what="The campaign was not started" error={activate.error} />}
+      {saved.state === "draft" ? (
+        <s-box>
+          <s-button variant="primary" disabled={!preflight.ready} loading={activate.isPending} onClick={() => void start()}>
+            Start campaign for {counted(preflight.people, "person", "people")}
+          </s-button>
+        </s-box>
+      ) : (
+        <s-button href={`/campaigns/${saved.id}`}>Back to the campaign</s-button>
+      )}
+    </s-stack>
+  );
+}

@@ -1,0 +1,87 @@
+import { useQueryClient } from "@tanstack/react-query";
+import { useCallback, useEffect, useRef, useState } from "react";
+import { api, unwrap } from "@/shared/api/client";
+import type { Campaign, CampaignPatch } from "@/shared/api/types";
+import { isEmpty, mergePatches } from "./patches";
+
+const PAUSE_MS = 600;
+
+export interface Autosave {
+  /** Edits not yet confirmed by the app, in flight or waiting. */
+  pending: CampaignPatch;
+  state: "saved" | "saving" | "waiting" | "failed";
+  error: unknown;
+  change: (patch: CampaignPatch) => void;
+  /** Saves what waits now. Resolves when the app has it all, or has refused. */
+  flush: () => Promise<void>;
+}
+
+/**
+ * Saves edits a moment after the last one, one request at a time: two requests at once could arrive
+ * in the other order and undo each other. What is refused stays on screen and is sent again with the
+ * next edit.
+ */
+export function useAutosave(campaignId: string): Autosave {
+  const queries = useQueryClient();
+  const waiting = useRef<CampaignPatch>({});
+  const flying = useRef<CampaignPatch>({});
+  const run = useRef<Promise<void> | null>(null);
+  const timer = useRef<ReturnType<typeof setTimeout> | undefined>(undefined);
+  const [shown, setShown] = useState<Pick<Autosave, "pending" | "state" | "error">>({
+    pending: {},
+    state: "saved",
+    error: null,
+  });
+  const show = useCallback((state: Autosave["state"], error: unknown = null) => {
+    setShown({ pending: mergePatches(flying.current, waiting.current), state, error });
+  }, []);
+
+  const sendAll = useCallback(async () => {
+    while (!isEmpty(waiting.current)) {
+      flying.current = waiting.current;
+      waiting.current = {};
+      show("saving");
+      try {
+        const params = { path: { campaign_id: campaignId } };
+        const saved: Campaign = await unwrap(
+          api.PATCH("/api/campaigns/{campaign_id}", { params, body: flying.current }),
+        );
+        flying.current = {};
+        queries.setQueryData(["campaign", campaignId], saved);
+      } catch (error) {
+        waiting.current = mergePatches(flying.current, waiting.current);
+        flying.current = {};
+        show("failed", error);
+        return;
+      }
+    }
+    show("saved");
+  }, [campaignId, queries, show]);
+
+  const flush = useCallback((): Promise<void> => {
+    clearTimeout(timer.current);
+    run.current ??= sendAll().finally(() => {
+      run.current = null;
+    });
+    return run.current;
+  }, [sendAll]);
+
+  const change = useCallback(
+    (patch: CampaignPatch) => {
+      waiting.current = mergePatches(waiting.current, patch);
+      show("waiting");
+      clearTimeout(timer.current);
+      timer.current = setTimeout(() => void flush(), PAUSE_MS);
+    },
+    [flush, show],
+  );
+
+  useEffect(
+    () => () => {
+      // Leaving the page saves what was typed last.
+      if (!isEmpty(waiting.current)) void flush();
+    },
+    [flush],
+  );
+  return { ...shown, change, flush };
+}

@@ -1,0 +1,158 @@
+import type { Vocabulary } from "@/shared/api/types";
+import { NumberInput, ProductSelect, ValueInput } from "./inputs";
+import { COMPARES, entry, FUNCTIONS, functionsOf, needsProduct, startValue } from "./leaves";
+import type { AttrLeaf, Compare, DidLeaf, MeasureLeaf, PredictLeaf } from "./rule";
+import { WhereFilters } from "./WhereFilters";
+import { ANY_DATE, FUTURE, PAST, WindowInput } from "./WindowInput";
+
+interface Props<L> {
+  leaf: L;
+  vocabulary: Vocabulary;
+  /** `field` names what was touched, so that typing on is one step of undo. */
+  onChange: (leaf: L, field: string) => void;
+}
+
+interface CompareInputProps {
+  label?: string;
+  op: Compare;
+  onChange: (op: Compare) => void;
+}
+
+function CompareInput({ label = "Compare", op, onChange }: CompareInputProps) {
+  return (
+    <s-select label={label} value={op} onChange={(event) => onChange(event.currentTarget.value as Compare)}>
+      {Object.entries(COMPARES).map(([key, words]) => (
+        <s-option key={key} value={key}>
+          {words}
+        </s-option>
+      ))}
+    </s-select>
+  );
+}
+
+/** A customer's attribute: how it compares, or when its date lies. */
+export function AttrEditor({ leaf, vocabulary, onChange }: Props<AttrLeaf>) {
+  const known = entry(vocabulary, "attribute", leaf.attr);
+  const operators = known?.operators ?? ["is", "is_not", "set", "unset"];
+  const isDate = known?.type === "date";
+  const mode = leaf.during === undefined ? (leaf.op ?? "is") : "during";
+  const choose = (op: string) => {
+    if (op === "during") {
+      onChange({ attr: leaf.attr, during: { last: "30d" } }, "op");
+      return;
+    }
+    const value = startValue(op, known?.type, known?.choices);
+    const keep = leaf.value !== undefined && Array.isArray(leaf.value) === Array.isArray(value) ? leaf.value : value;
+    onChange({ attr: leaf.attr, op, ...(value === undefined || keep === undefined ? {} : { value: keep }) }, "op");
+  };
+  return (
+    <div className="encore-fields">
+      <s-select label={known?.label ?? leaf.attr} value={mode} onChange={(event) => choose(event.currentTarget.value)}>
+        {isDate && <s-option value="during">lies</s-option>}
+        {operators.map((op) => (
+          <s-option key={op} value={op}>
+            {vocabulary.operators[op] ?? op}
+          </s-option>
+        ))}
+      </s-select>
+      {leaf.during !== undefined ? (
+        <WindowInput window={leaf.during} kinds={ANY_DATE} onChange={(during) => onChange({ attr: leaf.attr, during }, "during")} />
+      ) : (
+        <ValueInput
+          name={known}
+          op={leaf.op ?? "is"}
+          value={leaf.value}
+          vocabulary={vocabulary}
+          onChange={(value) => onChange({ ...leaf, value }, "value")}
+        />
+      )}
+    </div>
+  );
+}
+
+/** Something customers did, how often, when, and with which details. */
+export function DidEditor({ leaf, vocabulary, onChange }: Props<DidLeaf>) {
+  const count = leaf.count ?? { op: "gte", n: 1 };
+  return (
+    <s-stack gap="small">
+      <div className="encore-fields">
+        <CompareInput label={entry(vocabulary, "event", leaf.did)?.label ?? leaf.did} op={count.op} onChange={(op) => onChange({ ...leaf, count: { ...count, op } }, "op")} />
+        <div className="encore-narrow">
+          <NumberInput
+            label="Times"
+            value={count.n}
+            min={0}
+            onChange={(n) => onChange({ ...leaf, count: { ...count, n: n === "" ? 0 : Math.trunc(n) } }, "n")}
+          />
+        </div>
+        <WindowInput window={leaf.during} kinds={PAST} onChange={(during) => onChange({ ...leaf, during }, "during")} />
+      </div>
+      <WhereFilters event={leaf.did} filters={leaf.where ?? []} vocabulary={vocabulary} onChange={(where) => onChange({ ...leaf, where }, "where")} />
+    </s-stack>
+  );
+}
+
+/** A total, average or count over events. */
+export function MeasureEditor({ leaf, vocabulary, onChange }: Props<MeasureLeaf>) {
+  const known = entry(vocabulary, "measure", leaf.of);
+  const [event = "ordered"] = leaf.of.split(".");
+  return (
+    <s-stack gap="small">
+      <div className="encore-fields">
+        <s-select label={known?.label ?? leaf.of} value={leaf.measure} onChange={(e) => onChange({ ...leaf, measure: e.currentTarget.value }, "measure")}>
+          {functionsOf(known).map((name) => (
+            <s-option key={name} value={name}>
+              {FUNCTIONS[name] ?? name}
+            </s-option>
+          ))}
+        </s-select>
+        <CompareInput op={leaf.op} onChange={(op) => onChange({ ...leaf, op }, "op")} />
+        <ValueInput
+          name={{ type: known?.type ?? "number", choices: [] }}
+          op="gte"
+          value={leaf.value}
+          vocabulary={vocabulary}
+          onChange={(value) => onChange({ ...leaf, value: typeof value === "number" ? value : "" }, "value")}
+        />
+        <WindowInput window={leaf.during} kinds={PAST} onChange={(during) => onChange({ ...leaf, during }, "during")} />
+      </div>
+      <WhereFilters event={event} filters={leaf.where ?? []} vocabulary={vocabulary} onChange={(where) => onChange({ ...leaf, where }, "where")} />
+    </s-stack>
+  );
+}
+
+/** A prediction: a probability, an amount, or when the next order is due. */
+export function PredictEditor({ leaf, vocabulary, onChange }: Props<PredictLeaf>) {
+  if (leaf.predict === "next_order") {
+    return (
+      <div className="encore-fields">
+        <WindowInput window={leaf.during} kinds={FUTURE} onChange={(during) => onChange({ ...leaf, during }, "during")} />
+      </div>
+    );
+  }
+  const horizons = vocabulary.horizons[leaf.predict] ?? [];
+  return (
+    <div className="encore-fields">
+      {needsProduct(leaf.predict) && (
+        <ProductSelect value={leaf.product ?? ""} vocabulary={vocabulary} onChange={(product) => onChange({ ...leaf, product }, "product")} />
+      )}
+      <CompareInput op={leaf.op ?? "gte"} onChange={(op) => onChange({ ...leaf, op }, "op")} />
+      <ValueInput
+        name={{ type: leaf.predict === "value" ? "money" : "share", choices: [] }}
+        op="gte"
+        value={leaf.value}
+        vocabulary={vocabulary}
+        onChange={(value) => onChange({ ...leaf, value: typeof value === "number" ? value : "" }, "value")}
+      />
+      {horizons.length > 1 && (
+        <s-select label="Within" value={leaf.horizon ?? horizons[0] ?? ""} onChange={(event) => onChange({ ...leaf, horizon: event.currentTarget.value }, "horizon")}>
+          {horizons.map((horizon) => (
+            <s-option key={horizon} value={horizon}>
+              {horizon.replace(/d$/, " days").replace(/mo$/, " months")}
+            </s-option>
+          ))}
+        </s-select>
+      )}
+    </div>
+  );
+}

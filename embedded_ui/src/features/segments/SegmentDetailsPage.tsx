@@ -1,0 +1,164 @@
+import { useState } from "react";
+import { useNavigate, useParams } from "react-router";
+import { ApiError } from "@/shared/api/client";
+import type { SegmentDetails } from "@/shared/api/types";
+import { RecommendationBanner } from "@/shared/recommendations/RecommendationBanner";
+import { Failure } from "@/shared/states/Failure";
+import { Loaded } from "@/shared/states/Loaded";
+import { toast } from "@/shared/states/toast";
+import { AboutSegment, HowItBehaves, RunAndUse } from "./SegmentCards";
+import { DownloadPanel } from "./DownloadPanel";
+import { MembersTable } from "./MembersTable";
+import { ProbabilityChart, SizeHistory } from "./SegmentCharts";
+import { ConditionFunnel } from "./ConditionFunnel";
+import { useSegment, useSegmentActions } from "./useSegments";
+
+/** One segment: who is in it and why, how they behave, and what to do with them. */
+export function SegmentDetailsPage() {
+  const { segmentId = "" } = useParams();
+  const segment = useSegment(segmentId);
+  if (segment.error instanceof ApiError && segment.error.status === 404) return <NoSuchSegment />;
+  if (segment.data !== undefined) {
+    return <DetailsPage key={segmentId} segment={segment.data} failed={segment.isError ? segment.error : null} />;
+  }
+  return (
+    <s-page heading="Segment">
+      <Loaded query={segment} noun="the segment" lines={8}>
+        {() => null}
+      </Loaded>
+    </s-page>
+  );
+}
+
+function NoSuchSegment() {
+  return (
+    <s-page heading="Segment not found">
+      <s-banner tone="warning" heading="This segment no longer exists">
+        <s-paragraph>It was deleted, or the address is wrong. Your other segments are unchanged.</s-paragraph>
+        <s-button slot="secondary-actions" variant="secondary" href="/segments">
+          All segments
+        </s-button>
+      </s-banner>
+    </s-page>
+  );
+}
+
+type Panel = "none" | "download" | "delete";
+
+function DetailsPage({ segment, failed }: { segment: SegmentDetails; failed: Error | null }) {
+  const [panel, setPanel] = useState<Panel>("none");
+  const actions = useSegmentActions(segment.id);
+  const navigate = useNavigate();
+  const { size } = segment.statistics;
+  const nobody = size === 0;
+  const duplicate = () =>
+    actions.duplicate.mutate(undefined, { onSuccess: (copy) => void navigate(`/segments/${copy.id}/edit`) });
+  const evaluate = () => actions.evaluate.mutate(undefined, { onSuccess: () => toast("Worked out again") });
+  const problem = actions.duplicate.error ?? actions.evaluate.error;
+  return (
+    <s-page heading={segment.name} inlineSize="large">
+      <s-link slot="breadcrumb-actions" href="/segments">
+        Segments
+      </s-link>
+      <s-button slot="primary-action" variant="primary" disabled={nobody} href={`/campaigns/new?segment=${segment.id}`}>
+        Create campaign
+      </s-button>
+      <s-button slot="secondary-actions" variant="secondary" disabled={nobody} href={`/connections?segment=${segment.id}`}>
+        Sync
+      </s-button>
+      <s-button slot="secondary-actions" variant="secondary" disabled={nobody} onClick={() => setPanel("download")}>
+        Download
+      </s-button>
+      <s-button slot="secondary-actions" variant="secondary" commandFor="segment-more">
+        More
+      </s-button>
+      <s-menu id="segment-more" accessibilityLabel="More actions">
+        <s-button icon="refresh" onClick={evaluate}>Work out again now</s-button>
+        {segment.editable && segment.source === "rule" && (
+          <s-button icon="edit" href={`/segments/${segment.id}/edit`}>Edit</s-button>
+        )}
+        {segment.source === "upload" && (
+          <s-button icon="upload" href={`/segments/upload?segment=${segment.id}`}>Upload a new file</s-button>
+        )}
+        {segment.rule !== null && <s-button icon="duplicate" onClick={duplicate}>Duplicate</s-button>}
+        {segment.editable && (
+          <s-button icon="delete" tone="critical" onClick={() => setPanel("delete")}>Delete</s-button>
+        )}
+      </s-menu>
+      <s-stack gap="base">
+        {failed !== null && <Failure what="The segment could not be refreshed" error={failed} />}
+        {problem !== null && <Failure what="That did not work" error={problem} />}
+        {nobody && <NobodyBanner segment={segment} />}
+        {panel === "delete" && <DeletePanel segment={segment} actions={actions} close={() => setPanel("none")} />}
+        {panel === "download" && !nobody && <DownloadPanel segment={segment} close={() => setPanel("none")} />}
+        {!nobody && <RecommendationBanner segmentId={segment.id} />}
+        <DetailsBody segment={segment} />
+      </s-stack>
+    </s-page>
+  );
+}
+
+function DetailsBody({ segment }: { segment: SegmentDetails }) {
+  const nobody = segment.statistics.size === 0;
+  return (
+    <>
+      <AboutSegment segment={segment} />
+      {!nobody && <HowItBehaves segment={segment} />}
+      {segment.leaves.length > 0 && (nobody || segment.source === "rule") && (
+        <ConditionFunnel leaves={segment.leaves} fromMissing={segment.from_missing} />
+      )}
+      {!nobody && segment.probabilities.length > 0 && <ProbabilityChart segment={segment} />}
+      {segment.history.length > 1 && <SizeHistory segment={segment} />}
+      {!nobody && <MembersTable segment={segment} />}
+      <RunAndUse segment={segment} />
+    </>
+  );
+}
+
+function NobodyBanner({ segment }: { segment: SegmentDetails }) {
+  const waiting = segment.state === "pending";
+  return (
+    <s-banner
+      tone={segment.state === "failed" ? "critical" : "info"}
+      heading={waiting ? "This segment is being worked out" : "Nobody is in this segment now"}
+    >
+      <s-paragraph>{segment.reason ?? "No customer meets all of its conditions."}</s-paragraph>
+      <s-paragraph>
+        {waiting
+          ? "Its members show here when that is done."
+          : "Campaign, sync and download are off until it has members. It fills by itself when customers qualify."}
+      </s-paragraph>
+    </s-banner>
+  );
+}
+
+interface DeletePanelProps {
+  segment: SegmentDetails;
+  actions: ReturnType<typeof useSegmentActions>;
+  close: () => void;
+}
+
+function DeletePanel({ segment, actions, close }: DeletePanelProps) {
+  const navigate = useNavigate();
+  const remove = () =>
+    actions.remove.mutate(undefined, {
+      onSuccess: () => {
+        toast("Segment deleted");
+        void navigate("/segments");
+      },
+    });
+  return (
+    <s-banner tone="warning" heading={`Delete “${segment.name}”?`}>
+      <s-paragraph>
+        Customers, campaigns and what was sent stay as they are. It can be brought back for 30 days.
+      </s-paragraph>
+      {actions.remove.isError && <Failure what="It was not deleted" error={actions.remove.error} />}
+      <s-button slot="secondary-actions" variant="secondary" tone="critical" loading={actions.remove.isPending} onClick={remove}>
+        Delete segment
+      </s-button>
+      <s-button slot="secondary-actions" variant="secondary" onClick={close}>
+        Keep it
+      </s-button>
+    </s-banner>
+  );
+}

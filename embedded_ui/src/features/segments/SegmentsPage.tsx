@@ -1,0 +1,72 @@
+import { useSearchParams } from "react-router";
+import type { SegmentList } from "@/shared/api/types";
+import { asOf } from "@/shared/format/dates";
+import { count } from "@/shared/format/numbers";
+import { Pager } from "@/shared/paging/Pager";
+import { usePaging } from "@/shared/paging/usePaging";
+import { Loaded } from "@/shared/states/Loaded";
+import { BeforeAnalysis, CustomTemplates, NothingMatches } from "./EmptySegments";
+import { type Filter, readFilter, toQuery, writeFilter } from "./segmentsFilter";
+import { SegmentsFilterBar } from "./SegmentsFilterBar";
+import { SegmentsTable } from "./SegmentsTable";
+import { useSegments } from "./useSegments";
+
+const PAGE = 50;
+
+/** Lists the shop's segments. */
+export function SegmentsPage() {
+  const [address, setAddress] = useSearchParams();
+  const filter = readFilter(address);
+  const paging = usePaging(writeFilter(filter).toString());
+  const segments = useSegments(toQuery(filter, paging.cursor));
+  const setFilter = (next: Filter) => setAddress(writeFilter(next), { replace: true });
+  return (
+    <s-page heading="Segments" inlineSize="large">
+      <s-button slot="primary-action" variant="primary" href="/segments/new">
+        New segment
+      </s-button>
+      <s-button slot="secondary-actions" variant="secondary" href="/segments/upload">
+        Upload list
+      </s-button>
+      <Loaded query={segments} noun="segments" lines={8}>
+        {(list) =>
+          list.state === "before_analysis" ? (
+            <BeforeAnalysis />
+          ) : (
+            <FullList list={list} filter={filter} setFilter={setFilter} paging={paging} />
+          )
+        }
+      </Loaded>
+    </s-page>
+  );
+}
+
+interface FullListProps {
+  list: SegmentList;
+  filter: Filter;
+  setFilter: (filter: Filter) => void;
+  paging: ReturnType<typeof usePaging>;
+}
+
+function FullList({ list, filter, setFilter, paging }: FullListProps) {
+  const first = (paging.page - 1) * PAGE + 1;
+  const noCustom = list.categories.every((one) => one.category !== "custom" || one.count === 0);
+  const summary =
+    list.total === 0
+      ? "No segments"
+      : `${count(first)}–${count(first + list.items.length - 1)} of ${count(list.total)} segments. ${asOf(list.evaluated_at, list.timezone)}.`;
+  return (
+    <s-stack gap="base">
+      <s-section padding="none" accessibilityLabel="Segments">
+        <SegmentsFilterBar filter={filter} setFilter={setFilter} counts={list.categories} />
+        {list.items.length === 0 ? (
+          <NothingMatches clear={() => setFilter({ ...filter, categories: [], search: "" })} />
+        ) : (
+          <SegmentsTable segments={list.items} timezone={list.timezone} />
+        )}
+        <Pager summary={summary} hasPrevious={paging.hasPrevious} next={list.next} forward={paging.forward} back={paging.back} />
+      </s-section>
+      {noCustom && filter.search === "" && <CustomTemplates />}
+    </s-stack>
+  );
+}

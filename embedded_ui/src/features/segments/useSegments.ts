@@ -1,0 +1,71 @@
+import { keepPreviousData, useMutation, useQuery, useQueryClient } from "@tanstack/react-query";
+import { api, unwrap } from "@/shared/api/client";
+import type { paths } from "@/shared/api/schema";
+
+export type SegmentQuery = NonNullable<paths["/api/segments"]["get"]["parameters"]["query"]>;
+
+/** A page of the segments list. The page before stays on screen while the next one comes. */
+export function useSegments(query: SegmentQuery) {
+  return useQuery({
+    queryKey: ["segments", query],
+    queryFn: () => unwrap(api.GET("/api/segments", { params: { query } })),
+    placeholderData: keepPreviousData,
+  });
+}
+
+/** All of one segment's page but its members. */
+export function useSegment(segment_id: string) {
+  return useQuery({
+    queryKey: ["segment", segment_id],
+    queryFn: () => unwrap(api.GET("/api/segments/{segment_id}", { params: { path: { segment_id } } })),
+  });
+}
+
+/** A page of a segment's members, each with the reason. */
+export function useMembers(segment_id: string, cursor: string | undefined, reachable: boolean | undefined) {
+  const query = {
+    limit: 25,
+    ...(cursor === undefined ? {} : { cursor }),
+    ...(reachable === undefined ? {} : { reachable }),
+  };
+  return useQuery({
+    queryKey: ["segment", segment_id, "members", query],
+    queryFn: () =>
+      unwrap(api.GET("/api/segments/{segment_id}/members", { params: { path: { segment_id }, query } })),
+    placeholderData: keepPreviousData,
+  });
+}
+
+/** Rules to start from, with the shop's own products. */
+export function useTemplates(enabled = true) {
+  return useQuery({
+    queryKey: ["segments", "templates"],
+    queryFn: async () => (await unwrap(api.GET("/api/segments/templates"))).items,
+    enabled,
+  });
+}
+
+/** What the More menu does to a segment. Each answer refreshes list and page. */
+export function useSegmentActions(segment_id: string) {
+  const queries = useQueryClient();
+  const params = { path: { segment_id } };
+  const refresh = async () => {
+    await Promise.all([
+      queries.invalidateQueries({ queryKey: ["segments"] }),
+      queries.invalidateQueries({ queryKey: ["segment", segment_id] }),
+    ]);
+  };
+  const duplicate = useMutation({
+    mutationFn: () => unwrap(api.POST("/api/segments/{segment_id}/duplicate", { params, body: {} })),
+    onSuccess: () => queries.invalidateQueries({ queryKey: ["segments"] }),
+  });
+  const remove = useMutation({
+    mutationFn: () => unwrap(api.DELETE("/api/segments/{segment_id}", { params })),
+    onSuccess: () => queries.invalidateQueries({ queryKey: ["segments"] }),
+  });
+  const evaluate = useMutation({
+    mutationFn: () => unwrap(api.POST("/api/segments/{segment_id}/evaluate", { params })),
+    onSuccess: refresh,
+  });
+  return { duplicate, remove, evaluate };
+}

@@ -1,0 +1,37 @@
+import type { components } from "./schema";
+
+/** The nouns of the API, as its OpenAPI document names them. */
+type Schemas = components["schemas"];
+
+export type Shop = Schemas["ShopAnswer"];
+export type Dashboard = Schemas["DashboardAnswer"];
+export type Progress = Schemas["ProgressAnswer"];
+export type Recommendation = Schemas["Recommendation"];
+
+export type SegmentRow = Schemas["SegmentRow"];
+export type SegmentList = Schemas["SegmentList"];
+export type SegmentDetails = Schemas["SegmentDetails"];
+export type Category = SegmentRow["category"];
+export type Member = Schemas["Member"];
+export type RulePreview = Schemas["RulePreview"];
+export type LeafResult = Schemas["LeafResult"];
+export type Vocabulary = Schemas["Vocabulary"];
+export type NameEntry = Schemas["NameEntry"];
+export type Template = Schemas["Template"];
+export type UploadCheck = Schemas["UploadCheck"];
+export type UploadReport = Schemas["UploadReport"];
+export type SegmentExport = Schemas["Export"];
+
+export type CampaignSummary = Schemas["CampaignSummary"];
+export type Campaign = Schemas["Campaign"];
+export type CampaignPatch = Schemas["CampaignPatch"];
+export type CampaignCounts = Schemas["CampaignCounts"];
+export type Preflight = Schemas["Preflight"];
+export type Decision = Schemas["Decision"];
+export type Sender = Schemas["Sender"];
+
+export type Tile = Schemas["Tile"];
+export type Connection = Schemas["ConnectionOut"];
+export type Sync = Schemas["SyncOut"];
+export type SyncPreview = Schemas["SyncPreview"];
+export type SyncRun = Schemas["SyncRunOut"];

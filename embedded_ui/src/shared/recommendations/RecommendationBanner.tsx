@@ -1,0 +1,55 @@
+import { useState } from "react";
+import { explain } from "@/shared/api/client";
+import type { Recommendation } from "@/shared/api/types";
+import { asOf } from "@/shared/format/dates";
+import { useShop } from "@/shared/shop/ShopProvider";
+import { toast } from "@/shared/states/toast";
+import { useDismissRecommendation, useRecommendations } from "./useRecommendations";
+
+/**
+ * The best campaign to start next; others stay behind "more". Nothing at all while there is none:
+ * a page never waits for, or fails with, its recommendation.
+ */
+export function RecommendationBanner({ segmentId }: { segmentId?: string }) {
+  const { data } = useRecommendations(segmentId);
+  const [showAll, setShowAll] = useState(false);
+  const [best, ...others] = data ?? [];
+  if (best === undefined) return null;
+  return (
+    <s-stack gap="base">
+      <OneRecommendation recommendation={best} />
+      {showAll && others.map((other) => <OneRecommendation key={other.id} recommendation={other} />)}
+      {others.length > 0 && (
+        <s-box>
+          <s-button variant="tertiary" onClick={() => setShowAll(!showAll)}>
+            {showAll ? "Show only the best" : `Show ${others.length} more`}
+          </s-button>
+        </s-box>
+      )}
+    </s-stack>
+  );
+}
+
+function OneRecommendation({ recommendation }: { recommendation: Recommendation }) {
+  const { timezone } = useShop();
+  const dismiss = useDismissRecommendation();
+  const hide = () =>
+    dismiss.mutate(recommendation.id, { onSuccess: () => toast("Hidden for 30 days") });
+  return (
+    <s-banner tone="info" heading={recommendation.title}>
+      <s-paragraph>{recommendation.reason}</s-paragraph>
+      <s-paragraph color="subdued">{asOf(recommendation.as_of, timezone)}</s-paragraph>
+      {dismiss.isError && <s-paragraph tone="critical">{explain(dismiss.error)}</s-paragraph>}
+      <s-button
+        slot="secondary-actions"
+        variant="secondary"
+        href={`/campaigns/new?recommendation=${recommendation.id}`}
+      >
+        New campaign
+      </s-button>
+      <s-button slot="secondary-actions" variant="tertiary" loading={dismiss.isPending} onClick={hide}>
+        Hide for 30 days
+      </s-button>
+    </s-banner>
+  );
+}
