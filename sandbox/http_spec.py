@@ -127,9 +127,7 @@ class Spec:
         problems += self._body_problems(operation, sent)
         return problems
 
-    def response_problems(
-        self, method: str, path: str, status: int, content_type: str, body: bytes
-    ) -> list[Problem]:
+    def response_problems(self, method: str, path: str, status: int, content_type: str, body: bytes) -> list[Problem]:
         """What is wrong with an answer; empty if nothing or if the route is unknown."""
         operation = self.operation(method, path)
         if operation is None:
@@ -164,9 +162,7 @@ class Spec:
             return [Problem("body", f"{operation.id} needs a body")] if required else []
         return self._content_problems(operation.id, request_body["content"], sent.content_type, sent.body)
 
-    def _content_problems(
-        self, key: str, content: dict[str, Any], content_type: str, body: bytes
-    ) -> list[Problem]:
+    def _content_problems(self, key: str, content: dict[str, Any], content_type: str, body: bytes) -> list[Problem]:
         media_type = content_type.split(";", maxsplit=1)[0].strip()
         if media_type not in content:
             return [Problem("body", f"{key}: {media_type or 'no content type'} is not {sorted(content)}")]
@@ -179,9 +175,7 @@ class Spec:
 
     def _validator(self, key: str, schema: dict[str, Any]) -> jsonschema_rs.Validator:
         if key not in self._bodies:
-            self._bodies[key] = jsonschema_rs.Draft4Validator(
-                self._self_contained(schema), validate_formats=True
-            )
+            self._bodies[key] = jsonschema_rs.Draft4Validator(self._self_contained(schema), validate_formats=True)
         return self._bodies[key]
 
     def _self_contained(self, schema: dict[str, Any]) -> dict[str, Any]:
@@ -259,9 +253,7 @@ def _routes(
         yield template, re.compile(pattern), operations
 
 
-def _query_names(
-    document: dict[str, Any], shared: list[dict[str, Any]], raw: dict[str, Any]
-) -> frozenset[str]:
+def _query_names(document: dict[str, Any], shared: list[dict[str, Any]], raw: dict[str, Any]) -> frozenset[str]:
     names = set()
     for parameter in [*shared, *raw.get("parameters", [])]:
         if "$ref" in parameter:

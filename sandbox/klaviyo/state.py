@@ -267,9 +267,12 @@ class KlaviyoState:
 
     def settle(self, now: datetime) -> None:
         """Carry out the imports that are due."""
-        due = self.db.rows("SELECT * FROM jobs WHERE done IS NULL AND due <= ? ORDER BY n", now.isoformat())
-        for job in due:
-            self._carry_out(job, now)
+        sql = "SELECT * FROM jobs WHERE done IS NULL AND due <= ? ORDER BY n"
+        if not self.db.rows(sql, now.isoformat()):
+            return
+        with self.db.writing():  # asked again: another call may have carried them out meanwhile
+            for job in self.db.rows(sql, now.isoformat()):
+                self._carry_out(job, now)
 
     def _carry_out(self, job: sqlite3.Row, now: datetime) -> None:
         failed = 0

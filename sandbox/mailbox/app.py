@@ -16,6 +16,7 @@ from sandbox.mailbox.store import MailStore
 from sandbox.options import SandboxOptions
 from sandbox.standin.base import TEMPLATES, json_answer
 
+PAGE = 100  # messages on a page of the inbox
 _LOOPBACK = ("127.0.0.1", "localhost", "::1")
 # The message's own page may neither run scripts nor reach this inbox; its links open outside of it.
 _MESSAGE_POLICY = "sandbox allow-popups allow-popups-to-escape-sandbox; script-src 'none'"
@@ -37,13 +38,15 @@ def create_app(state_dir: Path, clock: SandboxClock, options: SandboxOptions) ->
 def _pages(app: Flask, store: MailStore, options: SandboxOptions) -> None:
     @app.get("/")
     def inbox() -> str:
-        """Messages, newest first; ?q= searches addresses and subjects."""
+        """Messages, newest first; ?q= searches addresses and subjects, ?before=n shows older ones."""
         wanted = request.args.get("q", "")
+        found = store.find(text=wanted, before=request.args.get("before", 0, int), limit=PAGE + 1)
         return render_template(
             "inbox.html",
             service="Mailbox",
             home="/",
-            messages=store.find(text=wanted),
+            messages=found[:PAGE],
+            older=found[PAGE - 1]["n"] if len(found) > PAGE else None,
             wanted=wanted,
             total=store.count(),
             faults=store.faults(),
@@ -93,11 +96,12 @@ def _pages(app: Flask, store: MailStore, options: SandboxOptions) -> None:
 def _json(app: Flask, store: MailStore, options: SandboxOptions) -> None:
     @app.get("/sandbox/messages")
     def messages() -> ResponseReturnValue:
-        """Newest first. ?to= one address, ?q= a part of an address or subject, ?after=n, ?limit=200."""
+        """Newest first. ?to= one address, ?q= a part of an address or subject, ?after=n, ?before=n, ?limit=200."""
         rows = store.find(
             to=request.args.get("to"),
             text=request.args.get("q"),
             after=request.args.get("after", 0, int),
+            before=request.args.get("before", 0, int),
             limit=request.args.get("limit", 200, int),
         )
         return json_answer({"messages": [_summary(row) for row in rows], "total": store.count()})

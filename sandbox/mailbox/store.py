@@ -66,19 +66,23 @@ class MailStore:
         return number or 0
 
     def find(
-        self, *, to: str | None = None, text: str | None = None, after: int = 0, limit: int = 200
+        self, *, to: str | None = None, text: str | None = None, after: int = 0, before: int = 0, limit: int = 200
     ) -> list[sqlite3.Row]:
-        """Messages, newest first, with `recipients`; `to` is one address, `text` a part of anything shown."""
+        """Messages, newest first, with `recipients`.
+
+        to: one address; text: a part of an address or subject; after and before: message numbers, 0 = none.
+        """
         return self.db.rows(
             "SELECT m.*, (SELECT group_concat(r.address, ', ') FROM recipients r WHERE r.message = m.n)"
             " AS recipients FROM messages m WHERE m.n > ?1"
             " AND (?2 IS NULL OR m.n IN (SELECT message FROM recipients WHERE address = ?2))"
             " AND (?3 IS NULL OR m.subject LIKE ?3 OR m.from_header LIKE ?3"
             "      OR m.n IN (SELECT message FROM recipients WHERE address LIKE ?3))"
-            " ORDER BY m.n DESC LIMIT ?4",
+            " AND (?4 = 0 OR m.n < ?4) ORDER BY m.n DESC LIMIT ?5",
             after,
             to.strip() if to else None,
             f"%{text.strip()}%" if text else None,
+            before,
             limit,
         )
 

@@ -84,7 +84,9 @@ class MailchimpState:
         self.db = Database(state_dir / "mailchimp.sqlite3", _SCHEMA)
 
     def plant(self, now: datetime) -> None:
-        """The audience that a fresh account has; does nothing to an account that has one."""
+        """The audience that a fresh account has, and none twice; batches cut off by a kill start anew."""
+        with self.db.writing() as db:
+            db.execute("UPDATE batches SET taken = 0 WHERE done IS NULL")
         if self.db.number("SELECT count(*) FROM lists"):
             return
         list_id = hashlib.sha256(AUDIENCE.encode()).hexdigest()[:10]

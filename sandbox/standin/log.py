@@ -10,7 +10,7 @@ from typing import Any
 import orjson
 
 KEPT_CALLS = 5_000
-KEPT_BODY_BYTES = 128_000_000  # across all calls; a bulk import may carry 5 MB
+KEPT_BODY_BYTES = 64_000_000  # across all calls; a bulk import may carry 5 MB
 SECRET_HEADERS = frozenset({"authorization", "cookie", "set-cookie", "proxy-authorization"})
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING, Any
 
 import httpx
@@ -233,6 +234,21 @@ class TestImportJobs:
             library = Library(klaviyo.url)
             assert library.job(job["id"])["status"] == "complete"
             assert len(library.ids_on(made)) == 1
+
+    def test_are_carried_out_once_however_many_calls_find_them_due(self, run: Any) -> None:
+        with run(create_app, job_seconds=10) as klaviyo, ThreadPoolExecutor(8) as pool:
+            library = Library(klaviyo.url)
+            rows = [{"email": f"row {n}"} for n in range(200)]
+            job = library.start_import(library.make_list(), *rows)
+            klaviyo.time.pass_(10)
+            paths = ["/sandbox/state"] * 8
+            assert [one.status_code for one in pool.map(klaviyo.client.get, paths)] == [200] * 8
+            assert library.job(job["id"])["failed_count"] == 200
+            errors = library.profiles.get_errors_for_bulk_import_profiles_job
+            found = errors(job["id"], page_size=100, page_cursor=None, options=PLAIN)
+            more = errors(job["id"], page_size=100, page_cursor=found["links"]["next"], options=PLAIN)
+            assert "next" not in more["links"]
+            assert len({one["id"] for one in found["data"] + more["data"]}) == 200
 
     def test_merge_into_the_profile_that_is_there(self, library: Library, klaviyo: Any) -> None:
         made = library.make_list()

@@ -185,6 +185,15 @@ class TestTheInbox:
         assert "ann@shop.example" in found
         assert "bob@shop.example" not in found
 
+    def test_shows_older_messages_on_further_pages(self, mailbox: Mailbox, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setattr("sandbox.mailbox.app.PAGE", 2)
+        for number in range(3):
+            mailbox.send(campaign(f"person{number}@shop.example"))
+        assert "person0@" not in mailbox.page("/")
+        assert "/?q=&amp;before=2" in mailbox.page("/")
+        assert "person0@" in mailbox.page("/?q=&before=2")
+        assert "Older messages" not in mailbox.page("/?q=&before=2")
+
     def test_says_that_it_is_empty(self, mailbox: Mailbox) -> None:
         assert "No messages yet" in mailbox.page("/")
 
@@ -241,6 +250,7 @@ class TestOneClickUnsubscribe:
         form = "application/x-www-form-urlencoded"
         assert got == [("/u/abc", b"List-Unsubscribe=One-Click", form)]
         assert "200 OK" in mailbox.page("/messages/1")
+        assert ">unsubscribed<" in mailbox.page("/")
 
     def test_never_leaves_this_machine(self, mailbox: Mailbox) -> None:
         mailbox.send(campaign(unsubscribe="https://elsewhere.example/u"))

@@ -9,6 +9,7 @@ import ssl
 import tarfile
 import time
 from concurrent.futures import ThreadPoolExecutor
+from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
 import httpx
@@ -328,6 +329,16 @@ class TestBatches:
                 mailchimp.time.pass_(2)
                 states.append(library.api.batches.status(batch["id"])["status"])
             assert states == ["pending", "preprocessing", "started", "finalizing", "finished"]
+
+    def test_cut_off_by_a_kill_are_finished_by_the_next_start(self, run: Any) -> None:
+        with run(create_app, job_seconds=8) as mailchimp:
+            library = Library(mailchimp.url)
+            batch = library.api.batches.start({"operations": [{"method": "GET", "path": "/ping"}]})
+            data = mailchimp.app.extensions["standin"].data
+            assert data.take_batch(mailchimp.time.moment + timedelta(seconds=9)) is not None
+        with run(create_app) as mailchimp:
+            mailchimp.time.pass_(9)
+            assert Library(mailchimp.url).api.batches.status(batch["id"])["status"] == "finished"
 
 
 class TestMemory:
