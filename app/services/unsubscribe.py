@@ -1,0 +1,241 @@
+"""What mailed links do: unsubscribing and undoing it, the web view, clicks.
+
+Looking changes nothing, ever: scanners open every link. Only a POST acts, and doing it twice is
+doing it once.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Literal
+from urllib.parse import urlsplit
+
+import structlog
+
+from app.domain.consent import SUBSCRIBED, UNSUBSCRIBED
+from app.errors import EncoreError, NotFound
+from app.mail.render import MissingValue
+from app.services import campaigns, senders
+from app.services.campaigns_audience import newest_history, products
+from app.services.send_due_compose import TEST, contact_of, frame_of, rendered
+from app.services.shops import context_by_id
+from app.store.counters import allocate
+from app.store.models.campaigns import Campaign, Link
+from app.store.models.customers import ConsentEvent, Customer
+from app.store.models.senders import Sender
+from app.store.models.sending import Message, MessageEvent
+
+if TYPE_CHECKING:
+    from sqlalchemy.orm import Session
+
+    from app.domain.context import ShopContext
+    from app.mail.tokens import Purpose
+    from app.services.rooms import Rooms
+
+log = structlog.get_logger()
+
+WRITE_BACK = "write_consent"  # the job that tells the shop's platform; its key is the customer's number
+
+
+class Gone(EncoreError):
+    """The message existed; what it showed can't be shown any more."""
+
+    status = 410
+    code = "gone"
+
+
+@dataclass(frozen=True)
+class Subscription:
+    """What an unsubscribe or undo link stands for."""
+
+    company: str
+    test: bool
+    unsubscribed: bool
+    undo_token: str
+
+
+def look(rooms: Rooms, token: str) -> Subscription:
+    """What an unsubscribe link stands for; changes nothing. Raises NotFound for a token that is not ours."""
+    ctx, message_id, customer_no = _read(rooms, "unsubscribe", token)
+    with rooms.store.reading(ctx) as session:
+        return _describe(rooms, session, ctx, message_id, customer_no)
+
+
+def unsubscribe(rooms: Rooms, token: str, source: Literal["unsubscribe_link", "one_click"]) -> Subscription:
+    """No marketing mail to this customer any more, from the next stamp on. Twice is once.
+
+    Written here first, with a record of how; the shop's platform is told by a job that is tried again.
+    A link of a test message changes nothing.
+    """
+    ctx, message_id, customer_no = _read(rooms, "unsubscribe", token)
+    changed = _set_consent(rooms, ctx, message_id, customer_no, UNSUBSCRIBED, source)
+    if changed:
+        rooms.jobs.enqueue(ctx, WRITE_BACK, str(customer_no))
+        log.info("unsubscribed", shop_id=ctx.shop_id, customer_no=customer_no, source=source)
+    with rooms.store.reading(ctx) as session:
+        return _describe(rooms, session, ctx, message_id, customer_no)
+
+
+def undo(rooms: Rooms, token: str) -> Subscription:
+    """Take an unsubscribe back, if it was made with a link of ours and nothing happened since."""
+    ctx, message_id, customer_no = _read(rooms, "undo", token)
+    if _set_consent(rooms, ctx, message_id, customer_no, SUBSCRIBED, "undo_link"):
+        log.info("unsubscribe_undone", shop_id=ctx.shop_id, customer_no=customer_no)
+    with rooms.store.reading(ctx) as session:
+        return _describe(rooms, session, ctx, message_id, customer_no)
+
+
+def web_view(rooms: Rooms, token: str) -> str:
+    """A message's HTML, made again from the words it was sent with. Raises NotFound, or Gone after an erasure."""
+    value = senders.tokens(rooms).read("view", token, 2)
+    if value is None or value[1] == TEST:
+        raise NotFound("There is nothing to show here.")
+    ctx = context_by_id(rooms, value[0])
+    with rooms.store.reading(ctx) as session:
+        message = session.get(Message, {"shop_id": ctx.shop_id, "id": value[1]})
+        if message is None:
+            raise NotFound("There is nothing to show here.")
+        campaign = session.get_one(Campaign, {"shop_id": ctx.shop_id, "id": message.campaign_id})
+        content = campaigns.content_of(session, campaign, message.content_version)
+        sender = session.get(Sender, {"shop_id": ctx.shop_id, "id": message.sender_id})
+        customer = session.get(Customer, {"shop_id": ctx.shop_id, "customer_no": message.customer_no})
+        if customer is None or customer.erased_at is not None:
+            raise Gone("This message can't be shown any more.")
+        frame, contact = frame_of(rooms, campaign, content, sender), contact_of(rooms, ctx, customer)
+    history = newest_history(rooms, ctx)
+    found = products(history[1], ctx, {message.product_no, message.purchased_product_no or 0}) if history else {}
+    if history:
+        history[1].close()
+    if message.product_no not in found:
+        raise Gone("This message can't be shown any more.")
+    try:
+        shown, _ = rendered(
+            rooms,
+            ctx,
+            frame,
+            message_id=message.id,
+            customer_no=message.customer_no,
+            first_name=contact.first_name,
+            recommended=found[message.product_no],
+            purchased=found.get(message.purchased_product_no or 0),
+        )
+    except MissingValue as fault:
+        raise Gone("This message can't be shown any more.") from fault
+    return shown.html
+
+
+def follow(rooms: Rooms, token: str) -> str:
+    """Where a click leads: the destination that was fixed when the link was made. Records the click.
+
+    Raises NotFound for a token that is not ours, and for a destination that is no web address.
+    """
+    value = senders.tokens(rooms).read("click", token, 3)
+    if value is None:
+        raise NotFound("There is no such link.")
+    shop_id, link_id, message_id = value
+    ctx = context_by_id(rooms, shop_id)
+    with rooms.store.session(ctx) as session:
+        link = session.get(Link, {"shop_id": ctx.shop_id, "id": link_id})
+        parts = urlsplit(link.url) if link is not None else None
+        if link is None or parts is None or parts.scheme not in {"http", "https"} or not parts.hostname:
+            raise NotFound("There is no such link.")
+        message = session.get(Message, {"shop_id": ctx.shop_id, "id": message_id})
+        if message is not None:
+            session.add(
+                MessageEvent(
+                    shop_id=ctx.shop_id,
+                    message_id=message.id,
+                    at=rooms.store.db_now(session),
+                    from_state=message.state,
+                    to_state=message.state,
+                    detail={"clicked": link.id},
+                )
+            )
+        return link.url
+
+
+def _read(rooms: Rooms, purpose: Purpose, token: str) -> tuple[ShopContext, str, int | None]:
+    value: list[Any] | None = senders.tokens(rooms).read(purpose, token, 3)
+    if value is None:
+        raise NotFound("There is no such link.")
+    shop_id, message_id, customer_no = value
+    ctx = context_by_id(rooms, shop_id)
+    if message_id != TEST:
+        with rooms.store.reading(ctx) as session:
+            message = session.get(Message, {"shop_id": ctx.shop_id, "id": message_id})
+            if message is None or message.customer_no != customer_no:
+                raise NotFound("There is no such link.")
+    return ctx, message_id, customer_no
+
+
+def _set_consent(
+    rooms: Rooms, ctx: ShopContext, message_id: str, customer_no: int | None, state: str, source: str
+) -> bool:
+    if message_id == TEST or customer_no is None:
+        return False
+    now = rooms.clock.now()
+    with rooms.store.session(ctx) as session:
+        customer = _survivor(session, ctx, customer_no)
+        if customer is None or customer.erased_at is not None or customer.email_consent == state:
+            return False
+        if state == SUBSCRIBED and not _undoable(session, ctx, customer):
+            return False
+        # Everybody with this address: the person who clicked reads it, whichever record was mailed.
+        for row in _same_address(session, ctx, customer):
+            row.email_consent, row.email_consent_at = state, now
+            event = ConsentEvent(
+                shop_id=ctx.shop_id,
+                id=allocate(session, ctx.shop_id, "consent_events"),
+                customer_no=row.customer_no,
+                channel="email",
+                state=state,
+                at=now,
+                source=source,
+            )
+            session.add(event)
+        return True
+
+
+def _describe(
+    rooms: Rooms, session: Session, ctx: ShopContext, message_id: str, customer_no: int | None
+) -> Subscription:
+    undo_token = senders.tokens(rooms).make("undo", [ctx.shop_id, message_id, customer_no])
+    if message_id == TEST or customer_no is None:
+        return Subscription(ctx.domain, test=True, unsubscribed=False, undo_token=undo_token)
+    message = session.get_one(Message, {"shop_id": ctx.shop_id, "id": message_id})
+    sender = session.get(Sender, {"shop_id": ctx.shop_id, "id": message.sender_id})
+    customer = _survivor(session, ctx, customer_no)
+    return Subscription(
+        company=sender.company if sender else ctx.domain,
+        test=False,
+        unsubscribed=customer is None or customer.email_consent != SUBSCRIBED,
+        undo_token=undo_token,
+    )
+
+
+def _survivor(session: Session, ctx: ShopContext, customer_no: int) -> Customer | None:
+    """The customer that this number stands for now, after merges."""
+    for _ in range(8):
+        customer = session.get(Customer, {"shop_id": ctx.shop_id, "customer_no": customer_no})
+        if customer is None or customer.merged_into is None:
+            return customer
+        customer_no = customer.merged_into
+    return None
+
+
+def _same_address(session: Session, ctx: ShopContext, customer: Customer) -> list[Customer]:
+    if customer.email_hash is None:
+        return [customer]
+    rows = session.query(Customer).filter_by(shop_id=ctx.shop_id, email_hash=customer.email_hash)
+    return rows.order_by(Customer.customer_no).with_for_update().all()
+
+
+def _undoable(session: Session, ctx: ShopContext, customer: Customer) -> bool:
+    """Whether the last word on this customer's consent was an unsubscribe through a link of ours."""
+    last = (
+        session.query(ConsentEvent)
+        .filter_by(shop_id=ctx.shop_id, customer_no=customer.customer_no, channel="email")
+        .order_by(ConsentEvent.id.desc())
+        .first()
+    )
+    return last is not None and last.state == UNSUBSCRIBED and last.source in {"unsubscribe_link", "one_click"}
