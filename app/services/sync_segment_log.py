@@ -69,7 +69,7 @@ class RunLog:
     def covers(self, queried: BitMap) -> bool:
         """Whether every queried member has exactly one outcome."""
         groups = [members for (outcome, _, _), members in self._groups.items() if outcome in OF_MEMBERS]
-        return BitMap.union(*groups) == queried and self.count(*OF_MEMBERS) == len(queried)
+        return BitMap.union(BitMap(), *groups) == queried and self.count(*OF_MEMBERS) == len(queried)
 
 
 def outcomes_of(session: Session, ctx: ShopContext, run_id: int) -> list[SyncOutcome]:
