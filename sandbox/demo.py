@@ -69,10 +69,11 @@ class Plan:
 
 
 def make_plan(home: Path, host: str, app_port: int, base_port: int, shops: dict[str, str]) -> Plan:
-    """Choose ports, others than wanted where those are taken."""
+    """Choose ports, others than wanted where those are taken; a base port of 0 takes any that are free."""
     taken: set[int] = set()
     app = free_port(host, app_port, taken)
-    ports = {name: free_port(host, base_port + step, taken) for step, name in enumerate(SERVICES)}
+    wanted = range(base_port, base_port + len(SERVICES)) if base_port else [0] * len(SERVICES)
+    ports = {name: free_port(host, port, taken) for name, port in zip(SERVICES, wanted, strict=True)}
     options = SandboxOptions(
         app_url=f"http://{host}:{app}",
         host=host,
@@ -170,10 +171,11 @@ class Demo:
         command += [part for domain, kind in o.shops.items() for part in ("--shop", f"{domain}={kind}")]
         self.children.start("sandbox", command, {**os.environ, "PYTHONPATH": str(ROOT), "PYTHONUNBUFFERED": "1"})
         self._until(record.exists, START_SECONDS, "the sandbox did not start")
-        missing = [name for name in NEEDED if name not in json.loads(record.read_text())["started"]]
+        started = json.loads(record.read_text())["started"]
+        missing = [name for name in NEEDED if name not in started]
         if missing:
             raise Failed(f"the sandbox started without {' and '.join(missing)}:\n{self.children.running[0].tail()}")
-        self.watch.step("Sandbox is up: Shopify, its admin, Klaviyo, Mailchimp, mailbox")
+        self.watch.step(f"Sandbox is up: {', '.join(started)}")
 
     def _start_app(self, command: list[str]) -> None:
         secret = demo_secrets(self.plan.home / "demo.env")

@@ -127,7 +127,9 @@ def main(argv: list[str] | None = None) -> int:
     record = state / "sandbox.json"
     content = {"pid": os.getpid(), "host": options.host, "ports": options.ports, "app_url": options.app_url,
                "started": [item.name for item in running]}  # fmt: skip
-    record.write_text(json.dumps(content))
+    aside = record.with_suffix(".new")
+    aside.write_text(json.dumps(content))
+    aside.replace(record)  # whoever waits for it never reads half of it
     stopped.wait()
     stop_all(running)
     record.unlink(missing_ok=True)

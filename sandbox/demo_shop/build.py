@@ -4,15 +4,22 @@ SQLite rather than Parquet, because what customers do afterwards (orders, consen
 rows: one file is the only truth, survives kill -9, and a reader has one consistent view of it.
 """
 
+from __future__ import annotations
+
 import json
 import sqlite3
-from datetime import datetime
-from pathlib import Path
+from typing import TYPE_CHECKING
 
-import pandas as pd
+from sandbox.demo_shop.ids import STAMP
 
-from sandbox.demo_shop.shape import STAMP, Frames, shape
-from sandbox.demo_shop.source import Source, load
+if TYPE_CHECKING:
+    from datetime import datetime
+    from pathlib import Path
+
+    import pandas as pd
+
+    from sandbox.demo_shop.shape import Frames
+    from sandbox.demo_shop.source import Source
 
 SCHEMA = """
 CREATE TABLE meta (key TEXT PRIMARY KEY, value TEXT NOT NULL);
@@ -57,6 +64,10 @@ def build_shop(path: Path, kind: str, domain: str, anchor: datetime) -> Path:
     """
     if path.exists():
         return path
+    # here, not above: a second start should not pay a second for libraries that only the first one needs
+    from sandbox.demo_shop.shape import shape  # noqa: PLC0415
+    from sandbox.demo_shop.source import load  # noqa: PLC0415
+
     source = load(kind)
     frames = shape(source, anchor)
     path.parent.mkdir(parents=True, exist_ok=True)

@@ -15,15 +15,21 @@ import numpy as np
 import pandas as pd
 
 from sandbox.demo_shop import people, titles
+from sandbox.demo_shop.ids import (
+    COLLECTION_BASE,
+    CUSTOMER_BASE,
+    FIRST_ORDER_NUMBER,
+    LINE_BASE,
+    METAFIELD_BASE,
+    ORDER_BASE,
+    PRODUCT_BASE,
+    REFUND_BASE,
+    STAMP,
+)
 from sandbox.demo_shop.invented import add_invented_orders
 from sandbox.demo_shop.source import Source
 
-PRODUCT_BASE, CUSTOMER_BASE, ORDER_BASE = 8_000_000_000_000, 6_000_000_000_000, 5_000_000_000_000
-LINE_BASE, COLLECTION_BASE, METAFIELD_BASE = 13_000_000_000_000, 4_000_000_000, 20_000_000_000_000
-REFUND_BASE = 900_000_000_000
-FIRST_ORDER_NUMBER = 1001
 LARGEST_QUANTITY = 100
-STAMP = "%Y-%m-%dT%H:%M:%SZ"
 
 
 @dataclass(frozen=True)

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
-from sandbox.demo_shop.shape import FIRST_ORDER_NUMBER, ORDER_BASE, STAMP
+from sandbox.demo_shop.ids import FIRST_ORDER_NUMBER, ORDER_BASE, STAMP
 from sandbox.shopify import payloads
 from sandbox.shopify.shop import Row, Shop, stamp
 from sandbox.shopify.webhooks import Webhooks

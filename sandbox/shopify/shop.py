@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from sandbox.clock import SandboxClock
-from sandbox.demo_shop.shape import STAMP
+from sandbox.demo_shop.ids import STAMP
 from sandbox.shopify.fields import COLUMN, Record
 from sandbox.shopify.records import RECORDS
 

@@ -1,0 +1,7 @@
+"""Where each kind of id begins, and how times are written: shared by those who build and those who serve."""
+
+PRODUCT_BASE, CUSTOMER_BASE, ORDER_BASE = 8_000_000_000_000, 6_000_000_000_000, 5_000_000_000_000
+LINE_BASE, COLLECTION_BASE, METAFIELD_BASE = 13_000_000_000_000, 4_000_000_000, 20_000_000_000_000
+REFUND_BASE = 900_000_000_000
+FIRST_ORDER_NUMBER = 1001
+STAMP = "%Y-%m-%dT%H:%M:%SZ"
