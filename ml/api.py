@@ -190,7 +190,7 @@ def _card(
         "seed": seed,
         "windows": {
             "history_begins": moment(h.begins),
-            "latest": moment(plan.latest),
+            "latest": None if plan.latest is None else moment(plan.latest),
             "training": [moment(day) for day in plan.training],
         },
         "sizes": {

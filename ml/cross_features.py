@@ -16,6 +16,7 @@ ACTIVE_DAYS = 365.0
 PRIOR_CUSTOMERS = 50.0
 RETRIEVED = 120
 FIT_LIMIT = 3.0
+YOUNG_PARTS = 3.0
 RECENT_WEIGHT = 0.02  # log-odds per summed log lift; the sum runs over a whole basket and is large
 
 
@@ -31,7 +32,10 @@ class Shop:
     def new_buyer_rate(self) -> Floats:
         """Per product: share of active customers without it who bought it in the last horizon, shrunk."""
         h = self.h
-        earlier = h.before(h.until - self.horizon)
+        # In a young shop everything is new to everyone. Only its latest days resemble what comes, so the rate is
+        # taken from the last third of the history and stretched to the horizon.
+        window = float(np.clip((h.until - h.begins) / YOUNG_PARTS, 1.0, self.horizon))
+        earlier = h.before(h.until - window)
         active = np.zeros(h.n_customers, dtype=bool)
         active[earlier.active(ACTIVE_DAYS)] = True
         keys = h.bought_between(earlier.until, h.until)
@@ -41,8 +45,9 @@ class Shop:
         has = tally(earlier.pair_product[active[earlier.pair_customer]], h.n_products)
         eligible = np.maximum(active.sum() - has, 0)
         overall = (buyers.sum() + 0.5) / (eligible.sum() + PRIOR_CUSTOMERS)
-        shrunk: Floats = (buyers + PRIOR_CUSTOMERS * overall) / (eligible + PRIOR_CUSTOMERS)
-        return shrunk
+        shrunk = (buyers + PRIOR_CUSTOMERS * overall) / (eligible + PRIOR_CUSTOMERS)
+        stretched: Floats = 1 - (1 - shrunk) ** (self.horizon / window)
+        return stretched
 
     @cached_property
     def product_columns(self) -> dict[str, Floats]:

@@ -155,7 +155,7 @@ def _fit(h: History, horizon: float, scope: Scope, seed: int) -> tuple[_Fitted, 
         if found is not None:
             training.append(found)
     latest = None
-    if plan.latest > h.begins:
+    if plan.latest is not None:
         width = len(scope.listed_at(h)) + RETRIEVED
         latest = _examples(h, plan.latest, horizon, scope, max(1, MAX_LATEST_PAIRS // width), None, seed)
     logistic = fit_logistic([part for part, _ in training])

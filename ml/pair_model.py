@@ -18,6 +18,7 @@ Basis = Literal["model", "baseline", "prior"]
 MIN_TRAINING_POSITIVES = 200
 MAX_TRAINING_ROWS = 400_000
 ROWS_AT_ONCE = 100_000
+MIN_KNOWN_DAYS = 21.0  # a window that began earlier in a shop's life says nothing about a grown one
 MAX_STANDARD = 6.0  # standardised inputs are cut here, so that one odd customer can't tilt the model
 TIE = 0.003  # average precision; one test month can't tell smaller differences apart
 
@@ -26,11 +27,11 @@ TIE = 0.003  # average precision; one test month can't tell smaller differences 
 class Windows:
     """Moments (days since 1970) from which labels look one horizon ahead; all end by `as_of`.
 
-    latest: the last complete window, which calibrates and measures. training: earlier ones, whose labels end
-    before the latest window begins.
+    latest: the last complete window, which calibrates and measures; None if too little was known at its
+    start. training: earlier ones, whose labels end before the latest window begins.
     """
 
-    latest: float
+    latest: float | None
     training: list[float]
 
 
@@ -40,7 +41,8 @@ def windows(begins: float, as_of: float, horizon: float, wanted: int = 4) -> Win
     latest = as_of - horizon
     step = min(max(horizon, 14.0), 30.0)
     moments = [latest - horizon - step * i for i in range(wanted)]
-    return Windows(latest, [moment for moment in moments if moment - begins >= enough])
+    training = [moment for moment in moments if moment - begins >= enough]
+    return Windows(latest if latest - begins >= MIN_KNOWN_DAYS else None, training)
 
 
 @dataclass(frozen=True)

@@ -64,7 +64,7 @@ def predict_repurchase(h: History, horizon: float, allowed: Bools, seed: int) ->
     limit = MAX_TRAINING_ROWS // max(len(plan.training), 1)
     training = [examples(h, moment, horizon, allowed, limit, seed) for moment in plan.training]
     latest = None
-    if plan.latest > h.begins:
+    if plan.latest is not None:
         latest = examples(h, plan.latest, horizon, allowed, 5 * MAX_TRAINING_ROWS, seed)
     predictor, card = choose(fit_logistic(training), latest, training[0] if training else None, IDENTITY)
     card["training_pairs"] = sum(len(part.label) for part in training)

@@ -23,6 +23,10 @@ class TestWindows:
         assert windows(begins=0, as_of=130, horizon=30).training == [70, 40]
         assert windows(begins=0, as_of=20, horizon=30).training == []
 
+    def test_a_window_from_the_first_weeks_of_a_shop_measures_nothing(self) -> None:
+        assert windows(begins=0, as_of=50, horizon=30).latest is None
+        assert windows(begins=0, as_of=51, horizon=30).latest == 21
+
 
 class TestClosedForm:
     def test_decayed_counts_halve_per_half_life(self) -> None:
