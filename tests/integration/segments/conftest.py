@@ -200,7 +200,8 @@ def add_customers(store: Store, ctx: ShopContext, vault: Vault) -> None:
             email = None if no == 6 else f"c{no}@example.com"
             contact = {
                 "email": email, "phone": "+1 (212) 555-01" + f"{no:02}", "first_name": "Ann-Marie",
-                "last_name": f"O'Hara {no}", "address1": "1 Main St", "city": "New York", "province_code": "NY", "country_code": "US",
+                "last_name": f"O'Hara {no}", "address1": "1 Main St", "city": "New York", "province_code": "NY",
+                "country_code": "US",
                 "zip": "10001-1234",
             }  # fmt: skip
             session.add(

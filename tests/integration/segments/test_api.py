@@ -1,0 +1,104 @@
+from __future__ import annotations
+
+import io
+from typing import TYPE_CHECKING, Any
+
+import pytest
+from flask import g
+
+from app.api.app import create_app
+from app.services.evaluate_segments import refresh_segments
+
+if TYPE_CHECKING:
+    from flask.testing import FlaskClient
+
+    from tests.integration.segments.conftest import SmallShop
+
+BUYERS = {"v": 1, "match": {"did": "ordered"}}
+
+
+@pytest.fixture
+def client(shop: SmallShop) -> FlaskClient:
+    def authenticate() -> None:
+        g.shop = shop.ctx
+
+    return create_app(shop.rooms, authenticate, []).test_client()
+
+
+def made(client: FlaskClient, name: str = "Buyers", rule: dict[str, Any] | None = None) -> dict[str, Any]:
+    answer = client.post("/api/segments", json={"name": name, "rule": rule or BUYERS})
+    assert answer.status_code == 201, answer.json
+    found: dict[str, Any] = answer.json
+    return found
+
+
+class TestSegmentsApi:
+    def test_create_read_change_delete_restore(self, client: FlaskClient) -> None:
+        segment = made(client)
+        assert segment["statistics"]["size"] == 50
+        address = f"/api/segments/{segment['id']}"
+        assert client.get(address).json == segment
+        changed = client.put(address, json={"name": "All buyers"})
+        assert changed.json["name"] == "All buyers"
+        assert client.delete(address).json["id"] == segment["id"]
+        assert client.get(address).status_code == 404
+        assert client.post(f"{address}/restore").json["name"] == "All buyers"
+
+    def test_the_list_is_filtered_by_category_in_the_address(self, client: FlaskClient, shop: SmallShop) -> None:
+        refresh_segments(shop.rooms, shop.ctx, shop.run, lambda _done, _total: None)
+        found = client.get("/api/segments?category=retain&category=cross_sell&sort=name&order=asc").json
+        assert {row["category"] for row in found["items"]} == {"retain", "cross_sell"}
+        assert found["state"] == "ready"
+        assert sum(row["count"] for row in found["categories"]) > found["total"]
+        product = next(row for row in found["items"] if row["category"] == "cross_sell")
+        assert product["product"] == {"product_id": "1003", "title": "Big Mug", "image_url": None}
+        assert product["expected"]["horizon_days"] == 30
+
+    def test_every_segment_of_the_list_has_its_page(self, client: FlaskClient, shop: SmallShop) -> None:
+        refresh_segments(shop.rooms, shop.ctx, shop.run, lambda _done, _total: None)
+        for row in client.get("/api/segments?limit=200").json["items"]:
+            page = client.get(f"/api/segments/{row['id']}").json
+            assert page["statistics"]["size"] == row["size"]
+            members = client.get(f"/api/segments/{row['id']}/members?limit=200").json
+            assert members["total"] == len(members["items"]) == row["size"]
+
+    def test_a_rule_is_previewed_and_its_faults_are_named(self, client: FlaskClient) -> None:
+        good = client.post("/api/segments/preview", json={"rule": BUYERS, "sample": 3})
+        assert (good.json["count"], good.json["reachable"], len(good.json["sample"])) == (50, 45, 3)
+        bad = client.post("/api/segments/preview", json={"rule": {"v": 1, "match": {"all": []}}})
+        assert bad.status_code == 422
+        assert bad.json["error"]["field"] == "rule.match.all"
+
+    def test_deleting_what_is_used_is_a_conflict(self, client: FlaskClient) -> None:
+        first = made(client)
+        made(client, "Uses it", {"v": 1, "match": {"in": first["id"]}})
+        answer = client.delete(f"/api/segments/{first['id']}")
+        assert answer.status_code == 409
+        assert "“Uses it”" in answer.json["error"]["message"]
+
+    def test_upload_and_report(self, client: FlaskClient) -> None:
+        file = (io.BytesIO(b"email\nc3@example.com\nx@y.org\n"), "2026.csv")
+        answer = client.post("/api/segments/uploads", data={"file": file, "name": "2026"})
+        assert answer.status_code == 201, answer.json
+        assert (answer.json["segment_name"], answer.json["matched"], answer.json["unmatched"]) == ("2026", 1, 1)
+        report = client.get(answer.json["report_url"])
+        assert report.mimetype == "text/csv"
+        assert b"x@y.org" in report.data
+
+    def test_download_is_counted_and_then_streamed(self, client: FlaskClient) -> None:
+        segment = made(client)
+        export = client.post(f"/api/segments/{segment['id']}/exports", json={"format": "meta"})
+        assert export.status_code == 201
+        file = client.get(export.json["url"])
+        assert file.headers["Content-Disposition"].endswith('.csv"')
+        assert len(file.data.splitlines()) - 1 == export.json["rows"] == 45
+        assert client.get(f"/api/segments/{segment['id']}/exports").json["items"][0]["id"] == export.json["id"]
+
+    def test_vocabulary_and_templates(self, client: FlaskClient, shop: SmallShop) -> None:
+        refresh_segments(shop.rooms, shop.ctx, shop.run, lambda _done, _total: None)
+        assert client.get("/api/segments/vocabulary").json["max_leaves"] == 100
+        assert len(client.get("/api/segments/templates").json["items"]) == 5
+
+    def test_another_shops_segment_is_not_found(self, client: FlaskClient) -> None:
+        assert client.get("/api/segments/seg_999").status_code == 404
+        assert client.get("/api/segments/nonsense").status_code in {400, 422}

@@ -1,0 +1,125 @@
+from __future__ import annotations
+
+import csv
+import hashlib
+import io
+from datetime import timedelta
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from app.errors import Conflict
+from app.services import export_segment, segments
+from app.store.crypto import customer_subject
+from app.store.models.customers import Customer
+
+if TYPE_CHECKING:
+    from tests.integration.segments.conftest import SmallShop
+
+
+def everybody(shop: SmallShop) -> int:
+    rule = {"v": 1, "match": {"did": "ordered", "count": {"op": "gte", "n": 0}}}
+    return segments.create(shop.rooms, shop.ctx, "Everybody", rule)
+
+
+def download(shop: SmallShop, segment: int, file_format: str, **options: Any) -> tuple[dict[str, Any], list[list[str]]]:
+    export = export_segment.create(shop.rooms, shop.ctx, segment, file_format=file_format, **options)
+    _, lines = export_segment.stream(shop.rooms, shop.ctx, segment, export["id"])
+    raw = b"".join(lines)
+    assert raw.startswith(b"\xef\xbb\xbf") == (file_format == "plain")  # the mark is for spreadsheets alone
+    return export, list(csv.reader(io.StringIO(raw.decode("utf-8-sig"), newline="")))
+
+
+def change_contact(shop: SmallShop, no: int, **fields: Any) -> None:
+    with shop.rooms.store.session(shop.ctx) as session:
+        customer = session.get_one(Customer, (shop.ctx.shop_id, no))
+        subject = customer_subject(no)
+        contact = shop.rooms.vault.open(shop.ctx.shop_id, subject, customer.contact)
+        customer.contact = shop.rooms.vault.seal(shop.ctx.shop_id, subject, {**contact, **fields})
+
+
+class TestPlain:
+    def test_it_has_one_row_per_member_with_the_consent_beside(self, shop: SmallShop) -> None:
+        export, rows = download(shop, everybody(shop), "plain")
+        assert export["rows"] == export["members"] == len(rows) - 1 == 60
+        first = dict(zip(rows[0], rows[1], strict=True))
+        assert first["customer_id"] == "9001"
+        assert first["email"] == "c1@example.com"
+        assert first["email_consent"] == "unsubscribed"
+        assert first["can_be_mailed"] == "no"
+        assert first["orders"] == "2"
+        assert first["total_spend"] == "18.00"
+        assert first["last_order"] == "2026-11-19"
+
+    def test_no_cell_is_a_formula(self, shop: SmallShop) -> None:
+        for no, evil in enumerate(['=HYPERLINK("x")', "+1", "-2+3", "@SUM(A1)", "\t=1", "\r=1"], start=1):
+            change_contact(shop, no, first_name=evil, city=evil)
+        _, rows = download(shop, everybody(shop), "plain")
+        cells = [cell for row in rows[1:] for cell in row]
+        assert not [cell for cell in cells if cell.startswith(("=", "+", "-", "@", "\t", "\r"))]
+        assert '\'=HYPERLINK("x")' in cells
+
+    def test_a_name_with_quotes_and_newlines_survives(self, shop: SmallShop) -> None:
+        change_contact(shop, 5, last_name='O"Hara,\nJr.')
+        _, rows = download(shop, everybody(shop), "plain")
+        assert rows[5][3] == 'O"Hara,\nJr.'
+
+
+class TestMeta:
+    def test_only_members_who_can_be_mailed_and_the_rest_itemised(self, shop: SmallShop) -> None:
+        export, rows = download(shop, everybody(shop), "meta")
+        assert {row["reason"]: row["count"] for row in export["exclusions"]} == {
+            "unsubscribed": 1, "pending_confirmation": 1, "invalid_email": 1, "no_email": 1, "not_subscribed": 1
+        }  # fmt: skip
+        assert export["rows"] == len(rows) - 1 == 55
+        assert export["members"] - sum(row["count"] for row in export["exclusions"]) == export["rows"]
+
+    def test_cells_are_normalised_as_meta_asks(self, shop: SmallShop) -> None:
+        change_contact(shop, 3, first_name=" Zoë-Marie ", city="Zürich 4", email=" C3@Example.COM ")
+        _, rows = download(shop, everybody(shop), "meta")
+        assert rows[0] == ["email", "phone", "fn", "ln", "ct", "st", "zip", "country"]
+        assert rows[1] == ["c3@example.com", "12125550103", "zoëmarie", "ohara", "zurich", "ny", "10001", "us"]
+
+    def test_hashed_cells_are_sha256_of_the_normalised_ones(self, shop: SmallShop) -> None:
+        segment = everybody(shop)
+        _, raw = download(shop, segment, "meta")
+        _, hashed = download(shop, segment, "meta", hashed=True)
+        assert hashed[1] == [hashlib.sha256(cell.encode()).hexdigest() for cell in raw[1]]
+
+    def test_no_cell_begins_with_a_formula_character(self, shop: SmallShop) -> None:
+        evil = "=+-@1"
+        change_contact(shop, 3, first_name=evil, last_name=evil, city=evil, zip=evil, province_code=evil)
+        change_contact(shop, 5, email="=1+1@example.com")
+        export, rows = download(shop, everybody(shop), "meta")
+        assert not [cell for row in rows for cell in row if cell.startswith(("=", "+", "-", "@", "\t", "\r"))]
+        assert {"reason": "unsafe_email", "count": 1} in [
+            {"reason": row["reason"], "count": row["count"]} for row in export["exclusions"]
+        ]
+        assert export["rows"] == 54
+
+    def test_unsubscribed_members_come_only_when_asked_for(self, shop: SmallShop) -> None:
+        export, rows = download(shop, everybody(shop), "meta", include_unsubscribed=True)
+        assert export["exclusions"] == []
+        assert len(rows) - 1 == 60
+
+
+class TestLog:
+    def test_every_download_is_logged_with_its_numbers(self, shop: SmallShop) -> None:
+        segment = everybody(shop)
+        download(shop, segment, "meta")
+        download(shop, segment, "plain")
+        found = export_segment.log(shop.rooms, shop.ctx, segment)
+        assert [(row["format"], row["rows"]) for row in found] == [("plain", 60), ("meta", 55)]
+
+    def test_an_empty_segment_has_nothing_to_download(self, shop: SmallShop) -> None:
+        rule = {"v": 1, "match": {"attr": "country", "op": "is", "value": "DE"}}
+        number = segments.create(shop.rooms, shop.ctx, "Nobody", rule)
+        with pytest.raises(Conflict):
+            export_segment.create(shop.rooms, shop.ctx, number, file_format="plain")
+
+    def test_a_day_old_download_is_made_anew(self, shop: SmallShop) -> None:
+        segment = everybody(shop)
+        export = export_segment.create(shop.rooms, shop.ctx, segment, file_format="plain")
+        shop.clock.advance(timedelta(hours=25))
+        with pytest.raises(Conflict, match="make a new one"):
+            export_segment.stream(shop.rooms, shop.ctx, segment, export["id"])
