@@ -63,10 +63,29 @@ class Lake:
         """
         wanted = sorted(set(keys))
         delta = self._open(ctx, table)
-        for start in range(0, len(wanted), KEYS_PER_DELETE) if delta is not None else ():
-            chunk = ", ".join(str(int(k)) for k in wanted[start : start + KEYS_PER_DELETE])
-            delta.delete(f"{key} IN ({chunk})")
+        if delta is not None:
+            for start in range(0, len(wanted), KEYS_PER_DELETE):
+                chunk = ", ".join(str(int(k)) for k in wanted[start : start + KEYS_PER_DELETE])
+                delta.delete(f"{key} IN ({chunk})")
         return self.append(ctx, table, rows)
+
+    def renumber(self, ctx: ShopContext, merged: Mapping[int, int]) -> None:
+        """Give the rows of merged customers to their survivors, and take the merged ones out of `customers`.
+
+        Idempotent. merged: loser → survivor.
+        """
+        if not merged:
+            return
+        losers = ", ".join(str(int(number)) for number in sorted(merged))
+        cases = " ".join(f"WHEN {int(loser)} THEN {int(survivor)}" for loser, survivor in sorted(merged.items()))
+        updates = {"customer_no": f"CAST(CASE customer_no {cases} END AS INT)"}
+        for table in ("orders", "order_lines"):
+            delta = self._open(ctx, table)
+            if delta is not None:
+                delta.update(updates=updates, predicate=f"customer_no IN ({losers})")
+        customers = self._open(ctx, "customers")
+        if customers is not None:
+            customers.delete(f"customer_no IN ({losers})")
 
     def version(self, ctx: ShopContext, table: str) -> int | None:
         """The newest version of a table, or None if nothing was ever written."""

@@ -25,19 +25,25 @@ CONTACT = ("email", "phone", "first_name", "last_name", "address1", "city", "pro
 SEALED_AS = {"province": "province_code", "country": "country_code"}
 
 
-def upsert_customers(rooms: Rooms, ctx: ShopContext, staged: duckdb.DuckDBPyConnection, source: str) -> None:
+def upsert_customers(rooms: Rooms, ctx: ShopContext, staged: duckdb.DuckDBPyConnection, source: str) -> dict[int, int]:
     """Bring store rows of all staged customers and guests up to date, in one transaction.
 
     Numbers are given in the order of Shopify's ids, guests in the order of their first order, so a
     repeated import gives the same numbers. An older update never overwrites a newer one, and
     consent changes only by a newer decision. A guest whose address now belongs to a registered
     customer is merged into that customer.
+
+    Returns all merged customers of the shop: loser → survivor.
     """
     with rooms.store.session(ctx) as session:
         _upsert_known(session, rooms, ctx, staged, source)
         _add_named_by_orders_only(session, rooms, ctx, staged)
         _merge_registered_guests(session, ctx)
         _add_guests(session, rooms, ctx, staged)
+        merged = select(Customer.customer_no, Customer.merged_into).where(
+            Customer.shop_id == ctx.shop_id, Customer.merged_into.is_not(None)
+        )
+        return {row.customer_no: int(row.merged_into) for row in session.execute(merged) if row.merged_into}
 
 
 def register_numbers(rooms: Rooms, ctx: ShopContext, staged: duckdb.DuckDBPyConnection) -> None:

@@ -135,7 +135,7 @@ def _with_deleted(rooms: Rooms, ctx: ShopContext, staged: duckdb.DuckDBPyConnect
 
 
 def _customers(rooms: Rooms, ctx: ShopContext, staged: duckdb.DuckDBPyConnection, source: str, *, full: bool) -> int:
-    upsert_customers(rooms, ctx, staged, "csv" if source == "csv" else "shopify")
+    merged = upsert_customers(rooms, ctx, staged, "csv" if source == "csv" else "shopify")
     register_numbers(rooms, ctx, staged)
     if full:
         rows = lake_customers(rooms, ctx, staged, None)
@@ -145,6 +145,7 @@ def _customers(rooms: Rooms, ctx: ShopContext, staged: duckdb.DuckDBPyConnection
         rows = lake_customers(rooms, ctx, staged, guests)
         if len(rows):
             rooms.lake.replace(ctx, "customers", "customer_no", rows.column("customer_no").to_pylist(), rows)
+        rooms.lake.renumber(ctx, merged)
     return len(rows)
 
 

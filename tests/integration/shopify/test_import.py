@@ -43,8 +43,8 @@ def everything_of(encore: Connected, ctx: ShopContext) -> dict[str, Any]:
         assert history is not None
         customers = session.scalars(select(Customer).order_by(Customer.customer_no)).all()
         found["store_customers"] = [
-            (c.customer_no, c.shopify_id, c.email_hash, c.email_consent, c.email_consent_at, c.sms_consent, c.email_valid,
-             c.created_at, c.updated_at, c.merged_into,
+            (c.customer_no, c.shopify_id, c.email_hash, c.email_consent, c.email_consent_at, c.sms_consent,
+             c.email_valid, c.created_at, c.updated_at, c.merged_into,
              encore.rooms.vault.open(ctx.shop_id, customer_subject(c.customer_no), c.contact))
             for c in customers
         ]  # fmt: skip
