@@ -51,6 +51,7 @@ class Problem:
     where: str  # route | parameter | security | body | status
     detail: str
     pointer: str = ""  # JSON pointer into the body, or the parameter's name
+    missing: bool = False  # a required property is not there
 
 
 @dataclass(frozen=True)
@@ -283,7 +284,8 @@ def _schema_problems(validator: jsonschema_rs.Validator, value: Any) -> Iterator
         if count == REPORTED_PROBLEMS:
             return
         pointer = "".join(f"/{part}" for part in error.instance_path)
-        yield Problem("body", str(error.message)[:300], pointer)
+        missing = isinstance(error.kind, jsonschema_rs.ValidationErrorKind.Required)
+        yield Problem("body", str(error.message)[:300], pointer, missing)
 
 
 def _drop_discriminators(node: Any) -> None:

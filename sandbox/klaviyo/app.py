@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import uuid
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, ClassVar
 from urllib.parse import urlencode
 
 from flask import Flask, g, request
@@ -58,6 +58,7 @@ class KlaviyoStandIn(StandIn):
     data: KlaviyoState = None  # type: ignore[assignment]  # always given; fields before it have defaults
 
     vendor = "klaviyo"
+    sparse: ClassVar[tuple[str, ...]] = ("fields[",)
     api_prefix = "/api"
 
     def authorise(self) -> None:

@@ -131,8 +131,11 @@ class KlaviyoState:
         """Profiles on a list, with `joined`, in the order in which they joined."""
         where, values = _where(conditions, _PROFILE_COLUMNS)
         beyond, order = ("m.n < ?", "DESC") if newest_first else ("m.n > ?", "ASC")
+        # SQLite keeps the order of a CROSS JOIN: a few addresses are looked up first, not the whole list.
+        by_address = any(condition.field in ("email", "phone_number") for condition in conditions)
+        tables = "profiles p CROSS JOIN memberships m" if by_address else "memberships m JOIN profiles p"
         sql = (
-            "SELECT p.*, m.joined, m.n AS at FROM memberships m JOIN profiles p ON p.id = m.profile_id "
+            f"SELECT p.*, m.joined, m.n AS at FROM {tables} ON p.id = m.profile_id "
             f"WHERE {beyond}{where} AND m.list_id = ? ORDER BY m.n {order} LIMIT ?"
         )
         return self._page(sql, [*values, self.one_list(list_id)["id"]], cursor, size, newest_first=newest_first)

@@ -65,6 +65,7 @@ class MailchimpStandIn(StandIn):
     archives: Path = None  # type: ignore[assignment]
 
     vendor = "mailchimp"
+    sparse: ClassVar[tuple[str, ...]] = ("fields", "exclude_fields")
     base_path = "/3.0"
     api_prefix = "/3.0"
     max_open: ClassVar[int | None] = rules.MAX_CONNECTIONS

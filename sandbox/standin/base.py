@@ -89,6 +89,7 @@ class StandIn(ABC):
 
     vendor = ""  # name of the published document
     base_path = ""  # where the vendor's paths start
+    sparse: ClassVar[tuple[str, ...]] = ()  # parameters that begin so choose fields of the answer
     api_prefix = ""  # what all of the vendor's paths start with, base path included
     max_open: ClassVar[int | None] = None  # calls that may run at once
 
@@ -216,6 +217,9 @@ class StandIn(ABC):
             response.content_type or "",
             response.get_data(),
         )
+        if any(name.startswith(self.sparse) for name in request.args):
+            # The documents describe whole answers; who asks for some fields gets no others, required or not.
+            problems = [problem for problem in problems if not problem.missing]
         if not problems:
             return response
         for problem in problems:

@@ -150,6 +150,12 @@ class TestEveryOperationAsTheVendorsLibrarySendsIt:
         found = library.lists.get_profiles_for_list(first, filter=wanted, options=PLAIN)["data"]
         assert [one["attributes"]["email"] for one in found] == ["ann@shop.example"]
 
+    def test_gives_only_the_fields_that_were_asked_for(self, library: Library) -> None:
+        made = library.make_list()
+        library.start_import(made, {"email": "ann@shop.example", "first_name": "Ann"})
+        found = library.lists.get_profiles_for_list(made, fields_profile=["email"], options=PLAIN)["data"]
+        assert found[0]["attributes"] == {"email": "ann@shop.example"}
+
     def test_takes_profiles_off_a_list_and_puts_them_back_by_id(self, library: Library) -> None:
         made = library.make_list()
         library.start_import(made, {"email": "ann@shop.example"}, {"email": "bob@shop.example"})

@@ -163,6 +163,11 @@ class TestEveryOperationAsTheVendorsLibrarySendsIt:
         rows = [{"email_address": "2@shop.example"}, {"email_address": "3@shop.example"}]
         assert page == {"members": rows, "total_items": 5}
 
+    def test_gives_only_the_fields_that_were_asked_for(self, library: Library) -> None:
+        assert library.lists.get_all_lists(fields=["total_items"]) == {"total_items": 1}
+        found = library.lists.get_all_lists(exclude_fields=["lists", "_links", "constraints"])
+        assert found == {"total_items": 1}
+
     def test_shows_unsubscribed_contacts_of_a_tag_only_if_asked(
         self, library: Library, audience: str, mailchimp: Any
     ) -> None:
