@@ -65,6 +65,12 @@ class TestAButton:
         page = alone('<s-button icon="delete" accessibilityLabel="Delete rule"></s-button>')
         expect(page.get_by_role("button", name="Delete rule")).to_be_visible()
 
+    def test_is_as_wide_as_its_words_unless_told_to_fill(self, alone: Alone) -> None:
+        page = alone("""<s-stack><s-button>Go</s-button><s-button inlineSize="fill">Fill</s-button></s-stack>""")
+        widths = page.evaluate("() => [...document.querySelectorAll('s-button')].map((button) => button.offsetWidth)")
+        assert widths[0] < 60
+        assert widths[1] == page.evaluate("document.body.clientWidth")
+
     def test_keeps_the_focus_when_its_state_changes(self, alone: Alone) -> None:
         page = alone('<s-button icon="plus">Add</s-button>')
         page.get_by_role("button", name="Add").focus()

@@ -71,7 +71,7 @@ abstract class Pressable extends PolarisElement {
 }
 
 const BUTTON_CSS = `
-  :host { display: inline-flex; vertical-align: middle; }
+  :host { display: inline-flex; vertical-align: middle; inline-size: fit-content; max-inline-size: 100%; }
   :host([inlinesize="fill"]) { display: flex; inline-size: 100%; }
   .control { all: unset; box-sizing: border-box; position: relative; display: inline-flex; inline-size: 100%; align-items: center; justify-content: center; gap: 2px; cursor: pointer;
     min-block-size: 28px; padding: 6px 12px; border-radius: 8px; font-size: 12px; line-height: 16px; font-weight: var(--p-font-weight-medium); white-space: nowrap; user-select: none; text-align: center;
@@ -226,7 +226,7 @@ class SClickable extends Pressable {
 }
 
 const CHIP_CSS = `
-  :host { display: inline-flex; max-inline-size: 100%; vertical-align: middle; }
+  :host { display: inline-flex; inline-size: fit-content; max-inline-size: 100%; vertical-align: middle; }
   .chip { all: unset; box-sizing: border-box; display: inline-flex; align-items: center; gap: 4px; min-inline-size: 0; padding: 2px 8px; border-radius: 8px; font-size: 12px; line-height: 16px; font-weight: var(--p-font-weight-medium);
     background: var(--p-color-bg-fill-tertiary); color: var(--p-color-text); }
   :host([color="subdued"]) .chip { background: var(--p-color-bg-fill-secondary); color: var(--p-color-text-secondary); }
