@@ -89,7 +89,7 @@ ROWS = st.lists(
 
 
 class TestInvariants:
-    @settings(max_examples=25, deadline=None)
+    @settings(max_examples=15, deadline=None)
     @given(ROWS, st.randoms(use_true_random=False))
     def test_the_order_of_rows_does_not_matter(self, rows: list[tuple[object, ...]], random: object) -> None:
         shuffled = list(rows)
@@ -98,7 +98,7 @@ class TestInvariants:
         assert_sound(one)
         assert_same(one, run(lines(*shuffled)))
 
-    @settings(max_examples=25, deadline=None)
+    @settings(max_examples=15, deadline=None)
     @given(ROWS, ROWS)
     def test_rows_at_or_after_as_of_change_nothing(
         self, rows: list[tuple[object, ...]], more: list[tuple[object, ...]]
