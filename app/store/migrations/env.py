@@ -8,6 +8,12 @@ from app.store.schema import metadata
 
 connection = context.config.attributes["connection"]
 # SQLite can't alter most things in place; batch mode rebuilds the table instead.
-context.configure(connection=connection, target_metadata=metadata(), render_as_batch=True, compare_type=True)
+context.configure(
+    connection=connection,
+    target_metadata=metadata(),
+    render_as_batch=True,
+    compare_type=True,
+    user_module_prefix="base.",
+)
 with context.begin_transaction():
     context.run_migrations()

@@ -8,7 +8,11 @@ from __future__ import annotations
 
 import sqlalchemy as sa
 from alembic import op
+
+from app.store import base
+from app.store.migrations.tenancy import guard
 ${imports if imports else ""}
+
 revision = ${repr(up_revision)}
 down_revision = ${repr(down_revision)}
 branch_labels = ${repr(branch_labels)}

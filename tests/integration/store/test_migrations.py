@@ -1,0 +1,92 @@
+"""The migrations make what the models say, and PostgreSQL guards every shop's rows."""
+
+from __future__ import annotations
+
+import time
+from typing import TYPE_CHECKING
+
+import pytest
+from alembic.autogenerate import compare_metadata
+from alembic.migration import MigrationContext
+from sqlalchemy import create_engine, select, text
+
+from app.store.counters import allocate
+from app.store.migrate import upgrade
+from app.store.models.customers import ProductId
+from app.store.models.shops import Shop
+from app.store.schema import metadata
+from app.store.session import Store
+from tests.conftest import add_shop
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+
+class TestMigrations:
+    def test_make_exactly_what_the_models_say(self, store_url: str) -> None:
+        upgrade(store_url)
+        store = Store(store_url)
+        with store.engine.connect() as connection:
+            context = MigrationContext.configure(connection, opts={"compare_type": True})
+            differences = compare_metadata(context, metadata())
+        store.close()
+        assert differences == []
+
+    def test_applied_twice_change_nothing(self, store_url: str) -> None:
+        upgrade(store_url)
+        upgrade(store_url)
+        store = Store(store_url)
+        ctx = add_shop(store, 1, "first.myshopify.com")
+        with store.session(ctx) as session:
+            assert allocate(session, 1, "segments") == 1
+        store.close()
+
+
+@pytest.mark.postgres
+class TestTheGuardBetweenShops:
+    @pytest.fixture
+    def guarded(self, postgres_url: str) -> Iterator[Store]:
+        """A migrated database, opened by a role that is no superuser, with one product in each of two shops."""
+        admin = create_engine(postgres_url, isolation_level="AUTOCOMMIT")
+        name = f"guard{time.monotonic_ns()}"
+        with admin.connect() as connection:
+            connection.execute(text(f"CREATE ROLE {name} LOGIN"))
+            connection.execute(text(f"CREATE DATABASE {name} OWNER {name}"))
+        admin.dispose()
+        url = postgres_url.rsplit("/", 1)[0].replace("encore@", f"{name}@") + f"/{name}"
+        upgrade(url)
+        store = Store(url)
+        for shop_id in (1, 2):
+            ctx = add_shop(store, shop_id, f"shop{shop_id}.myshopify.com")
+            with store.session(ctx) as session:
+                session.add(ProductId(shop_id=shop_id, product_no=1, shopify_id=shop_id))
+        yield store
+        store.close()
+
+    def test_a_statement_that_forgets_its_shop_sees_only_its_own_rows(self, guarded: Store) -> None:
+        ctx = add_context(guarded, 1)
+        with guarded.reading(ctx) as session:
+            assert session.scalars(select(ProductId.shopify_id)).all() == [1]
+
+    def test_without_a_shop_nothing_is_seen(self, guarded: Store) -> None:
+        with guarded.engine.connect() as connection:
+            assert connection.execute(text("SELECT count(*) FROM product_ids")).scalar_one() == 0
+
+    def test_a_row_of_another_shop_is_neither_written_nor_changed(self, guarded: Store) -> None:
+        ctx = add_context(guarded, 1)
+        with guarded.session(ctx) as session:
+            changed = session.execute(text("UPDATE product_ids SET shopify_id = 9 WHERE shop_id = 2"))
+            assert changed.rowcount == 0  # type: ignore[attr-defined] # a cursor result has it
+        with pytest.raises(Exception, match="row-level security"), guarded.session(ctx) as session:
+            session.add(ProductId(shop_id=2, product_no=2, shopify_id=7))
+
+    def test_the_operator_sees_all_shops(self, guarded: Store) -> None:
+        with guarded.operator_session(writing=False) as session:
+            assert sorted(session.scalars(select(ProductId.shopify_id))) == [1, 2]
+
+
+def add_context(store: Store, shop_id: int):  # noqa: ANN201 - the type is of a module that only types need
+    from app.services.shops import context_of
+
+    with store.operator_session(writing=False) as session:
+        return context_of(session.get_one(Shop, shop_id))
