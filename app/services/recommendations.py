@@ -116,7 +116,7 @@ def dismiss(rooms: Rooms, ctx: ShopContext, recommendation_id: str) -> None:
         row.dismissed_until = rooms.clock.now() + DISMISSED_FOR
 
 
-def _mine(ctx: ShopContext) -> Select[tuple[Recommendation]]:
+def _mine(ctx: ShopContext) -> Select[Recommendation]:
     return select(Recommendation).where(Recommendation.shop_id == ctx.shop_id)
 
 

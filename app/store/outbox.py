@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any, Literal
 
-from sqlalchemy import CursorResult, or_, select
+from sqlalchemy import or_, select
 from sqlalchemy.dialects.postgresql import insert as postgresql_insert
 from sqlalchemy.dialects.sqlite import insert as sqlite_insert
 
@@ -267,8 +267,9 @@ def _insert(
         "reason": Reason.HELD_OUT if state == "held_out" else None,
         **{name: getattr(new, name) for name in NewMessage.__dataclass_fields__},
     }
-    result = session.execute(insert(Message).values(values).on_conflict_do_nothing())
-    if not (isinstance(result, CursorResult) and result.rowcount):
+    # RETURNING, not the row count: PostgreSQL's driver reports -1 for it here.
+    made = insert(Message).values(values).on_conflict_do_nothing().returning(Message.id)
+    if session.execute(made).first() is None:
         return None
     session.add(
         MessageEvent(shop_id=ctx.shop_id, message_id=message_id, at=now, from_state=None, to_state=state, detail={})

@@ -80,7 +80,9 @@ class World:
     def close(self) -> None:
         self.store.close()
 
-    def customer(self, number: int, *, email: str | None = None, name: str | None = "Ann", consent: str = "SUBSCRIBED") -> None:
+    def customer(
+        self, number: int, *, email: str | None = None, name: str | None = "Ann", consent: str = "SUBSCRIBED"
+    ) -> None:
         email = email or f"c{number}@example.com"
         contact = {"email": email, "first_name": name}
         with self.store.session(self.ctx) as session:
@@ -149,9 +151,7 @@ class World:
         session.flush()
         number = allocate(session, shop_id, "snapshots")
         versions = self.rooms.lake.versions(self.ctx)
-        session.add(
-            Snapshot(shop_id=shop_id, id=number, run_id=run_id, created_at=now, watermark=now, tables=versions)
-        )
+        session.add(Snapshot(shop_id=shop_id, id=number, run_id=run_id, created_at=now, watermark=now, tables=versions))
         session.flush()
 
     def segment(self, key: str | None, category: str, members: list[int], product: int | None = None) -> int:
@@ -189,9 +189,9 @@ class World:
 
     @staticmethod
     def link_in(data: bytes) -> str:
-        import re  # noqa: PLC0415
-        from email import message_from_bytes  # noqa: PLC0415
-        from email.policy import default  # noqa: PLC0415
+        import re
+        from email import message_from_bytes
+        from email.policy import default
 
         text = message_from_bytes(data, policy=default).get_body(("plain",)).get_content()  # type: ignore[union-attr]
         return re.search(r"/senders/confirm/(\S+)", text).group(1)  # type: ignore[union-attr]
