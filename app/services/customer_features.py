@@ -64,14 +64,15 @@ WITH placed AS (
 ), usual AS (
     SELECT coalesce(median(own), {GAP_WITHOUT_REPEATS}) AS gap FROM gaps
 ), bought AS (
-    SELECT l.customer_no, p.product_type, count(*) AS times, count(DISTINCT l.product_no) AS products
+    SELECT l.customer_no, nullif(p.product_type, '') AS product_type, count(*) AS times,
+           count(DISTINCT l.product_no) AS products
     FROM order_lines l LEFT JOIN products p USING (product_no)
     WHERE l.counts AND l.customer_no IS NOT NULL AND l.ordered_at < $as_of
-    GROUP BY l.customer_no, p.product_type
+    GROUP BY l.customer_no, nullif(p.product_type, '')
 ), taste AS (
     SELECT customer_no, CAST(sum(products) AS BIGINT) AS distinct_products,
            count(product_type) AS distinct_types,
-           first(product_type ORDER BY times DESC, product_type) FILTER (WHERE product_type <> '')
+           first(product_type ORDER BY times DESC, product_type) FILTER (WHERE product_type IS NOT NULL)
                AS favourite_type
     FROM bought GROUP BY customer_no
 ), expected AS (

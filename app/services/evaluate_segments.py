@@ -28,7 +28,7 @@ from app.services import (
     segments_memberships,
 )
 from app.services.segments_statistics import Figures, numbers, product_chances, summary
-from app.services.segments_world import ShopWorld, find, open_world
+from app.services.segments_world import ShopWorld, find, hold_in_memory, open_world
 from app.store.models.customers import Customer
 from app.store.models.segments import Membership, Segment
 
@@ -112,6 +112,7 @@ def refresh_segments(rooms: Rooms, ctx: ShopContext, run: PublishedRun, progress
     """
     with open_world(rooms, ctx, run) as world, rooms.store.reading(ctx) as session:
         stored = list(session.scalars(select(Segment).where(Segment.shop_id == ctx.shop_id)))
+        hold_in_memory(world.connection)
         used = segments_memberships.used_by(session, ctx)
         evaluation = _Evaluation(ctx, world, _merge_map(session, ctx))
         evaluation.take(_definitions(world, ctx), stored, used)

@@ -29,6 +29,9 @@ if TYPE_CHECKING:
     from app.services.rooms import Rooms
 
 
+MOST_ROWS_HELD = 5_000_000
+
+
 @dataclass
 class ShopWorld:
     """A run opened for evaluation: the world of the rules, everybody's reach, and the words for sentences."""
@@ -71,6 +74,23 @@ def open_world(rooms: Rooms, ctx: ShopContext, run: PublishedRun | None = None) 
             everybody,
             wording(rooms, ctx, connection),
         )
+
+
+def hold_in_memory(connection: duckdb.DuckDBPyConnection) -> None:
+    """Turn the views that a hundred rules read again and again into tables, unless they are too big.
+
+    Pairs are sorted by product, so that a rule about one product reads little of them.
+    """
+    for name, order in (
+        ("products", "product_no"),
+        ("features", "1"),
+        ("customer_values", "1"),
+        ("pairs", "product_no"),
+    ):
+        rows = connection.execute(f"SELECT count(*) FROM {name}").fetchall()[0][0]
+        if rows <= MOST_ROWS_HELD:
+            connection.execute(f"ALTER VIEW {name} RENAME TO {name}_file")
+            connection.execute(f"CREATE TABLE {name} AS SELECT * FROM {name}_file ORDER BY {order}")
 
 
 def wording(rooms: Rooms, ctx: ShopContext, connection: duckdb.DuckDBPyConnection) -> Wording:
