@@ -30,7 +30,7 @@ from sandbox.shopify.tokens import mint_id_token
 
 ROOT = Path(__file__).resolve().parents[1]
 APP_PORT = 4000
-START_SECONDS, IMPORT_SECONDS = 90.0, 3600.0
+START_SECONDS, IMPORT_SECONDS = 300.0, 3600.0
 POLL_SECONDS = 0.25
 NEEDED = ("shopify", "admin")
 

@@ -89,9 +89,13 @@ class Children:
         return next((child for child in self.running if child.process.poll() is not None), None)
 
     def stop(self) -> None:
-        """End all, last started first: SIGTERM to the group, and SIGKILL to what is left after a grace."""
+        """End all, last started first: SIGTERM to the program, and SIGKILL to its whole group after a grace.
+
+        The program alone is asked, because it ends its own workers in its own order.
+        """
         for child in reversed(self.running):
-            _signal_group(child.process.pid, signal.SIGTERM)
+            if child.process.poll() is None:
+                child.process.terminate()
         until = time.monotonic() + GRACE_SECONDS
         for child in self.running:
             with suppress(subprocess.TimeoutExpired):
@@ -107,14 +111,13 @@ class Children:
             left = json.loads(self.record.read_text())["children"]
             alive = [c for c in left if c["began"] is not None and start_time(c["pid"]) == c["began"]]
             for child in alive:
-                _signal_group(child["pid"], signal.SIGTERM)
+                with suppress(ProcessLookupError):
+                    os.kill(child["pid"], signal.SIGTERM)
             until = time.monotonic() + GRACE_SECONDS
-            while any(start_time(c["pid"]) == c["began"] for c in alive):
-                if time.monotonic() > until:
-                    for child in alive:
-                        _signal_group(child["pid"], signal.SIGKILL)
-                    break
+            while any(start_time(c["pid"]) == c["began"] for c in alive) and time.monotonic() < until:
                 time.sleep(POLL_SECONDS)
+            for child in alive:
+                _signal_group(child["pid"], signal.SIGKILL)
             return [c["name"] for c in alive]
         return []
 
