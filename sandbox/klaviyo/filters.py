@@ -122,14 +122,18 @@ def _expression(tokens: _Tokens, allowed: Allowed) -> Iterator[Condition]:
 
 def _values(tokens: _Tokens, operator: str) -> tuple[str, ...]:
     if operator != "any":
-        kind, value = tokens.next()
-        if kind == "mark":
-            raise ValueError(f"expected a value, found {value!r}")
-        return (value,)
+        return (_value(tokens),)
     tokens.expect("[")
-    values = [tokens.next()[1]]
+    values = [_value(tokens)]
     while tokens.peek() == ",":
         tokens.expect(",")
-        values.append(tokens.next()[1])
+        values.append(_value(tokens))
     tokens.expect("]")
     return tuple(values)
+
+
+def _value(tokens: _Tokens) -> str:
+    kind, value = tokens.next()
+    if kind == "mark":
+        raise ValueError(f"expected a value, found {value!r}")
+    return value

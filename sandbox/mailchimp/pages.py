@@ -73,6 +73,14 @@ def pages(standin: MailchimpStandIn) -> Blueprint:
             return json_answer({"error": str(error)}, 400)
         return json_answer({"profiles": [standin.member(row) for row in rows]}, 201)
 
+    @routes.post("/audiences")
+    def audience() -> ResponseReturnValue:
+        """Make an audience, or change the one of that name: {name, double_optin}."""
+        given: Any = request.get_json()
+        double = bool(given.get("double_optin"))
+        row = data.save_audience(str(given["name"]), standin.clock.now(), double_optin=double)
+        return json_answer({"id": row["id"], "name": row["name"], "double_optin": double}, 201)
+
     @routes.delete("/tags/<int:segment_id>")
     def delete_tag(segment_id: int) -> ResponseReturnValue:
         """Delete a tag as the merchant would, behind the client's back."""

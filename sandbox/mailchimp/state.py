@@ -87,16 +87,8 @@ class MailchimpState:
         """The audience that a fresh account has, and none twice; batches cut off by a kill start anew."""
         with self.db.writing() as db:
             db.execute("UPDATE batches SET taken = 0 WHERE done IS NULL")
-        if self.db.number("SELECT count(*) FROM lists"):
-            return
-        list_id = hashlib.sha256(AUDIENCE.encode()).hexdigest()[:10]
-        with self.db.writing() as db:
-            db.execute(
-                "INSERT INTO lists (id, name, double_optin, created) VALUES (?, ?, 0, ?)",
-                (list_id, AUDIENCE, now.isoformat()),
-            )
-            for tag, name, kind in _DEFAULT_FIELDS:
-                self.add_merge_field(list_id, {"tag": tag, "name": name, "type": kind})
+        if not self.db.number("SELECT count(*) FROM lists"):
+            self.save_audience(AUDIENCE, now, double_optin=False)
 
     def clear(self) -> None:
         """Delete everything; ids start anew."""
@@ -105,6 +97,18 @@ class MailchimpState:
                 db.execute(f"DELETE FROM {table}")
 
     # Audiences and merge fields
+
+    def save_audience(self, name: str, now: datetime, *, double_optin: bool) -> sqlite3.Row:
+        """Make an audience with the default merge fields, or change the one of that name."""
+        list_id = hashlib.sha256(name.encode()).hexdigest()[:10]
+        with self.db.writing() as db:
+            new = db.execute(
+                "INSERT OR IGNORE INTO lists (id, name, created) VALUES (?, ?, ?)", (list_id, name, now.isoformat())
+            ).rowcount
+            db.execute("UPDATE lists SET double_optin = ? WHERE id = ?", (double_optin, list_id))
+            for tag, title, kind in _DEFAULT_FIELDS if new else ():
+                self.add_merge_field(list_id, {"tag": tag, "name": title, "type": kind})
+        return self.audience(list_id)
 
     def audience(self, list_id: str) -> sqlite3.Row:
         """One audience. Raises Refused (404)."""

@@ -104,6 +104,16 @@ class TestEveryOperationAsTheVendorsLibrarySendsIt:
         assert (found["name"], found["double_optin"]) == ("Encore demo shop", False)
         assert library.lists.get_list(found["id"])["stats"]["member_count"] == 0
 
+    def test_shows_the_audiences_that_a_merchant_made(self, library: Library, mailchimp: Any) -> None:
+        for double in (False, True):
+            mailchimp.post("/sandbox/audiences", {"name": "Wholesale", "double_optin": double})
+        found = library.lists.get_all_lists()["lists"]
+        assert [(one["name"], one["double_optin"]) for one in found] == [
+            ("Encore demo shop", False),
+            ("Wholesale", True),
+        ]
+        assert len(library.lists.get_list_merge_fields(found[1]["id"])["merge_fields"]) == 4
+
     def test_takes_new_contacts_in_batches(self, library: Library, audience: str) -> None:
         answer = library.add(audience, "Ann@shop.example", "bob@shop.example", merge_fields={"FNAME": "X"})
         assert [one["email_address"] for one in answer["new_members"]] == ["Ann@shop.example", "bob@shop.example"]
