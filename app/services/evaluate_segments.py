@@ -27,7 +27,7 @@ from app.services import (
     automatic_segments_products,
     segments_memberships,
 )
-from app.services.segments_statistics import Figures, numbers, product_chances, summary
+from app.services.segments_statistics import Figures, numbers, product_chances, products, summary
 from app.services.segments_world import ShopWorld, find, hold_in_memory, open_world
 from app.store.models.customers import Customer
 from app.store.models.segments import Membership, Segment
@@ -163,6 +163,7 @@ class _Evaluation:
         self._ctx, self._world, self._merged = ctx, world, merged
         self._figures = Figures(world.connection, world.reach, 10 ** exponent(ctx.currency))
         self._chances: dict[tuple[str, int], Chances] = {}
+        self._products: dict[int, dict[str, Any]] = {}
         self._done: dict[int, Outcome] = {}
         self._by_reference: dict[str, int] = {}
         self._under_way: set[int] = set()
@@ -192,6 +193,7 @@ class _Evaluation:
             if about is not None:
                 wanted[about[0]].add(about[1])
         self._chances = product_chances(self._world.connection, wanted)
+        self._products = products(self._world.connection, sorted(set().union(*wanted.values())))
         self._world.world.segment = self._members
 
     def run(self, progress: Callable[[int, int], None]) -> list[Outcome]:
@@ -275,6 +277,7 @@ class _Evaluation:
             expected = summary(self._chances[about].of(numbers(members)), "buy it")
         else:
             expected = self._figures.orders_expected(members)
+        found["product"] = self._products.get(about[1]) if about is not None else None
         return {**found, **(expected or {"expected": None, "probabilities": []})}
 
 

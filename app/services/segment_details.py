@@ -8,14 +8,12 @@ import orjson
 
 from app.errors import Invalid, Unavailable
 from app.services import segments_dependents, segments_reasons
-from app.services.published import open_run, published
 from app.services.reachable import REASONS, reach
 from app.services.segments import found, history
-from app.services.segments_list import products
 from app.services.segments_world import members_of, open_world
 from app.store.crypto import CannotUnseal, customer_subject
 from app.store.models.customers import Customer
-from app.store.models.segments import Membership, Segment
+from app.store.models.segments import Membership
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -43,6 +41,7 @@ NOBODY: dict[str, Any] = {
     "median_gap_days": None,
     "orders_per_buyer": None,
     "predicted_value_12m_minor": None,
+    "product": None,
     "expected": None,
     "probabilities": [],
 }
@@ -71,7 +70,7 @@ def details(rooms: Rooms, ctx: ShopContext, segment_id: int) -> dict[str, Any]:
         "rule_hash": segment.rule_hash,
         "version": max(1, segment.version),
         "editable": segment.source != "automatic",
-        "product": _product(rooms, ctx, segment),
+        "product": figures["product"],
         "statistics": {**figures, "not_reachable": labelled(figures["not_reachable"])},
         "expected": figures["expected"],
         "probabilities": figures["probabilities"],
@@ -182,11 +181,3 @@ def unseal(rooms: Rooms, ctx: ShopContext, customer: Customer) -> dict[str, Any]
 def labelled(counts: dict[str, int]) -> list[dict[str, Any]]:
     """Reasons with their words: shape of the API's `ReasonCount`."""
     return [{"reason": name, "label": REASONS[name], "count": count} for name, count in counts.items()]
-
-
-def _product(rooms: Rooms, ctx: ShopContext, segment: Segment) -> dict[str, Any] | None:
-    run = published(rooms, ctx) if segment.product_no is not None else None
-    if run is None or segment.product_no is None:
-        return None
-    with open_run(rooms, ctx, run) as connection:
-        return products(connection, [segment.product_no]).get(segment.product_no)

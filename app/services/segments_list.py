@@ -9,7 +9,7 @@ from sqlalchemy import func, select
 from sqlalchemy.orm import defer
 
 from app.errors import Invalid
-from app.services.published import open_run, published
+from app.services.published import published
 from app.store.models.segments import Membership, MembershipChange, Segment
 
 if TYPE_CHECKING:
@@ -55,10 +55,8 @@ def page(
         items = chosen[start : start + limit]
         sizes = _sparklines(session, ctx, [row["number"] for row in items])
     run = published(rooms, ctx)
-    products = _products(rooms, ctx, items)
     for row in items:
         row["sizes"] = sizes.get(row["number"], [])
-        row["product"] = products.get(row["product_no"])
     return {
         "items": items,
         "next": str(start + limit) if start + limit < len(chosen) else None,
@@ -108,7 +106,7 @@ def _row(segment: Segment, membership: Membership | None) -> Row:
         "net_sales_minor": figures.get("net_sales_minor", 0),
         "net_share": figures.get("net_share", 0.0),
         "expected": figures.get("expected"),
-        "product_no": segment.product_no,
+        "product": figures.get("product"),
         "evaluated_at": membership.evaluated_at if membership else None,
     }
 
@@ -170,22 +168,3 @@ def _sparklines(session: Session, ctx: ShopContext, segments: list[int]) -> dict
     for segment, size in session.execute(query):
         found.setdefault(segment, []).append(size)
     return found
-
-
-def _products(rooms: Rooms, ctx: ShopContext, rows: list[Row]) -> dict[int | None, dict[str, Any]]:
-    wanted = sorted({row["product_no"] for row in rows if row["product_no"] is not None})
-    run = published(rooms, ctx) if wanted else None
-    if run is None:
-        return {}
-    with open_run(rooms, ctx, run) as connection:
-        return products(connection, wanted)
-
-
-def products(connection: Any, wanted: list[int]) -> dict[int | None, dict[str, Any]]:
-    """Products by number: shape of the API's `SegmentProduct`."""
-    found = connection.execute(
-        "SELECT product_no, CAST(product_id AS VARCHAR), title, image_url FROM products"
-        " WHERE product_no IN (SELECT unnest(CAST(? AS INTEGER[])))",
-        [wanted],
-    ).fetchall()
-    return {no: {"product_id": product, "title": title, "image_url": image} for no, product, title, image in found}

@@ -1,0 +1,113 @@
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+from typing import TYPE_CHECKING, Any
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+
+from app.domain.context import ShopContext
+from app.lake.lake import bare_connection
+from app.lake.schemas import TABLES
+from app.services import customer_features
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+NEW_YORK = ShopContext(1, "first.myshopify.com", "USD", "America/New_York")
+AS_OF = datetime(2026, 11, 20, 15, tzinfo=UTC)  # 10:00 in New York
+Row = dict[str, Any]
+
+
+def order(no: int, order_id: int, at: datetime, *lines: Row, counts: bool = True) -> tuple[Row, list[Row]]:
+    head = {"customer_no": no, "order_id": order_id, "processed_at": at, "counts": counts, "discounts_minor": 0}
+    base = {"customer_no": no, "order_id": order_id, "ordered_at": at, "quantity": 1, "current_quantity": 1,
+            "discount_minor": 0, "is_gift_card": False, "counts": counts}  # fmt: skip
+    return head, [{**base, **line} for line in lines]
+
+
+def line(product: int | None, total: int, net: int | None = None, **more: Any) -> Row:
+    return {"product_no": product, "total_minor": total, "net_minor": total if net is None else net, **more}
+
+
+@pytest.fixture
+def features(tmp_path: Path) -> Any:
+    def build(*orders: tuple[Row, list[Row]]) -> dict[int, Row]:
+        connection = bare_connection(1)
+        products = [{"product_no": no, "product_id": no, "product_type": kind} for no, kind in
+                    [(1, "Coffee"), (2, "Tea"), (3, "Coffee"), (4, "")]]  # fmt: skip
+        tables = {"orders": [head for head, _ in orders], "order_lines": [x for _, rows in orders for x in rows],
+                  "products": products}  # fmt: skip
+        for name, rows in tables.items():
+            schema = TABLES[name]
+            full = [{column: row.get(column) for column in schema.names} for row in rows]
+            connection.register(name, pa.Table.from_pylist(full, schema=schema))
+        out = tmp_path / "features.parquet"
+        count = customer_features.build(connection, NEW_YORK, AS_OF, out)
+        found = pq.read_table(out).to_pylist()
+        connection.close()
+        assert count == len(found)
+        return {row["customer_no"]: row for row in found}
+
+    return build
+
+
+class TestBuild:
+    def test_money_orders_and_days_of_one_customer(self, features: Any) -> None:
+        row = features(
+            order(1, 1, AS_OF - timedelta(days=100), line(1, 1000, discount_minor=250)),
+            order(1, 2, AS_OF - timedelta(days=40), line(1, 3000), line(2, 1000, 0, current_quantity=0, counts=False)),
+            order(1, 3, AS_OF - timedelta(days=20), line(3, 2000)),
+        )[1]
+        assert (row["orders"], row["lines"], row["orders_365d"]) == (3, 3, 3)
+        assert (row["gross_minor"], row["net_minor"], row["average_order_minor"]) == (7000, 6000, 2000)
+        assert (row["net_90d_minor"], row["net_previous_90d_minor"], row["trend"]) == (5000, 1000, 5.0)
+        assert (row["days_since_order"], row["tenure_days"], row["median_gap_days"]) == (20, 100, 40)
+        assert row["discount_share"] == pytest.approx(250 / 7250)
+        assert row["refund_share"] == pytest.approx(1000 / 7000)
+        assert row["discounted_order_share"] == pytest.approx(1 / 3)
+        assert (row["distinct_products"], row["distinct_types"], row["favourite_type"]) == (2, 1, "Coffee")
+
+    def test_gift_cards_cancelled_orders_and_the_future_bring_no_money(self, features: Any) -> None:
+        row = features(
+            order(1, 1, AS_OF - timedelta(days=5), line(1, 1000), line(None, 5000, is_gift_card=True, counts=False)),
+            order(1, 2, AS_OF - timedelta(days=4), line(1, 1000), counts=False),
+            order(1, 3, AS_OF, line(1, 1000)),
+        )[1]
+        assert (row["orders"], row["net_minor"], row["days_since_order"]) == (1, 1000, 5)
+
+    def test_a_line_of_no_product_is_money_and_no_purchase(self, features: Any) -> None:
+        row = features(order(1, 1, AS_OF - timedelta(days=5), line(None, 700, counts=False)))[1]
+        assert (row["net_minor"], row["lines"], row["distinct_products"]) == (700, 0, 0)
+
+    def test_days_are_the_shops(self, features: Any) -> None:
+        late = datetime(2026, 11, 19, 3, tzinfo=UTC)  # the 18th, 22:00 in New York
+        assert features(order(1, 1, late, line(1, 1000)))[1]["days_since_order"] == 2
+
+    def test_two_orders_on_one_day_are_no_gap(self, features: Any) -> None:
+        day = AS_OF - timedelta(days=10)
+        row = features(order(1, 1, day, line(1, 1000)), order(1, 2, day + timedelta(hours=2), line(1, 1000)))[1]
+        assert (row["orders"], row["median_gap_days"]) == (2, None)
+
+    def test_a_short_history_leans_on_the_shops_gap_and_a_long_one_on_its_own(self, features: Any) -> None:
+        every = [order(1, k, AS_OF - timedelta(days=10 * k), line(1, 1000)) for k in range(1, 12)]
+        twice = [order(2, 100 + k, AS_OF - timedelta(days=60 * k), line(1, 1000)) for k in (1, 2)]
+        once = [order(3, 200, AS_OF - timedelta(days=35), line(1, 1000))]
+        found = features(*every, *twice, *once)
+        # The shop's gap is the median of its customers' own ones: 10 and 60.
+        assert found[3]["expected_gap_days"] == 35
+        assert found[3]["gap_ratio"] == 1
+        assert found[2]["expected_gap_days"] == pytest.approx((1 * 60 + 2 * 35) / 3)
+        assert found[1]["expected_gap_days"] == pytest.approx((10 * 10 + 2 * 35) / 12)
+
+    def test_weekend_is_saturday_and_sunday_in_the_shops_zone(self, features: Any) -> None:
+        row = features(
+            order(1, 1, datetime(2026, 11, 16, 3, tzinfo=UTC), line(1, 100)),  # Sunday evening
+            order(1, 2, datetime(2026, 11, 14, 3, tzinfo=UTC), line(1, 100)),  # Friday evening
+        )[1]
+        assert row["weekend_share"] == 0.5
+
+    def test_products_without_a_type_have_no_favourite(self, features: Any) -> None:
+        row = features(order(1, 1, AS_OF - timedelta(days=1), line(4, 100)))[1]
+        assert (row["distinct_products"], row["distinct_types"], row["favourite_type"]) == (1, 0, None)
