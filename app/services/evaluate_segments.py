@@ -167,7 +167,7 @@ class _Evaluation:
         self._done: dict[int, Outcome] = {}
         self._by_reference: dict[str, int] = {}
         self._under_way: set[int] = set()
-        self._stored = world.world.segment
+        self._stored, self._stored_flip = world.world.segment, world.world.segment_flip
         self.subjects: list[Subject] = []
 
     def take(self, definitions: list[Definition], stored: list[Segment], used: set[int]) -> None:
@@ -195,6 +195,7 @@ class _Evaluation:
         self._chances = product_chances(self._world.connection, wanted)
         self._products = products(self._world.connection, sorted(set().union(*wanted.values())))
         self._world.world.segment = self._members
+        self._world.world.segment_flip = self._flip
 
     def run(self, progress: Callable[[int, int], None]) -> list[Outcome]:
         """Evaluate all; one outcome per subject, in order."""
@@ -227,6 +228,10 @@ class _Evaluation:
         if outcome.fault is not None:
             raise Unavailable(f"The segment {reference} that it uses could not be evaluated.")
         return outcome.members
+
+    def _flip(self, reference: str) -> datetime | None:
+        position = self._by_reference.get(reference)
+        return self._stored_flip(reference) if position is None else self._outcome(position).next_flip
 
     def _outcome(self, position: int) -> Outcome:
         if position not in self._done:

@@ -19,6 +19,7 @@ from app.store.models.segments import Membership, Segment
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
+    from datetime import datetime
 
     import duckdb
     from sqlalchemy.orm import Session
@@ -69,6 +70,7 @@ def open_world(rooms: Rooms, ctx: ShopContext, run: PublishedRun | None = None) 
                 reachable=everybody.reachable,
                 consent=lambda channel, state: (everybody.email if channel == "email" else everybody.sms)[state],
                 segment=_stored(rooms, ctx),
+                segment_flip=_stored_flip(rooms, ctx),
                 unit=10 ** exponent(ctx.currency),
             ),
             everybody,
@@ -149,3 +151,15 @@ def _stored(rooms: Rooms, ctx: ShopContext) -> Callable[[str], BitMap]:
             return members_of(session, ctx, found)
 
     return members
+
+
+def _stored_flip(rooms: Rooms, ctx: ShopContext) -> Callable[[str], datetime | None]:
+    def flip(reference: str) -> datetime | None:
+        with rooms.store.reading(ctx) as session:
+            found = find(session, ctx, reference)
+            if found is None or found.membership_id is None:
+                return None
+            mine = (Membership.shop_id == ctx.shop_id) & (Membership.id == found.membership_id)
+            return session.scalar(select(Membership.next_flip_at).where(mine))
+
+    return flip

@@ -87,6 +87,7 @@ class World:
     consent:    (channel, yes|no|pending) → customers.
     segment:    reference in a rule → members; raises for an unknown one.
     unit:       minor units per unit of the shop's currency.
+    segment_flip: when that segment can change by time alone.
     """
 
     connection: duckdb.DuckDBPyConnection
@@ -97,6 +98,7 @@ class World:
     consent: Callable[[str, str], BitMap]
     segment: Callable[[str], BitMap]
     unit: int = 100
+    segment_flip: Callable[[str], datetime | None] = field(default=lambda _reference: None)
     cache: dict[str, Matched] = field(default_factory=dict)
 
 
@@ -201,7 +203,7 @@ def _cached(leaf: Leaf, world: World) -> Matched:
 
 
 def _match(leaf: Leaf, world: World) -> Matched:
-    nobody = BitMap()
+    flip: datetime | None = None
     match leaf:
         case Attr():
             return _attr(leaf, world)
@@ -213,13 +215,14 @@ def _match(leaf: Leaf, world: World) -> Matched:
             return _predict(leaf, world)
         case Member():
             members = world.segment(leaf.segment)
+            flip = world.segment_flip(leaf.segment)
         case Consent():
             members = world.consent(leaf.channel, leaf.state)
         case Reachable():
             members = world.reachable
         case Sample():
             members = _sample(leaf, world)
-    return Matched(members & world.universe, nobody, None)
+    return Matched(members & world.universe, BitMap(), flip)
 
 
 def _when(world: World) -> When:

@@ -11,6 +11,7 @@ from app.errors import Conflict, Invalid, NotFound, Unavailable
 from app.services import segment_details, segments, segments_list, segments_preview
 from app.services.evaluate_segments import membership, refresh_segments
 from app.store.models.segments import Segment
+from tests.integration.segments.conftest import AS_OF
 
 if TYPE_CHECKING:
     from tests.integration.segments.conftest import SmallShop
@@ -137,6 +138,13 @@ class TestEvaluation:
         segments.change(shop.rooms, shop.ctx, first, rule=BUYERS)
         refreshed(shop)
         assert membership(shop.rooms, shop.ctx, "seg_2").members == BitMap(range(1, 51))
+
+    def test_a_segment_flips_no_later_than_the_segments_it_uses(self, shop: SmallShop) -> None:
+        recent = {"v": 1, "match": {"did": "ordered", "during": {"last": "36h"}}}
+        first = create(shop, "First", recent)
+        second = create(shop, "Second", {"v": 1, "match": {"in": f"seg_{first}"}})
+        flips = [membership(shop.rooms, shop.ctx, number).next_flip_at for number in (first, second)]
+        assert flips == [AS_OF + timedelta(hours=11)] * 2  # customer 1 ordered 25 hours ago
 
     def test_a_failed_evaluation_keeps_the_last_good_members_and_says_so(self, shop: SmallShop) -> None:
         number = create(shop)
