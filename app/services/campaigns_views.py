@@ -335,13 +335,12 @@ def counts_of(session: Session, ctx: ShopContext, campaign_ids: Collection[int])
             states[campaign][state] += count
         else:
             reasons[campaign][Reason(reason)] += count
-    sent = dict(
-        session.execute(
-            select(Message.campaign_id, func.count())
-            .where(Message.shop_id == ctx.shop_id, Message.campaign_id.in_(campaign_ids), Message.state == "sent")
-            .group_by(Message.campaign_id)
-        ).tuples()
+    accepted = (
+        select(Message.campaign_id, func.count())
+        .where(Message.shop_id == ctx.shop_id, Message.campaign_id.in_(campaign_ids), Message.state == "sent")
+        .group_by(Message.campaign_id)
     )
+    sent: dict[int, int] = {row[0]: row[1] for row in session.execute(accepted)}
     tick = last_tick(session, ctx)
     return {
         number: Counts(

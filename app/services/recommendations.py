@@ -195,14 +195,14 @@ def _probability(connection: duckdb.DuckDBPyConnection, members: BitMap, product
         """SELECT coalesce(sum(p.probability), 0) FROM pairs p JOIN asked USING (customer_no)
            WHERE p.product_no = ? AND p.kind = ?""",
         [product_no, kind],
-    ).fetchone()
+    ).fetchall()  # to the end: a half-read result would keep "asked" in use
     connection.unregister("asked")
-    return float(found[0]) if found else 0.0
+    return float(found[0][0])
 
 
 def _title(connection: duckdb.DuckDBPyConnection, product_no: int) -> str:
-    found = connection.execute("SELECT title FROM products WHERE product_no = ?", [product_no]).fetchone()
-    return str(found[0]) if found else f"product {product_no}"
+    found = connection.execute("SELECT title FROM products WHERE product_no = ?", [product_no]).fetchall()
+    return str(found[0][0]) if found else f"product {product_no}"
 
 
 def _view(row: Recommendation) -> RecommendationView:

@@ -1,0 +1,211 @@
+"""Pages that mailed links open: looking changes nothing, posting acts once."""
+
+from __future__ import annotations
+
+import re
+from datetime import timedelta
+from email import message_from_bytes
+from email.policy import default
+from typing import TYPE_CHECKING
+
+import pytest
+from flask import Flask
+from sqlalchemy import select
+
+from app.api import public
+from app.api.common import ROOMS
+from app.services import plan_sends, preview, send_due, senders
+from app.store.models.customers import ConsentEvent, Customer
+from app.store.models.sending import MessageEvent
+from tests.conftest import add_shop
+from tests.integration.sending.world import COFFEE, LONG_AGO, World
+
+if TYPE_CHECKING:
+    from flask.testing import FlaskClient
+
+ONE_CLICK = {"List-Unsubscribe": "One-Click"}
+
+
+@pytest.fixture
+def client(world: World) -> FlaskClient:
+    app = Flask("test")
+    app.extensions[ROOMS] = world.rooms
+    for blueprint in public.blueprints():
+        app.register_blueprint(blueprint)
+    return app.test_client()
+
+
+@pytest.fixture
+def links(world: World) -> dict[str, str]:
+    """The paths in one campaign mail to customer 1."""
+    world.customer(1)
+    world.bought(1, COFFEE, LONG_AGO)
+    world.pair(1, COFFEE, "repurchase", 0.3)
+    world.sender()
+    coffee = world.segment("buy_again:101", "repurchase", [1], COFFEE)
+    world.publish()
+    world.campaign(coffee, name="A", frequency="every", every_days=7, repeats=5)
+    plan_sends.plan(world.rooms, world.ctx)
+    send_due.send(world.rooms, world.ctx)
+    mail = message_from_bytes(world.transport.taken[-1].data, policy=default)
+    html = mail.get_body(("html",)).get_content()  # type: ignore[union-attr]
+    header = re.search(r"<https://encore.example(/u/[^>]+)>", mail["List-Unsubscribe"]).group(1)  # type: ignore[union-attr]
+    found = {kind: re.search(rf'https://encore.example(/{kind}/[^"]+)"', html).group(1) for kind in "ucv"}  # type: ignore[union-attr]
+    assert found["u"] == header
+    return found
+
+
+def consent(world: World, customer: int = 1) -> str:
+    with world.store.reading(world.ctx) as session:
+        return session.get_one(Customer, {"shop_id": 1, "customer_no": customer}).email_consent
+
+
+class TestUnsubscribing:
+    def test_opening_the_link_in_any_way_changes_nothing_and_shows_a_button(
+        self, world: World, client: FlaskClient, links: dict[str, str]
+    ) -> None:
+        for _ in range(3):
+            answer = client.get(links["u"])
+            client.head(links["u"])
+            client.options(links["u"])
+        assert answer.status_code == 200
+        assert '<button type="submit">Unsubscribe</button>' in answer.text
+        assert "<script" not in answer.text
+        assert consent(world) == "SUBSCRIBED"
+
+    def test_one_click_needs_no_cookie_and_no_redirect_and_twice_is_once(
+        self, world: World, client: FlaskClient, links: dict[str, str]
+    ) -> None:
+        for _ in range(2):
+            assert client.post(links["u"], data=ONE_CLICK).status_code == 200
+        assert consent(world) == "UNSUBSCRIBED"
+        with world.store.reading(world.ctx) as session:
+            events = [(e.state, e.source) for e in session.scalars(select(ConsentEvent))]
+        assert events == [("UNSUBSCRIBED", "one_click")]
+        assert [job for job in world.jobs.asked if job[1] == "write_consent"] == [(1, "write_consent", "1")]
+
+    def test_takes_effect_before_the_next_stamp(self, world: World, client: FlaskClient, links: dict[str, str]) -> None:
+        world.clock.advance(timedelta(days=8))
+        assert plan_sends.plan(world.rooms, world.ctx).queued == 1
+        client.post(links["u"])
+        assert send_due.send(world.rooms, world.ctx).cancelled == 1
+
+    def test_reaches_every_record_with_the_address(
+        self, world: World, client: FlaskClient, links: dict[str, str]
+    ) -> None:
+        world.customer(2, email="C1@example.com ")
+        client.post(links["u"])
+        assert consent(world, 2) == "UNSUBSCRIBED"
+
+    def test_can_be_undone_from_the_page(self, world: World, client: FlaskClient, links: dict[str, str]) -> None:
+        page = client.post(links["u"])
+        undo = re.search(r'action="(/u/[^"]+/undo)"', page.text).group(1)  # type: ignore[union-attr]
+        assert "subscribed again" in client.post(undo).text
+        assert consent(world) == "SUBSCRIBED"
+
+    def test_an_undo_does_not_overrule_what_happened_elsewhere_since(
+        self, world: World, client: FlaskClient, links: dict[str, str]
+    ) -> None:
+        page = client.post(links["u"])
+        undo = re.search(r'action="(/u/[^"]+/undo)"', page.text).group(1)  # type: ignore[union-attr]
+        with world.store.session(world.ctx) as session:
+            event = {"shop_id": 1, "id": 999, "customer_no": 1, "channel": "email", "at": world.clock.now()}
+            session.add(ConsentEvent(**event, state="UNSUBSCRIBED", source="shopify"))
+        client.post(undo)
+        assert consent(world) == "UNSUBSCRIBED"
+
+    def test_links_of_another_shop_forged_or_cut_are_not_found(
+        self, world: World, client: FlaskClient, links: dict[str, str]
+    ) -> None:
+        add_shop(world.store, 2, "second.myshopify.com")
+        tokens = senders.tokens(world.rooms)
+        shop_id, message, customer = tokens.read("unsubscribe", links["u"][3:], 3) or []
+        foreign = tokens.make("unsubscribe", [2, message, customer])
+        other_customer = tokens.make("unsubscribe", [shop_id, message, 77])
+        for token in (foreign, other_customer, links["u"][3:-2], links["v"][3:], "x"):
+            assert client.post(f"/u/{token}", data=ONE_CLICK).status_code == 404
+            assert client.get(f"/u/{token}").status_code == 404
+        assert consent(world) == "SUBSCRIBED"
+
+    def test_a_test_mails_link_changes_nothing(self, world: World, client: FlaskClient, links: dict[str, str]) -> None:
+        preview.send_test(world.rooms, world.ctx, "cmp_1", ["boss@beans.example"])
+        mail = message_from_bytes(world.transport.taken[-1].data, policy=default)
+        assert mail["X-Encore-Test"] == "yes"
+        path = re.search(r"<https://encore.example(/u/[^>]+)>", mail["List-Unsubscribe"]).group(1)  # type: ignore[union-attr]
+        assert client.post(path, data=ONE_CLICK).status_code == 200
+        assert consent(world) == "SUBSCRIBED"
+
+
+class TestOtherLinks:
+    def test_a_click_leads_to_the_product_and_is_recorded(
+        self, world: World, client: FlaskClient, links: dict[str, str]
+    ) -> None:
+        answer = client.get(links["c"])
+        assert (answer.status_code, answer.location) == (302, "https://first.myshopify.com/products/p1")
+        with world.store.reading(world.ctx) as session:
+            assert [e.detail for e in session.scalars(select(MessageEvent)) if "clicked" in e.detail] == [
+                {"clicked": 1}
+            ]
+
+    def test_no_parameter_bends_a_click(self, client: FlaskClient, links: dict[str, str]) -> None:
+        answer = client.get(links["c"] + "?dest=https://evil.example&url=//evil.example")
+        assert answer.location == "https://first.myshopify.com/products/p1"
+        assert client.get(links["c"] + "x").status_code == 404
+
+    def test_the_web_view_shows_the_words_that_were_sent(
+        self, world: World, client: FlaskClient, links: dict[str, str]
+    ) -> None:
+        from app.services import campaigns  # noqa: PLC0415 - only here
+
+        campaigns.change(world.rooms, world.ctx, "cmp_1", {"content": {"body_html": "<p>Changed later</p>"}})
+        answer = client.get(links["v"])
+        assert "Hi Ann" in answer.text
+        assert "Changed later" not in answer.text
+        assert "script-src" not in answer.headers["Content-Security-Policy"]
+        assert answer.headers["Content-Security-Policy"].startswith("default-src 'none'")
+
+
+class TestConfirmingASender:
+    def test_opening_the_link_confirms_nothing_the_button_does_once(self, world: World, client: FlaskClient) -> None:
+        made = world.sender(verified=False)
+        path = f"/senders/confirm/{world.link_in(world.transport.taken[-1].data)}"
+        page = client.get(path)
+        client.head(path)
+        assert "Confirm this address" in page.text
+        assert senders.one(world.rooms, world.ctx, made).state == "pending"
+        assert client.post(path).status_code == 200
+        assert senders.one(world.rooms, world.ctx, made).state == "verified"
+        assert client.post(path).status_code == 410
+        assert client.get(path).status_code == 410
+
+    def test_a_link_expires_after_72_hours(self, world: World, client: FlaskClient) -> None:
+        made = world.sender(verified=False)
+        path = f"/senders/confirm/{world.link_in(world.transport.taken[-1].data)}"
+        world.clock.advance(timedelta(hours=72, seconds=1))
+        answer = client.post(path)
+        assert answer.status_code == 410
+        assert "expired" in answer.text
+        assert senders.one(world.rooms, world.ctx, made).state == "expired"
+
+    def test_a_link_to_the_old_address_confirms_nothing_after_a_change(self, world: World, client: FlaskClient) -> None:
+        made = world.sender(verified=False)
+        path = f"/senders/confirm/{world.link_in(world.transport.taken[-1].data)}"
+        senders.change(world.rooms, world.ctx, made, {"from_address": "new@beans.example"})
+        assert client.post(path).status_code == 410
+        assert senders.one(world.rooms, world.ctx, made).state == "unverified"
+
+    def test_a_resend_replaces_the_link_and_is_rationed(self, world: World, client: FlaskClient) -> None:
+        made = world.sender(verified=False)
+        old = f"/senders/confirm/{world.link_in(world.transport.taken[-1].data)}"
+        for _ in range(4):
+            senders.send_verification(world.rooms, world.ctx, made)
+        with pytest.raises(senders.TooMany):
+            senders.send_verification(world.rooms, world.ctx, made)
+        assert client.post(old).status_code == 410
+        world.clock.advance(timedelta(hours=1))
+        senders.send_verification(world.rooms, world.ctx, made)
+
+    def test_a_link_for_another_shop_is_refused(self, world: World, client: FlaskClient) -> None:
+        world.sender(verified=False)
+        token = senders.tokens(world.rooms).make("confirm", [2, 1, 1])
+        assert client.post(f"/senders/confirm/{token}").status_code == 404
