@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from datetime import date, datetime  # noqa: TC003 - pydantic resolves it at runtime
+from datetime import date, datetime
 from typing import Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from app.domain.campaigns import Reason  # noqa: TC001 - pydantic resolves it at runtime
+from app.domain.campaigns import Reason
 
 CampaignState = Literal["draft", "active", "paused", "deleted"]
 Kind = Literal["repurchase", "cross_sell"]

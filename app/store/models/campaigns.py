@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import date, datetime  # noqa: TC003 - SQLAlchemy resolves it at runtime
+from datetime import date, datetime
 from typing import Any
 
 from sqlalchemy import Date, ForeignKeyConstraint, Index, String, Text, UniqueConstraint, text
@@ -86,9 +86,7 @@ class Decision(ShopRow, Base):
 
     __tablename__ = "decisions"
     __table_args__ = (
-        ForeignKeyConstraint(
-            ["shop_id", "campaign_id"], ["campaigns.shop_id", "campaigns.id"], ondelete="CASCADE"
-        ),
+        ForeignKeyConstraint(["shop_id", "campaign_id"], ["campaigns.shop_id", "campaigns.id"], ondelete="CASCADE"),
         Index(
             "ux_decisions_current",
             "shop_id",

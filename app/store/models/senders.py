@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import datetime  # noqa: TC003 - SQLAlchemy resolves it at runtime
+from datetime import datetime
 
 from sqlalchemy import BigInteger, ForeignKey, Index, Integer, String, Text, text
 from sqlalchemy.orm import Mapped, mapped_column
@@ -30,13 +30,9 @@ class Sender(ShopRow, Base):
     company: Mapped[str] = mapped_column(String(200))
     postal_address: Mapped[str] = mapped_column(Text, comment="Lines, as printed in the footer")
     is_default: Mapped[bool]
-    verified_address: Mapped[str | None] = mapped_column(
-        String(320), comment="Verified while equal to from_address"
-    )
+    verified_address: Mapped[str | None] = mapped_column(String(320), comment="Verified while equal to from_address")
     verified_at: Mapped[datetime | None]
-    link_no: Mapped[int] = mapped_column(
-        comment="Only the link with this number confirms; raised by use and resend"
-    )
+    link_no: Mapped[int] = mapped_column(comment="Only the link with this number confirms; raised by use and resend")
     link_sent_at: Mapped[datetime | None]
     created_at: Mapped[datetime]
     updated_at: Mapped[datetime]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import datetime  # noqa: TC003 - SQLAlchemy resolves it at runtime
+from datetime import datetime
 from typing import Any
 
 from sqlalchemy import BigInteger, CheckConstraint, ForeignKey, Index, Integer, String, Text, UniqueConstraint, text
@@ -20,9 +20,7 @@ class Cap(ShopRow, Base):
     __tablename__ = "cap"
     key: Mapped[str] = mapped_column(String(80), primary_key=True)
     last_at: Mapped[datetime] = mapped_column(comment="By the database's clock")
-    holder: Mapped[str] = mapped_column(
-        String(36), comment="The message that stamped it, and may stamp it again"
-    )
+    holder: Mapped[str] = mapped_column(String(36), comment="The message that stamped it, and may stamp it again")
 
 
 class Message(ShopRow, Base):
@@ -59,15 +57,11 @@ class Message(ShopRow, Base):
     not_before: Mapped[datetime | None]
     expires_at: Mapped[datetime]
     lease_owner: Mapped[str | None] = mapped_column(String(64))
-    stamped_at: Mapped[datetime | None] = mapped_column(
-        comment="Its place in the week; kept whatever comes after"
-    )
+    stamped_at: Mapped[datetime | None] = mapped_column(comment="Its place in the week; kept whatever comes after")
     finished_at: Mapped[datetime | None]
     attempts: Mapped[int] = mapped_column(default=0)
     last_error: Mapped[str | None] = mapped_column(Text, comment="The server's code and class, no address")
-    consent_source: Mapped[str | None] = mapped_column(
-        String(80), comment="State and instant of the consent relied on"
-    )
+    consent_source: Mapped[str | None] = mapped_column(String(80), comment="State and instant of the consent relied on")
 
 
 class MessageEvent(Base):

@@ -168,9 +168,9 @@ class TestPreviewAndTest:
         assert client.post(f"/api/campaigns/{draft}/preview", json={"customer_no": 77}).status_code == 404
 
     def test_the_preview_is_what_is_sent_but_for_the_links(self, shop: World, client: FlaskClient) -> None:
-        import re  # noqa: PLC0415
-        from email import message_from_bytes  # noqa: PLC0415
-        from email.policy import default  # noqa: PLC0415
+        import re
+        from email import message_from_bytes
+        from email.policy import default
 
         shop.sender()
         shop.campaign(1, name="A")
@@ -209,7 +209,8 @@ class TestPreviewAndTest:
 class TestSenders:
     def test_the_first_is_the_default_and_free_mail_goes_out_on_its_behalf(self, client: FlaskClient) -> None:
         body = {
-            "display_name": "Ann's Beans", "from_address": "ann@gmail.com", "company": "Beans", "postal_address": "1 Road",
+            "display_name": "Ann's Beans", "from_address": "ann@gmail.com", "company": "Beans",
+            "postal_address": "1 Road",
         }  # fmt: skip
         made = client.post("/api/senders", json=body)
         assert made.status_code == 201

@@ -109,7 +109,8 @@ class TestReasons:
         campaign = shop.campaign(coffee, name="A")
         planned = plan_sends.plan(shop.rooms, shop.ctx)
         assert reasons(shop, campaign) == {
-            1: "not_subscribed", 2: "suppressed", 3: "wait_after_purchase", 4: "selected", 5: "no_product", 99: "erased",
+            1: "not_subscribed", 2: "suppressed", 3: "wait_after_purchase", 4: "selected", 5: "no_product",
+            99: "erased",
         }  # fmt: skip
         assert planned.candidates == planned.queued + planned.held_out + sum(planned.skipped.values()) == 6
 

@@ -155,7 +155,7 @@ class TestOtherLinks:
     def test_the_web_view_shows_the_words_that_were_sent(
         self, world: World, client: FlaskClient, links: dict[str, str]
     ) -> None:
-        from app.services import campaigns  # noqa: PLC0415 - only here
+        from app.services import campaigns
 
         campaigns.change(world.rooms, world.ctx, "cmp_1", {"content": {"body_html": "<p>Changed later</p>"}})
         answer = client.get(links["v"])

@@ -49,8 +49,8 @@ class FakeTimeStore(Store):
 
 def settings(**changes: Any) -> Settings:
     values = {
-        "env": "development", "keys": "1:" + "a2tra2tra2tra2tra2tra2tra2tra2tra2tra2tra2s=", "pepper": "pepper-of-the-tests",
-        "public_url": "https://encore.example",
+        "env": "development", "keys": "1:" + "a2tra2tra2tra2tra2tra2tra2tra2tra2tra2tra2s=",
+        "pepper": "pepper-of-the-tests", "public_url": "https://encore.example",
     }  # fmt: skip
     return Settings(_env_file=None, **{**values, **changes})
 
@@ -160,8 +160,10 @@ class World:
             number = allocate(session, self.ctx.shop_id, "segments")
             session.add(
                 Segment(
-                    shop_id=self.ctx.shop_id, id=number, key=key, name=f"Segment {number}", description="", category=category,
-                    source="automatic", state="ready", definition="", product_no=product, created_at=now, updated_at=now,
+                    shop_id=self.ctx.shop_id, id=number, key=key, name=f"Segment {number}", description="",
+                    category=category,
+                    source="automatic", state="ready", definition="", product_no=product,
+                    created_at=now, updated_at=now,
                 )
             )  # fmt: skip
         self.members(number, members)
@@ -173,7 +175,8 @@ class World:
             number = allocate(session, self.ctx.shop_id, "memberships")
             session.add(
                 Membership(
-                    shop_id=self.ctx.shop_id, id=number, segment_id=segment, run_id=None, evaluated_at=now, size=len(members),
+                    shop_id=self.ctx.shop_id, id=number, segment_id=segment, run_id=None, evaluated_at=now,
+                    size=len(members),
                     members=BitMap(members).serialize(), leaves=[], statistics={}, duration_ms=1,
                 )
             )  # fmt: skip

@@ -103,7 +103,8 @@ class TestConsent:
     )
     def test_everything_else_that_forbids_a_mail_is_named(self, changes: dict[str, object], reason: Reason) -> None:
         facts = {
-            "email_hash": "h", "email_valid": True, "email_consent": "SUBSCRIBED", "suppressed": False, "erased_at": None,
+            "email_hash": "h", "email_valid": True, "email_consent": "SUBSCRIBED", "suppressed": False,
+            "erased_at": None,
         }  # fmt: skip
         assert refusal(**{**facts, **changes}) is reason  # type: ignore[arg-type]
 
