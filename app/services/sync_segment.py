@@ -23,6 +23,7 @@ from app.services.sync_segment_apply import Application, save_refreshed
 from app.services.sync_segment_lease import Lease
 from app.services.sync_segment_log import OF_LEAVERS, OF_MEMBERS, RunLog
 from app.store.counters import allocate
+from app.store.crypto import CannotUnseal
 from app.store.models.connections import Connection, Sync, SyncMember, SyncRun
 from connectors.base import ConnectorError, Misconfigured, NotAuthorised, Throttled, Transient
 
@@ -152,8 +153,11 @@ def _is_due(rooms: Rooms, ctx: ShopContext, sync: Sync, run: SyncRun | None) -> 
 
 def open_destination(rooms: Rooms, ctx: ShopContext, connection: Connection) -> AudienceDestination:
     """The vendor's account behind a connection. Raises ConnectorError."""
-    subject = connection_subject(connection.id)
-    return rooms.connectors.open(connection.vendor, rooms.vault.open(ctx.shop_id, subject, connection.sealed))
+    try:
+        credentials = rooms.vault.open(ctx.shop_id, connection_subject(connection.id), connection.sealed)
+    except CannotUnseal as fault:
+        raise NotAuthorised("The stored key can't be opened any more: connect the account again.") from fault
+    return rooms.connectors.open(connection.vendor, credentials)
 
 
 def connection_subject(connection_id: int) -> str:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Protocol
 
 from pyroaring import BitMap
 from sqlalchemy import func, select
@@ -97,7 +97,9 @@ def make_plan(rooms: Rooms, ctx: ShopContext, sync: Sync, members: BitMap, desti
     seen: set[bytes] = set()
     for numbers in batches(members):
         with rooms.store.reading(ctx) as session:
-            _plan_batch(rooms, ctx, session, sync, numbers, destination, plan, seen)
+            doubtful = _plan_batch(session, ctx, sync, numbers, plan, seen)
+        if doubtful:
+            _look_closer(rooms, ctx, sync, doubtful, destination, plan)
     with rooms.store.reading(ctx) as session:
         _plan_removals(session, ctx, sync, plan, seen)
     return plan
@@ -171,7 +173,14 @@ def open_contact(
     return Contact(member, row.email_hash, row.updated_at.isoformat(), payload_hash)
 
 
-def consent_of(row: Customer) -> Consent:
+class HasConsent(Protocol):
+    """A customer, or a row with a customer's consent columns."""
+
+    email_consent: Any
+    email_opt_in_level: Any
+
+
+def consent_of(row: HasConsent) -> Consent:
     """Consent to e-mail marketing in the three steps that vendors tell apart."""
     if row.email_consent != "SUBSCRIBED":
         return "none"
@@ -179,25 +188,20 @@ def consent_of(row: Customer) -> Consent:
 
 
 def _plan_batch(
-    rooms: Rooms,
-    ctx: ShopContext,
-    session: Session,
-    sync: Sync,
-    numbers: list[int],
-    destination: AudienceDestination,
-    plan: Plan,
-    seen: set[bytes],
-) -> None:
-    rows = {row.customer_no: row for row in session.scalars(_customers(ctx, numbers))}
+    session: Session, ctx: ShopContext, sync: Sync, numbers: list[int], plan: Plan, seen: set[bytes]
+) -> dict[int, Any]:
+    """Sort one batch into the plan; answers what was remembered of those whose contact has to be looked at."""
+    # Columns, not models: a million unchanged members are read at every run, without their contacts.
+    rows = {row.customer_no: row for row in session.execute(_customer_columns(ctx, numbers))}
     hashes = [row.email_hash for row in rows.values() if row.email_hash]
     query = select(Suppression.email_hash).where(Suppression.shop_id == ctx.shop_id, Suppression.email_hash.in_(hashes))
     suppressed = set(session.scalars(query))
-    remembered_query = select(SyncMember).where(*_of(ctx, sync), SyncMember.email_hash.in_(hashes))
-    remembered = {row.email_hash: row for row in session.scalars(remembered_query)}
+    remembered = {row.email_hash: row for row in session.execute(_remembered_columns(ctx, sync, hashes))}
+    doubtful: dict[int, Any] = {}
     for number in numbers:
         row = rows.get(number)
         code = _why_not(row, suppressed)
-        if row is None or row.email_hash is None or code:
+        if row is None or code:
             _put(plan.skipped, code, REASONS[code], number)
             continue
         digest = bytes.fromhex(row.email_hash[:DIGEST_HEX])
@@ -205,54 +209,49 @@ def _plan_batch(
             _put(plan.skipped, "duplicate_address", REASONS["duplicate_address"], number)
             continue
         seen.add(digest)
-        _compare(rooms, ctx, row, remembered.get(row.email_hash), destination, plan)
+        known = remembered.get(row.email_hash)
+        if known is None or known.state == "absent":
+            plan.add.add(number)
+        elif known.state == "pending":
+            plan.in_progress.add(number)
+        elif known.state != "present" and known.consent != consent_of(row):
+            _put_changed(plan, number, known)
+        elif known.version == row.updated_at.isoformat() and known.payload_hash:
+            _put_unchanged(plan, number, known)
+        else:
+            doubtful[number] = known
+    return doubtful
 
 
-def _compare(
+def _look_closer(
     rooms: Rooms,
     ctx: ShopContext,
-    row: Customer,
-    remembered: SyncMember | None,
+    sync: Sync,
+    doubtful: dict[int, Any],
     destination: AudienceDestination,
     plan: Plan,
 ) -> None:
-    number = row.customer_no
-    if remembered is None or remembered.state == "absent":
-        plan.add.add(number)
-        return
-    if remembered.state == "pending":
-        plan.in_progress.add(number)
-        return
-    if not _changed(rooms, ctx, row, remembered, destination, plan):
-        reason = (remembered.code, remembered.message)
-        if remembered.state == "present":
-            plan.unchanged.add(number)
+    """Open the contacts of customers whose row changed, to see whether the vendor would get anything else."""
+    opened, _ = contacts(rooms, ctx, sync, list(doubtful), destination)
+    now = {contact.member.key: contact for contact in opened}
+    for number, known in doubtful.items():
+        contact = now.get(number)
+        if contact is None or contact.payload_hash != known.payload_hash:
+            _put_changed(plan, number, known)
         else:
-            _put(plan.skipped if remembered.state == "skipped" else plan.failed, *reason, number)
-    elif remembered.at_vendor:
-        plan.update.add(number)
+            plan.refresh.append((known.email_hash, contact.version))
+            _put_unchanged(plan, number, known)
+
+
+def _put_changed(plan: Plan, number: int, known: Any) -> None:
+    (plan.update if known.at_vendor else plan.add).add(number)
+
+
+def _put_unchanged(plan: Plan, number: int, known: Any) -> None:
+    if known.state == "present":
+        plan.unchanged.add(number)
     else:
-        plan.add.add(number)
-
-
-def _changed(
-    rooms: Rooms,
-    ctx: ShopContext,
-    row: Customer,
-    remembered: SyncMember,
-    destination: AudienceDestination,
-    plan: Plan,
-) -> bool:
-    """Whether there is anything new to send. The contact is opened only if the customer's row changed."""
-    if remembered.state != "present" and remembered.consent != consent_of(row):
-        return True
-    if remembered.version == row.updated_at.isoformat() and remembered.payload_hash:
-        return False
-    contact = open_contact(rooms, ctx, row, destination)
-    if contact is None or contact.payload_hash != remembered.payload_hash:
-        return True
-    plan.refresh.append((remembered.email_hash, contact.version))
-    return False
+        _put(plan.skipped if known.state == "skipped" else plan.failed, known.code, known.message, number)
 
 
 def _plan_removals(session: Session, ctx: ShopContext, sync: Sync, plan: Plan, seen: set[bytes]) -> None:
@@ -268,7 +267,7 @@ def _plan_removals(session: Session, ctx: ShopContext, sync: Sync, plan: Plan, s
     plan.remove = [row for row in rows if bytes.fromhex(row[:DIGEST_HEX]) not in seen]
 
 
-def _why_not(row: Customer | None, suppressed: set[str]) -> str:
+def _why_not(row: Any, suppressed: set[str]) -> str:
     if row is None:
         return "unknown_customer"
     checks = (
@@ -288,6 +287,32 @@ def _put(reasons: dict[Reason, BitMap], code: str, message: str, number: int) ->
 def _customers(ctx: ShopContext, numbers: Sequence[int]) -> Any:
     mine = (Customer.shop_id == ctx.shop_id, Customer.customer_no.in_(numbers))
     return select(Customer).where(*mine).order_by(Customer.customer_no)
+
+
+def _customer_columns(ctx: ShopContext, numbers: Sequence[int]) -> Any:
+    return select(
+        Customer.customer_no,
+        Customer.email_hash,
+        Customer.email_valid,
+        Customer.email_consent,
+        Customer.email_opt_in_level,
+        Customer.updated_at,
+        Customer.merged_into,
+        Customer.erased_at,
+    ).where(Customer.shop_id == ctx.shop_id, Customer.customer_no.in_(numbers))
+
+
+def _remembered_columns(ctx: ShopContext, sync: Sync, hashes: Sequence[str]) -> Any:
+    return select(
+        SyncMember.email_hash,
+        SyncMember.state,
+        SyncMember.at_vendor,
+        SyncMember.payload_hash,
+        SyncMember.consent,
+        SyncMember.version,
+        SyncMember.code,
+        SyncMember.message,
+    ).where(*_of(ctx, sync), SyncMember.email_hash.in_(hashes))
 
 
 def _of(ctx: ShopContext, sync: Sync) -> tuple[Any, Any]:

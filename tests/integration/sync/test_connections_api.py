@@ -9,13 +9,9 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 from flask import g
-from flask_openapi3 import OpenAPI
 from pyroaring import BitMap
 
-from app.api.app import _encore_error, _invalid_request
-from app.api.common import ROOMS
-from app.api.connections import bp
-from app.errors import EncoreError
+from app.api.app import create_app
 from app.services.sync_segment import due, run_sync
 from app.store.models.connections import Connection
 from app.store.models.segments import Membership as StoredMembership
@@ -63,12 +59,7 @@ def page(shop: ShopUnderTest) -> Page:
     def authenticate() -> None:
         g.shop = shop.ctx
 
-    app = OpenAPI("connections", validation_error_callback=_invalid_request, doc_ui=False)
-    app.extensions[ROOMS] = shop.rooms
-    app.before_request(authenticate)
-    app.register_error_handler(EncoreError, _encore_error)
-    app.register_api(bp)
-    return Page(app.test_client())
+    return Page(create_app(shop.rooms, authenticate, []).test_client())
 
 
 def put_members(shop: ShopUnderTest, members: BitMap, number: int = 1) -> None:
