@@ -27,6 +27,7 @@ ORDERS_FOR_A_HABIT = 3
 LIKELY = 0.5
 LIKELY_TO_LAPSE = 0.5
 NEW_DAYS = 30
+MOST_SAVED_AT_FULL_PRICE = 0.05  # above it the name would not be true, whatever the shop's own numbers
 
 
 @dataclass(frozen=True)
@@ -93,7 +94,7 @@ def thresholds(connection: duckdb.DuckDBPyConnection, unit: int) -> Thresholds:
         loyal_orders=max(4, int(row[7])),
         many_types=max(3, int(row[8])),
         discount=max(0.10, round(float(row[9]), 2)),
-        full_price=max(0.01, round(float(row[10]), 2)),
+        full_price=min(MOST_SAVED_AT_FULL_PRICE, max(0.01, round(float(row[10]), 2))),
         high_value=whole(float(value) * unit),
     )
 

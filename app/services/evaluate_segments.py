@@ -302,11 +302,13 @@ def leaf_rows(found: Evaluation, world: ShopWorld) -> list[dict[str, Any]]:
 
 def why_empty(leaves: list[dict[str, Any]]) -> str:
     """Which condition removed everybody."""
-    emptied = next((leaf for leaf in leaves if leaf["remaining"] == 0 or leaf["count"] == 0), None)
-    if emptied is None:
-        return "No customer meets all conditions at once."
-    alone = f"{emptied['count']:,}" if emptied["count"] else "No"
-    return f"{alone} customer{'s' if emptied['count'] != 1 else ''} match: {emptied['sentence']}."[:500]
+    alone = next((leaf["sentence"] for leaf in leaves if leaf["count"] == 0), None)
+    if alone is not None:
+        return f"No customer meets this condition: {alone}."[:500]
+    last = next((leaf["sentence"] for leaf in leaves if leaf["remaining"] == 0), None)
+    if last is not None:
+        return f"Each condition has customers, but nobody meets all: none are left after “{last}”."[:500]
+    return "No customer meets all conditions at once."
 
 
 def _definitions(world: ShopWorld, ctx: ShopContext) -> list[Definition]:

@@ -186,7 +186,7 @@ def _predict(leaf: Predict, wording: Wording) -> str:
 def _where(filters: tuple[Filter, ...], wording: Wording) -> str:
     if not filters:
         return ""
-    return "with " + " and ".join(_filter(item, wording) for item in filters)
+    return f"({' and '.join(_filter(item, wording) for item in filters)})"
 
 
 def _filter(item: Filter, wording: Wording) -> str:

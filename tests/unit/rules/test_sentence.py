@@ -37,7 +37,7 @@ class TestSentence:
             ({"attr": "country", "op": "in", "value": ["DE", "FR", "IT", "ES"]},
              "Customers whose country is one of “DE”, “FR”, “IT” and 1 more."),
             ({"did": "ordered", "where": [{"attr": "product.type", "op": "is", "value": "Coffee"}]},
-             "Customers who ordered with product type is “Coffee”."),
+             "Customers who ordered (product type is “Coffee”)."),
         ],
     )  # fmt: skip
     def test_a_rule_reads_as_english(self, match: Any, text: str) -> None:
