@@ -136,7 +136,7 @@ def change(rooms: Rooms, ctx: ShopContext, campaign_id: str, changes: dict[str, 
         except IntegrityError as fault:  # another process took the name in this very moment
             raise Conflict("Another campaign has this name.", field="name") from fault
         if campaign.state != "draft":
-            _refuse_unfinished(standing(session, ctx, campaign).unresolved)
+            _refuse_unfinished(standing(rooms, session, ctx, campaign).unresolved)
 
 
 def activate(rooms: Rooms, ctx: ShopContext, campaign_id: str) -> None:
@@ -149,7 +149,7 @@ def activate(rooms: Rooms, ctx: ShopContext, campaign_id: str) -> None:
         if campaign.state == "active":
             return
         _go(campaign, "active")
-        _refuse_unfinished(standing(session, ctx, campaign).unresolved)
+        _refuse_unfinished(standing(rooms, session, ctx, campaign).unresolved)
         campaign.activated_at = campaign.activated_at or rooms.clock.now()
         campaign.paused_at = None
     log.info("campaign_activated", shop_id=ctx.shop_id, campaign=campaign_id)
@@ -212,7 +212,7 @@ def words_of(content: CampaignContent) -> Words:
     return Words(**{field: getattr(content, field) for field in WORD_FIELDS})
 
 
-def standing(session: Session, ctx: ShopContext, campaign: Campaign) -> Standing:
+def standing(rooms: Rooms, session: Session, ctx: ShopContext, campaign: Campaign) -> Standing:
     """The campaign with what still keeps it from running, step by step."""
     content = content_of(session, campaign)
     audience = audience_of(session, ctx, campaign.segment_id)
@@ -227,8 +227,7 @@ def standing(session: Session, ctx: ShopContext, campaign: Campaign) -> Standing
     found += timing_of(campaign).problems()
     allowed = allowed_placeholders(audience.kind if audience and campaign.audience_type == "segment" else None)
     found += [Unresolved("content", field, sentence) for field, sentence in words_of(content).problems(allowed)]
-    if campaign.discount_mode == "single" and not (campaign.discount_code or "").strip():
-        found.append(Unresolved("discount", "code", "Enter the code, or switch the discount off."))
+    found += _discount_problems(rooms, ctx, campaign)
     return Standing(campaign, content, audience, found)
 
 
@@ -248,6 +247,17 @@ def _sender_problems(session: Session, ctx: ShopContext, campaign: Campaign) -> 
     if not senders.is_verified(sender):
         text = f"{sender.from_address} is not verified yet. Open the link in the confirmation mail."
         return [Unresolved("sender", "sender_id", text)]
+    return []
+
+
+def _discount_problems(rooms: Rooms, ctx: ShopContext, campaign: Campaign) -> list[Unresolved]:
+    if campaign.discount_mode != "single":
+        return []
+    if not (campaign.discount_code or "").strip():
+        return [Unresolved("discount", "code", "Enter the code, or switch the discount off.")]
+    today = rooms.clock.now().astimezone(ctx.zone).date()
+    if campaign.discount_expires_on is not None and campaign.discount_expires_on < today:
+        return [Unresolved("discount", "expires_on", "The code's last day has passed.")]
     return []
 
 

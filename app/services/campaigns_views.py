@@ -176,7 +176,7 @@ def preflight(rooms: Rooms, ctx: ShopContext, campaign_id: str) -> Preflight:
     """
     with rooms.store.reading(ctx) as session:
         campaign = campaigns.find(session, ctx, campaign_id)
-        standing = campaigns.standing(session, ctx, campaign)
+        standing = campaigns.standing(rooms, session, ctx, campaign)
         now = rooms.store.db_now(session)
     run = published(rooms, ctx)
     ready = not standing.unresolved
@@ -263,10 +263,11 @@ def _views(rooms: Rooms, session: Session, ctx: ShopContext, rows: Collection[Ca
     audiences = {row.id: audience_of(session, ctx, row.segment_id) for row in rows}
     titles = _titles(rooms, ctx, {a.product_no for a in audiences.values() if a and a.product_no is not None})
     counts = counts_of(session, ctx, [row.id for row in rows])
-    return [_view(session, ctx, row, audiences[row.id], reached, titles, counts[row.id]) for row in rows]
+    return [_view(rooms, session, ctx, row, audiences[row.id], reached, titles, counts[row.id]) for row in rows]
 
 
 def _view(
+    rooms: Rooms,
     session: Session,
     ctx: ShopContext,
     row: Campaign,
@@ -275,7 +276,7 @@ def _view(
     titles: dict[int, str],
     counts: Counts,
 ) -> CampaignView:
-    standing = campaigns.standing(session, ctx, row)
+    standing = campaigns.standing(rooms, session, ctx, row)
     kind = audience.kind if audience else None
     considered = reached if row.audience_type == "automatic" else audience.members if audience else None
     return CampaignView(

@@ -114,7 +114,9 @@ def send_test(
         raise Invalid("Give 1 to 10 addresses.", field="addresses")
     with rooms.store.reading(ctx) as session:
         row = campaigns.find(session, ctx, campaign_id)
-        unresolved = [p for p in campaigns.standing(session, ctx, row).unresolved if p.step in {"sender", "content"}]
+        unresolved = [
+            p for p in campaigns.standing(rooms, session, ctx, row).unresolved if p.step in {"sender", "content"}
+        ]
     if unresolved:
         raise Invalid(unresolved[0].message, field=f"{unresolved[0].step}.{unresolved[0].field}")
     shown = _show(rooms, ctx, campaign_id, customer_no, test=True)
@@ -146,7 +148,7 @@ def _show(rooms: Rooms, ctx: ShopContext, campaign_id: str, customer_no: int | N
         content = campaigns.content_of(session, campaign)
         sender = session.get(Sender, {"shop_id": ctx.shop_id, "id": campaign.sender_id or 0})
         sender = sender if sender is not None and sender.deleted_at is None else None
-        frame = frame_of(rooms, campaign, content, sender)
+        frame = frame_of(rooms, ctx, campaign, content, sender)
     for field, sentence in frame.words.problems():
         raise Invalid(sentence, field=f"content.{field}")
     sample = _sample(rooms, ctx, campaign, customer_no)

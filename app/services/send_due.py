@@ -195,7 +195,7 @@ def _recheck(
             key = (campaign.id, message.content_version, campaign.sender_id or 0)
             if key not in desk.frames:
                 content = campaigns.content_of(session, campaign, message.content_version)
-                desk.frames[key] = frame_of(rooms, campaign, content, sender)
+                desk.frames[key] = frame_of(rooms, ctx, campaign, content, sender)
             message.sender_id = campaign.sender_id or 0
             source = f"{customer.email_consent} {customer.email_consent_at or ''}".strip()
             checks[message.id] = outbox.Check(customer.email_hash, None, source)

@@ -51,10 +51,17 @@ class Contact:
     first_name: str | None
 
 
-def frame_of(rooms: Rooms, campaign: Campaign, content: CampaignContent, sender: Sender | None) -> Frame:
-    """The shared part. Without a sender (a preview of an unfinished draft) the footer says what is missing."""
+def frame_of(
+    rooms: Rooms, ctx: ShopContext, campaign: Campaign, content: CampaignContent, sender: Sender | None
+) -> Frame:
+    """The shared part. Without a sender (a preview of an unfinished draft) the footer says what is missing.
+
+    A code whose last day has passed in the shop's zone is left out: nobody is promised what no longer works.
+    """
     discount = None
-    if campaign.discount_mode == "single" and campaign.discount_code:
+    today = rooms.clock.now().astimezone(ctx.zone).date()
+    valid = campaign.discount_expires_on is None or campaign.discount_expires_on >= today
+    if campaign.discount_mode == "single" and campaign.discount_code and valid:
         words = (campaign.discount_description or "").strip() or "Your discount code"
         if campaign.discount_expires_on:
             words += f", until {campaign.discount_expires_on:%-d %B %Y}"

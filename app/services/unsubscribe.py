@@ -101,7 +101,7 @@ def web_view(rooms: Rooms, token: str) -> str:
         customer = session.get(Customer, {"shop_id": ctx.shop_id, "customer_no": message.customer_no})
         if customer is None or customer.erased_at is not None:
             raise Gone("This message can't be shown any more.")
-        frame, contact = frame_of(rooms, campaign, content, sender), contact_of(rooms, ctx, customer)
+        frame, contact = frame_of(rooms, ctx, campaign, content, sender), contact_of(rooms, ctx, customer)
     history = newest_history(rooms, ctx)
     found = products(history[1], ctx, {message.product_no, message.purchased_product_no or 0}) if history else {}
     if history:

@@ -81,6 +81,25 @@ def _stamp_one(session: Session, ctx: ShopContext, now: datetime, key: str, hold
     return session.execute(statement).first() is not None
 
 
+def merge(session: Session, ctx: ShopContext, loser: int, survivor: int) -> None:
+    """Two customers turned out to be one: the survivor's week begins at the later of both stamps.
+
+    The loser's row stays, in case that the merge is found to be wrong.
+    """
+    old = session.get(Cap, {"shop_id": ctx.shop_id, "key": f"c:{loser}"})
+    if old is None:
+        return
+    lock(session, ctx, [f"c:{survivor}"])
+    new = session.get(
+        Cap, {"shop_id": ctx.shop_id, "key": f"c:{survivor}"}, with_for_update=True, populate_existing=True
+    )
+    if new is None:
+        session.add(Cap(shop_id=ctx.shop_id, key=f"c:{survivor}", last_at=old.last_at, holder=old.holder))
+    elif old.last_at > new.last_at:
+        new.last_at, new.holder = old.last_at, old.holder
+    session.flush()
+
+
 def busy(session: Session, ctx: ShopContext, now: datetime) -> set[str]:
     """The keys whose week is taken now. For deciding early; the stamp decides for good."""
     query = select(Cap.key).where(Cap.shop_id == ctx.shop_id, Cap.last_at > now - WINDOW - MARGIN)

@@ -142,6 +142,21 @@ class TestDrafts:
         assert client.patch("/api/campaigns/cmp_1", json={"content": {"subject": "[Nope]"}}).status_code == 422
         assert client.get("/api/campaigns/cmp_1").json["content"]["subject"] == "Time for more [Recommended Product]?"
 
+    def test_a_code_shows_in_the_mail_until_its_last_day_has_passed(self, shop: World, client: FlaskClient) -> None:
+        shop.sender()
+        shop.campaign(1, name="A")
+        discount = {"mode": "single", "code": "SAVE10", "description": "10% off", "expires_on": "2026-03-02"}
+        assert client.patch("/api/campaigns/cmp_1", json={"discount": discount}).json["unresolved"] == []
+        shown = client.post("/api/campaigns/cmp_1/preview", json={}).json
+        assert "10% off, until 2 March 2026" in shown["html"]
+        assert "SAVE10" in shown["text"]
+        shop.clock.advance(timedelta(days=1))
+        assert "SAVE10" not in client.post("/api/campaigns/cmp_1/preview", json={}).json["html"]
+        (problem,) = client.get("/api/campaigns/cmp_1").json["unresolved"]
+        assert (problem["step"], problem["field"]) == ("discount", "expires_on")
+        no_code = client.patch("/api/campaigns/cmp_1", json={"discount": {"code": " "}})
+        assert (no_code.status_code, no_code.json["error"]["field"]) == (422, "discount.code")
+
     def test_a_stale_recommendation_opens_an_empty_draft_that_says_so(self, shop: World, client: FlaskClient) -> None:
         recommendations.refresh(shop.rooms, shop.ctx, published(shop.rooms, shop.ctx))  # type: ignore[arg-type]
         best = client.get("/api/recommendations").json["items"][0]

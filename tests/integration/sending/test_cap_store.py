@@ -76,6 +76,16 @@ class TestTheCap:
         with store.session(other) as session:
             assert cap.stamp(session, other, NOW, cap.keys_of(1, "a"), "m2")
 
+    def test_a_merged_customer_brings_the_later_stamp_along(self, store: Store, ctx: ShopContext) -> None:
+        with store.session(ctx) as session:
+            cap.stamp(session, ctx, NOW, cap.keys_of(1, "a"), "m1")
+            cap.merge(session, ctx, loser=1, survivor=2)
+            assert not cap.stamp(session, ctx, NOW, cap.keys_of(2, "b"), "m2")
+            cap.merge(session, ctx, loser=7, survivor=2)
+            assert cap.stamp(session, ctx, NOW + EDGE, cap.keys_of(2, "b"), "m2")
+            cap.merge(session, ctx, loser=1, survivor=2)
+            assert not cap.stamp(session, ctx, NOW + EDGE, cap.keys_of(2, "c"), "m3")
+
     def test_locking_leaves_a_key_free(self, store: Store, ctx: ShopContext) -> None:
         keys = cap.keys_of(1, "a")
         with store.session(ctx) as session:

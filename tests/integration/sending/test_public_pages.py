@@ -15,6 +15,7 @@ from sqlalchemy import select
 from app.api import public
 from app.api.common import ROOMS
 from app.services import plan_sends, preview, send_due, senders
+from app.services.send_due_events import write_events
 from app.store.models.customers import ConsentEvent, Customer
 from app.store.models.sending import MessageEvent
 from tests.conftest import add_shop
@@ -209,3 +210,23 @@ class TestConfirmingASender:
         world.sender(verified=False)
         token = senders.tokens(world.rooms).make("confirm", [2, 1, 1])
         assert client.post(f"/senders/confirm/{token}").status_code == 404
+
+
+class TestEventsInTheLake:
+    def test_mails_clicks_and_unsubscribes_reach_it_once(
+        self, world: World, client: FlaskClient, links: dict[str, str]
+    ) -> None:
+        client.get(links["c"])  # within seconds of the hand-over: a scanner's doing
+        world.clock.advance(timedelta(minutes=5))
+        client.get(links["c"])
+        client.post(links["u"])
+        for _ in range(2):
+            assert write_events(world.rooms, world.ctx) == 4
+        versions = world.rooms.lake.versions(world.ctx)
+        connection = world.rooms.lake.connect(world.ctx, versions)
+        rows = connection.execute("SELECT kind, customer_no, bot FROM events ORDER BY kind, bot").fetchall()
+        connection.close()
+        assert rows == [
+            ("email_clicked", 1, False), ("email_clicked", 1, True), ("email_sent", 1, False),
+            ("email_unsubscribed", 1, False),
+        ]  # fmt: skip
