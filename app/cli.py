@@ -3,14 +3,12 @@
 from __future__ import annotations
 
 import json
-import sys
 from dataclasses import asdict
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
-import structlog
 
 from app import __version__
 from app.cli_predict import predict
@@ -51,22 +49,7 @@ def main(ctx: click.Context) -> None:
 def _encore() -> Encore:
     from app import wiring  # noqa: PLC0415 - building costs a second; `predict` and --help don't need it
 
-    log_to_stderr()
     return wiring.build()
-
-
-def log_to_stderr() -> None:
-    """Structured lines on stderr, so that stdout is the command's answer alone."""
-    structlog.configure(
-        processors=[
-            structlog.contextvars.merge_contextvars,
-            structlog.processors.add_log_level,
-            structlog.processors.TimeStamper(fmt="iso", utc=True),
-            structlog.processors.format_exc_info,
-            structlog.processors.JSONRenderer(),
-        ],
-        logger_factory=structlog.WriteLoggerFactory(file=sys.stderr),
-    )
 
 
 main.add_command(predict)

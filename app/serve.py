@@ -10,6 +10,8 @@ import structlog
 from waitress.server import create_server
 
 from app import wiring
+from app.services.progress import ask_for_first_numbers
+from app.services.shops import active_shops
 
 if TYPE_CHECKING:
     from types import FrameType
@@ -27,6 +29,8 @@ def run(encore: Encore) -> None:
     )
     runner, scheduler = wiring.jobs(encore)
     runner.start()
+    for ctx in active_shops(encore.rooms):
+        ask_for_first_numbers(encore.rooms, ctx)
     scheduler.start()
     stopping = threading.Event()
 

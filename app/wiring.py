@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 from flask import Blueprint, send_from_directory
 from shopify_app import ShopifyApp
 
+from app import log
 from app.api.app import create_app
 from app.jobs.queue import StoredJobs
 from app.jobs.runner import Runner
@@ -18,6 +19,7 @@ from app.jobs.schedule import make_scheduler
 from app.lake.lake import Lake
 from app.mail.transport import open_transport
 from app.services import plan_sends, refresh_shop, send_due, sync_segment
+from app.services.published import latest_history
 from app.services.rooms import Rooms
 from app.settings import Settings
 from app.shopify.bulk import BulkExports
@@ -80,6 +82,7 @@ class Encore:
 
 def build(settings: Settings | None = None) -> Encore:
     """Build Encore from settings (default: the environment) and bring the database schema up to date."""
+    log.configure()
     settings = settings or Settings()
     settings.data_dir.mkdir(parents=True, exist_ok=True)
     clock = SystemClock(settings.clock_file)
@@ -88,9 +91,7 @@ def build(settings: Settings | None = None) -> Encore:
     vault = Vault(settings.key_ring(), settings.pepper.get_secret_value().encode())
     client = make_client(settings.shopify_api_url)
     # The library wants words even where no Shopify app is set up (a shop that lives from CSV files).
-    shopify = ShopifyApp(
-        settings.shopify_api_key or "none", settings.shopify_api_secret.get_secret_value() or "none"
-    )
+    shopify = ShopifyApp(settings.shopify_api_key or "none", settings.shopify_api_secret.get_secret_value() or "none")
     tokens = Tokens(shopify, client, store, vault, clock)
     api = AdminApi(shopify, client, tokens)
     rooms = Rooms(
@@ -122,7 +123,9 @@ def _handlers(rooms: Rooms, importer: ShopifyImport) -> dict[str, Handler]:
         refresh_shop.refresh(rooms, ctx)
 
     def import_changes(ctx: ShopContext, _key: str) -> None:
-        importer.changes(ctx)
+        with rooms.store.reading(ctx) as session:
+            imported = latest_history(session, ctx) is not None
+        (importer.changes if imported else importer.everything)(ctx)
         refresh_shop.refresh(rooms, ctx, force=False)
 
     def refresh(ctx: ShopContext, _key: str) -> None:

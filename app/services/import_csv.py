@@ -117,7 +117,11 @@ def _read(
     staged: duckdb.DuckDBPyConnection, name: str, file: Path, required: tuple[str, ...], optional: tuple[str, ...]
 ) -> None:
     """Read a file as text columns into `csv_<name>`, with its row numbers; absent optional columns are null."""
-    options = "all_varchar = true, header = true, parallel = false, null_padding = true, max_line_size = 10000000"
+    # Shopify's dialect, not a guessed one: order names begin with "#", which is easily taken for a comment.
+    options = (
+        "all_varchar = true, header = true, comment = '', delim = ',', quote = '\"', escape = '\"', parallel = false, "
+        "null_padding = true, max_line_size = 10000000"
+    )
     try:
         staged.execute(f"CREATE TABLE raw_{name} AS SELECT * FROM read_csv($file, {options})", {"file": str(file)})
     except duckdb.Error as fault:

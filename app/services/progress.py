@@ -123,3 +123,19 @@ def _count_rows(session: Any, ctx: ShopContext) -> dict[str, int]:
         query = select(func.count()).select_from(model).where(model.shop_id == ctx.shop_id)
         found[name] = int(session.scalar(query) or 0)
     return found
+
+
+def ask_for_first_numbers(rooms: Rooms, ctx: ShopContext) -> None:
+    """Ask for what a shop without published numbers needs next; nothing if that is under way.
+
+    Called at every visit and every start, so that a first run that failed is tried again by a reload.
+    """
+    if published(rooms, ctx) is not None:
+        return
+    with rooms.store.reading(ctx) as session:
+        has_history = latest_history(session, ctx) is not None
+        alive = select(Job.id).where(Job.shop_id == ctx.shop_id, Job.state.in_(("queued", "running")))
+        busy = session.scalars(alive.where(Job.job.in_(("import", "import_changes", "refresh")))).first() is not None
+        connected = session.get_one(Shop, ctx.shop_id).source == "shopify"
+    if not busy and (has_history or connected):
+        rooms.jobs.enqueue(ctx, "refresh" if has_history else "import")

@@ -8,6 +8,7 @@ import structlog
 from sqlalchemy import func, select
 
 from app.errors import NotAuthorised
+from app.services.progress import ask_for_first_numbers
 from app.services.shops import context_of, find_shop
 from app.store.models.shops import Shop, ShopToken
 
@@ -44,8 +45,11 @@ class Installer:
             shop = find_shop(session, visitor.shop)
             has_token = shop is not None and session.get(ShopToken, shop.id) is not None
         if shop is not None and shop.uninstalled_at is None and has_token:
-            return context_of(shop)
-        return self._install(visitor)
+            ctx = context_of(shop)
+        else:
+            ctx = self._install(visitor)
+        ask_for_first_numbers(self._rooms, ctx)
+        return ctx
 
     def uninstalled(self, ctx: ShopContext) -> None:
         """The app was removed: no more sends, no token; history stays for 48 hours and a re-install."""
@@ -77,7 +81,6 @@ class Installer:
             ctx = context_of(shop)
         self._tokens.save(ctx, token)
         ctx = self._describe(ctx)
-        self._rooms.jobs.enqueue(ctx, "import")
         log.info("shop_installed", shop_id=ctx.shop_id)
         return ctx
 

@@ -120,7 +120,9 @@ class Inbox:
 
     def _mark(self, delivery_id: int, state: str, error: str | None) -> None:
         with self._rooms.store.operator_session() as session:
-            delivery = session.get_one(WebhookDelivery, delivery_id)
+            delivery = session.get(WebhookDelivery, delivery_id)
+            if delivery is None:
+                return  # the shop was erased, its deliveries with it
             delivery.attempts += 1
             delivery.error = error
             delivery.state = "dead" if error is not None and delivery.attempts >= MAX_ATTEMPTS else state
