@@ -10,10 +10,11 @@ import duckdb
 import orjson
 from sqlalchemy import select
 
+from app.domain.rules import names
 from app.domain.rules.canonical import rule_hash
 from app.domain.rules.parse import RuleError, parse
 from app.domain.rules.sentence import Wording, sentence
-from app.domain.rules.tree import Member, Predict, leaves, references
+from app.domain.rules.tree import Did, Member, Predict, leaves, references
 from app.errors import Conflict, Invalid, NotFound
 from app.services import segments_dependents
 from app.services.evaluate_segments import Outcome, evaluate_one
@@ -31,6 +32,7 @@ if TYPE_CHECKING:
 
     from app.domain.context import ShopContext
     from app.domain.rules.tree import Rule
+    from app.services.published import PublishedRun
     from app.services.rooms import Rooms
 
 RESTORABLE_FOR = timedelta(days=30)
@@ -229,6 +231,17 @@ def check_references(rooms: Rooms, ctx: ShopContext, rule: Rule, editing: int | 
                 _walk(session, ctx, target, editing, [])
 
 
+def check_fed(rule: Rule, run: PublishedRun) -> None:
+    """Refuse events that this shop's history does not hold yet: to count nobody for them would be a lie.
+
+    Raises Invalid.
+    """
+    for path, leaf in leaves(rule.match):
+        mail = isinstance(leaf, Did) and names.EVENTS[leaf.event].source == "events"
+        if mail and "events" not in run.versions:
+            raise Invalid(f"{path}.did: not available yet: no e-mail event is in the history", field=f"rule.{path}.did")
+
+
 def _walk(session: Session, ctx: ShopContext, segment: Segment, editing: int | None, trail: list[str]) -> None:
     trail = [*trail, f"“{segment.name}”"]
     if segment.id == editing:
@@ -249,6 +262,7 @@ def _checked(rooms: Rooms, ctx: ShopContext, rule: Rule, editing: int | None) ->
         with duckdb.connect() as bare:
             words = wording(rooms, ctx, bare)
             return sentence(rule, Wording(ctx.currency, lambda _id: None, words.segment))
+    check_fed(rule, run)
     with open_run(rooms, ctx, run) as connection:
         words = wording(rooms, ctx, connection)
         for path, product in _products(rule):

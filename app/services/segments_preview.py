@@ -12,7 +12,7 @@ from app.domain.rules.sentence import sentence
 from app.services import segment_details, segments_reasons
 from app.services.evaluate_segments import leaf_rows
 from app.services.published import open_run, published
-from app.services.segments import check_references, number, read_rule
+from app.services.segments import check_fed, check_references, number, read_rule
 from app.services.segments_world import open_world
 
 if TYPE_CHECKING:
@@ -32,6 +32,7 @@ def preview(
     parsed = read_rule(rule)
     check_references(rooms, ctx, parsed, number(segment_id) if segment_id else None)
     with open_world(rooms, ctx) as world:
+        check_fed(parsed, world.run)
         found = evaluate(parsed, world.world)
         chosen = segment_details.page_of(found.members, -1, sample)
         reasons = segments_reasons.of_rule(parsed, world, chosen)
@@ -62,10 +63,18 @@ def preview(
 def vocabulary(rooms: Rooms, ctx: ShopContext) -> dict[str, Any]:
     """The closed table of names, and this shop's values: shape of the API's `Vocabulary`."""
     run = published(rooms, ctx)
-    values: dict[str, list[Any]] = {"products": [], "types": [], "countries": [], "tags": [], "metafields": []}
+    values: dict[str, list[Any]] = {
+        "products": [],
+        "types": [],
+        "countries": [],
+        "tags": [],
+        "metafields": [],
+        "events": [],
+    }
     if run is not None:
         with open_run(rooms, ctx, run) as connection:
             values = _values(connection)
+            values["events"] = ["events"] if "events" in run.versions else []
     return {
         "names": _names(values),
         "operators": names.OPERATOR_WORDS,
@@ -95,6 +104,7 @@ def _names(values: dict[str, list[Any]]) -> list[dict[str, Any]]:
     entries += [
         _entry(event.name, event.label, "event", "number", event.source, event.past, compare)
         for event in names.EVENTS.values()
+        if event.source == "orders" or values["events"]
     ]
     entries += [
         _entry(field.name, field.label, "event_field", field.type, field.table, field.label,

@@ -68,6 +68,13 @@ class TestCreate:
         assert caught.value.field == place
         assert not listed(shop)
 
+    def test_events_that_the_history_does_not_hold_are_refused_and_not_counted_as_none(self, shop: SmallShop) -> None:
+        rule = {"v": 1, "match": {"did": "email_clicked", "count": {"op": "eq", "n": 0}}}
+        with pytest.raises(Invalid, match="not available yet"):
+            create(shop, "X", rule)
+        with pytest.raises(Invalid, match="not available yet"):
+            segments_preview.preview(shop.rooms, shop.ctx, rule, 0)
+
     def test_automatic_segments_can_be_used_by_key(self, shop: SmallShop) -> None:
         refreshed(shop)
         number = create(shop, "Fresh", {"v": 1, "match": {"all": [{"in": "auto:active"}, {"reachable": "email"}]}})
