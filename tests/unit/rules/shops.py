@@ -37,7 +37,7 @@ RUN_TABLES = {
 
 
 def random_shop(seed: int) -> Shop:
-    r = random.Random(seed)  # noqa: S311 - reproducible
+    r = random.Random(seed)
     zone = ZoneInfo(r.choice(ZONES))
     # Around clock changes on purpose: late March, early April, late October, early November.
     as_of = r.choice([datetime(2026, 3, 30, 2, tzinfo=UTC), datetime(2026, 11, 2, 23, 30, tzinfo=UTC),

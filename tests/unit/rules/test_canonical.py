@@ -31,7 +31,7 @@ def shuffled(node: Any, r: random.Random) -> Any:
 class TestRuleHash:
     @pytest.mark.parametrize("seed", range(30))
     def test_the_order_of_siblings_and_keys_does_not_matter(self, seed: int) -> None:
-        r = random.Random(seed)  # noqa: S311 - reproducible
+        r = random.Random(seed)
         raw = random_rule(r)
         assert rule_hash(parse(raw)) == rule_hash(parse(shuffled(raw, r)))
 
@@ -54,6 +54,6 @@ class TestRuleHash:
         )
 
     def test_different_rules_differ(self) -> None:
-        rules = [random_rule(random.Random(seed)) for seed in range(200)]  # noqa: S311 - reproducible
+        rules = [random_rule(random.Random(seed)) for seed in range(200)]
         by_hash = {rule_hash(parse(rule)) for rule in rules}
         assert len(by_hash) >= len({json.dumps(rule, sort_keys=True) for rule in rules}) * 0.95

@@ -19,7 +19,7 @@ class TestAgainstBruteForce:
     @pytest.mark.parametrize("seed", range(25))
     def test_every_random_rule_selects_the_same_customers(self, seed: int) -> None:
         shop = random_shop(seed)
-        r = random.Random(seed + 1000)  # noqa: S311 - reproducible
+        r = random.Random(seed + 1000)
         telling = 0
         with connect(shop) as connection:
             for _ in range(40):

@@ -54,6 +54,7 @@ class TestParse:
             ({"attr": "country", "op": "is", "value": "DE", "colour": 1}, "match.colour", "not known"),
             ({"attr": "order.last", "op": "gte", "value": 3}, "match.op", "set, unset"),
             ({"attr": "country", "during": {"last": "3d"}}, "match.during", "no date"),
+            ({"did": "email_opened"}, "match.did", "not available yet"),
             ({"did": "danced"}, "match.did", "must be one of ordered"),
             ({"did": "ordered", "count": {"op": "gte", "n": -1}}, "match.count.n", "at least 0"),
             ({"did": "ordered", "count": {"op": "gte"}}, "match.count.n", "missing"),
