@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from datetime import datetime  # noqa: TC003 - pydantic resolves it at run time
+from datetime import datetime
 from typing import Annotated, Any, Literal
 
-from flask_openapi3 import FileStorage  # noqa: TC002 - pydantic resolves it at run time
+from flask_openapi3 import FileStorage
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
 
 Category = Literal["cross_sell", "repurchase", "custom", "retain", "behavioral", "demographics"]
