@@ -48,7 +48,7 @@ def dashboard(rooms: Rooms, ctx: ShopContext) -> Dashboard:
         refreshed = runs.latest(session, ctx, "refresh", "done")
         summary = dict(refreshed.detail.get("summary", {})) if refreshed else {}
         rows = _segments(session, ctx, run.run_id)
-        changes = _changes(session, ctx, run.run_id)
+        changes = _changes(session, ctx, [membership.id for _, membership in rows])
     by_key = {segment.key: (segment, membership) for segment, membership in rows}
     stages = [_stage(*by_key[key], changes) for key in STAGE_KEYS if key in by_key]
     return Dashboard(
@@ -71,8 +71,11 @@ def _segments(session: Session, ctx: ShopContext, run_id: int) -> list[tuple[Seg
     return [(row[0], row[1]) for row in session.execute(query)]
 
 
-def _changes(session: Session, ctx: ShopContext, run_id: int) -> dict[int, tuple[int, int]]:
-    query = select(MembershipChange).where(MembershipChange.shop_id == ctx.shop_id, MembershipChange.run_id == run_id)
+def _changes(session: Session, ctx: ShopContext, memberships: list[int]) -> dict[int, tuple[int, int]]:
+    """Who entered and left at these evaluations, by segment; a change has its membership's number."""
+    query = select(MembershipChange).where(
+        MembershipChange.shop_id == ctx.shop_id, MembershipChange.id.in_(memberships)
+    )
     return {row.segment_id: (row.entered_count, row.left_count) for row in session.scalars(query)}
 
 

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from app.services.rooms import Rooms
 
 Phase = Literal["waiting", "importing", "refreshing", "ready", "failed"]
+COMPUTING = ("import", "import_changes", "refresh")
 MESSAGES: dict[Phase, str] = {
     "waiting": "The import starts in a moment.",
     "importing": "Encore reads the shop's history.",
@@ -45,7 +46,7 @@ def progress(rooms: Rooms, ctx: ShopContext) -> Progress:
         waiting = session.scalar(
             select(func.count())
             .select_from(Job)
-            .where(Job.shop_id == ctx.shop_id, Job.state.in_(("queued", "running")), Job.job.in_(("import", "refresh")))
+            .where(Job.shop_id == ctx.shop_id, Job.state.in_(("queued", "running")), Job.job.in_(COMPUTING))
         )
     active = [run for run in (imported, refreshed) if run is not None]
     steps = [entry for run in active for entry in run.steps]
@@ -135,7 +136,7 @@ def ask_for_first_numbers(rooms: Rooms, ctx: ShopContext) -> None:
     with rooms.store.reading(ctx) as session:
         has_history = latest_history(session, ctx) is not None
         alive = select(Job.id).where(Job.shop_id == ctx.shop_id, Job.state.in_(("queued", "running")))
-        busy = session.scalars(alive.where(Job.job.in_(("import", "import_changes", "refresh")))).first() is not None
+        busy = session.scalars(alive.where(Job.job.in_(COMPUTING))).first() is not None
         connected = session.get_one(Shop, ctx.shop_id).source == "shopify"
     if not busy and (has_history or connected):
         rooms.jobs.enqueue(ctx, "refresh" if has_history else "import")

@@ -19,6 +19,7 @@ from app.domain.money import exponent
 from app.errors import Unavailable
 from app.services import customer_features, evaluate_segments, recommendations, runs
 from app.services.published import PublishedRun, latest_history, open_run, published
+from app.services.reachable import reachable
 from app.store.counters import allocate
 from app.store.models.shops import Snapshot
 from ml.api import predict
@@ -203,7 +204,10 @@ def _summary(rooms: Rooms, ctx: ShopContext, run: PublishedRun) -> dict[str, Any
             {"since": since, "as_of": run.as_of},
         )
         likely = _one(connection, "SELECT coalesce(sum(p_order_30d), 0) FROM customer_values")
+    with rooms.store.reading(ctx) as session:
+        can_be_mailed = len(reachable(session, ctx))
     return {
+        "reachable": can_be_mailed,
         "customers": int(customers),
         "buyers": int(buyers),
         "net_sales_30d_minor": int(net),

@@ -1,0 +1,153 @@
+"""From history to published numbers: whole, repeatable, interruptible."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from typing import TYPE_CHECKING
+
+import pytest
+from sqlalchemy import func, select
+
+from app.errors import Unavailable
+from app.services import progress, refresh_shop
+from app.services.dashboard import dashboard
+from app.services.evaluate_segments import membership
+from app.services.published import open_run, published
+from app.services.refresh_shop import read_card, refresh
+from app.store.models.segments import Membership, Segment
+from sandbox.clock import SandboxClock
+from sandbox.options import SandboxOptions
+from sandbox.shopify.app import create_app
+from tests.fakes import FakeClock
+from tests.standins import TINY, Connected, connect, free_port, fresh_store, serving
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+    from app.domain.context import ShopContext
+
+
+@pytest.fixture
+def encore(tmp_path: Path) -> Iterator[Connected]:
+    """Encore with the tiny shop imported."""
+    port = free_port()
+    sandbox_clock = SandboxClock(tmp_path / "sandbox")
+    options = SandboxOptions(shops={TINY: "tiny"}, ports={"shopify": port}, deliver_webhooks=False)
+    app = create_app(tmp_path / "sandbox", sandbox_clock, options)
+    store = fresh_store(tmp_path)
+    with serving(app, port) as url:
+        connected = connect(url, tmp_path, store, FakeClock(sandbox_clock.now()))
+        connected.importer().everything(connected.install())
+        yield connected
+        connected.close()
+    app.extensions["shopify"].close()
+    store.close()
+
+
+@pytest.fixture
+def shop(encore: Connected) -> ShopContext:
+    return encore.install()
+
+
+class TestARefresh:
+    def test_publishes_one_run_with_all_its_files(self, encore: Connected, shop: ShopContext) -> None:
+        run = refresh(encore.rooms, shop)
+        found = published(encore.rooms, shop)
+        assert found is not None
+        assert found.run_id == run.run_id
+        with open_run(encore.rooms, shop, found) as connection:
+            for view in ("features", "pairs", "associations", "customer_values", "base_rates"):
+                connection.execute(f"SELECT count(*) FROM {view}").fetchall()
+        assert read_card(found.dir) is not None
+        assert progress.progress(encore.rooms, shop).phase == "ready"
+
+    def test_gives_the_same_numbers_twice(self, encore: Connected, shop: ShopContext) -> None:
+        pairs = []
+        for _ in range(2):
+            run = refresh(encore.rooms, shop)
+            with open_run(encore.rooms, shop, run) as connection:
+                pairs.append(connection.sql("SELECT * FROM pairs ORDER BY ALL").fetchall())
+        assert pairs[0] == pairs[1]
+        assert pairs[0]
+
+    def test_as_of_an_earlier_day_knows_nothing_later(self, encore: Connected, shop: ShopContext) -> None:
+        as_of = encore.rooms.clock.now() - timedelta(days=100)
+        run = refresh(encore.rooms, shop, as_of)
+        with open_run(encore.rooms, shop, run) as connection:
+            last = connection.sql("SELECT max(last_order_at) FROM features").fetchall()[0][0]
+        assert last < as_of
+
+    def test_before_an_import_is_refused(self, tmp_path: Path) -> None:
+        folder = tmp_path / "other"
+        folder.mkdir()
+        store = fresh_store(folder)
+        empty = connect("http://127.0.0.1:1", folder, store, FakeClock(SandboxClock(tmp_path / "c").now()))
+        from tests.conftest import add_shop
+
+        with pytest.raises(Unavailable):
+            refresh(empty.rooms, add_shop(store, 1, "empty.myshopify.com"))
+        empty.close()
+        store.close()
+
+    def test_that_stopped_goes_on_without_predicting_again(
+        self, encore: Connected, shop: ShopContext, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        class Stopped(BaseException):
+            """A killed process runs no handler."""
+
+        def stop(*_: object) -> int:
+            raise Stopped
+
+        with monkeypatch.context() as patched:
+            patched.setattr(refresh_shop, "_segments", stop)
+            with pytest.raises(Stopped):
+                refresh(encore.rooms, shop)
+        assert published(encore.rooms, shop) is None
+        with monkeypatch.context() as patched:
+            patched.setattr(refresh_shop, "_predict", stop)
+            run = refresh(encore.rooms, shop)
+        assert run.snapshot_id is not None
+
+    def test_after_an_import_of_changes_uses_recent_predictions_again(
+        self, encore: Connected, shop: ShopContext
+    ) -> None:
+        first = refresh(encore.rooms, shop)
+        second = refresh(encore.rooms, shop, force=False)
+        assert read_card(first.dir) == read_card(second.dir)
+        third = refresh(encore.rooms, shop)
+        assert read_card(first.dir) != read_card(third.dir) or first.as_of == third.as_of
+
+
+class TestTheDashboard:
+    def test_its_numbers_are_the_lakes(self, encore: Connected, shop: ShopContext) -> None:
+        run = refresh(encore.rooms, shop)
+        page = dashboard(encore.rooms, shop)
+        with open_run(encore.rooms, shop, run) as connection:
+            customers = connection.sql("SELECT count(*) FROM customers").fetchall()[0][0]
+            buyers = connection.sql(
+                "SELECT count(DISTINCT customer_no) FROM orders WHERE counts AND customer_no IS NOT NULL"
+            ).fetchall()[0][0]
+        assert page.summary["customers"] == customers
+        assert page.summary["buyers"] == buyers
+        assert sum(stage["size"] for stage in page.stages) == buyers
+
+    def test_before_the_first_refresh_it_shows_no_numbers(self, encore: Connected, shop: ShopContext) -> None:
+        page = dashboard(encore.rooms, shop)
+        assert page.run is None
+        assert page.summary == {}
+        assert page.status.counts["orders"] > 0
+
+
+class TestSegmentsOfARun:
+    def test_all_memberships_are_of_the_published_run(self, encore: Connected, shop: ShopContext) -> None:
+        run = refresh(encore.rooms, shop)
+        with encore.rooms.store.reading(shop) as session:
+            runs = set(session.scalars(select(Membership.run_id)))
+            segments = session.scalar(select(func.count()).select_from(Segment))
+            first = session.scalars(select(Segment)).first()
+        assert runs == {run.run_id}
+        assert segments is not None
+        assert segments >= 20
+        assert first is not None
+        assert membership(encore.rooms, shop, first.id)[3] == run.watermark
