@@ -11,12 +11,13 @@ from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 import pandas as pd
+import pyarrow as pa
 from threadpoolctl import threadpool_limits  # type: ignore[import-untyped]  # ships no types
 
 from ml.associations import associations, best_reason, count_sequences
 from ml.base_rates import base_rates
 from ml.cross_sell import CrossSell, Scope, predict_cross_sell, segment_candidates
-from ml.history import Bools, History, Ints, build_history, moments
+from ml.history import Bools, Floats, History, Ints, build_history, moments
 from ml.lifetime_value import customer_values
 from ml.pair_model import windows
 from ml.repurchase import Repurchase, predict_repurchase
@@ -27,19 +28,6 @@ if TYPE_CHECKING:
 Mode = Literal["segments", "best", "all_pairs"]
 MAX_HORIZON = 90
 FEW_PRODUCTS = 300
-MOMENT = pd.DatetimeTZDtype("us", "UTC")
-PAIR_COLUMNS: dict[str, Any] = {
-    "customer_no": np.int32,
-    "product_no": np.int32,
-    "kind": str,
-    "probability": np.float64,
-    "lift": np.float64,
-    "because_product_no": "Int32",
-    "expected_at": MOMENT,
-    "expected_low": MOMENT,
-    "expected_high": MOMENT,
-    "basis": str,
-}
 
 
 def _silent(_message: str) -> None:
@@ -164,29 +152,41 @@ def _scope(h: History, products: pd.DataFrame | None, codes: Ints | None, mode: 
     return Scope(everything if few else everything[:0], allowed, retrieve=not few, keep_listed=False)
 
 
-def _pairs(h: History, again: Repurchase, new: CrossSell, reason: tuple[Any, Any]) -> pd.DataFrame:
+def _pairs(h: History, again: Repurchase, new: CrossSell, reason: tuple[Floats, Ints]) -> pd.DataFrame:
+    """Both kinds as one sorted table; every column is made in its final order, as there may be millions of rows."""
     lift, because = reason
     n_again, n_new = len(again.customer), len(new.customer)
-    unknown = np.full(n_new, np.nan)
     customer, product = np.concatenate([again.customer, new.customer]), np.concatenate([again.product, new.product])
-    because_no = pd.array(h.product_no[np.maximum(because, 0)] if n_new else np.zeros(0, np.int32), dtype="Int32")
-    because_no[because < 0] = pd.NA
     order = np.lexsort((product, customer))
+    is_new = order >= n_again
+
+    def words(first: str, second: str) -> Any:
+        picked = pa.array([first, second], pa.large_string()).take(pa.array(is_new.astype(np.int8)))
+        return picked.to_pandas()
+
+    def expected(day: Floats) -> pd.DatetimeIndex:
+        moment = np.full(n_again + n_new, np.datetime64("NaT"), dtype="datetime64[us]")
+        moment[:n_again] = moments(day).tz_localize(None).to_numpy(dtype="datetime64[us]")
+        return pd.DatetimeIndex(moment[order], copy=False).tz_localize("UTC")
+
+    number = np.full(n_again + n_new, -1, dtype=np.int64)
+    number[n_again:] = because
+    number = number[order]
+    because_no = h.product_no[np.maximum(number, 0)] if len(h.product_no) else np.zeros(len(number), dtype=np.int32)
+    new_basis = str(new.basis[0]) if n_new else again.basis
     columns = {
-        "customer_no": h.customer_no[customer],
-        "product_no": h.product_no[product],
-        "kind": np.repeat(["repurchase", "cross_sell"], [n_again, n_new]),
-        "probability": np.concatenate([again.probability, new.probability]),
-        "lift": np.concatenate([np.full(n_again, np.nan), lift]),
-        "because_product_no": pd.concat(
-            [pd.Series(pd.array([pd.NA] * n_again, dtype="Int32")), pd.Series(because_no)], ignore_index=True
-        ),
-        "expected_at": moments(np.concatenate([again.expected, unknown])),
-        "expected_low": moments(np.concatenate([again.low, unknown])),
-        "expected_high": moments(np.concatenate([again.high, unknown])),
-        "basis": np.concatenate([np.full(n_again, again.basis, dtype=object), new.basis.astype(object)]),
+        "customer_no": h.customer_no[customer[order]],
+        "product_no": h.product_no[product[order]],
+        "kind": words("repurchase", "cross_sell"),
+        "probability": np.concatenate([again.probability, new.probability])[order],
+        "lift": np.concatenate([np.full(n_again, np.nan), lift])[order],
+        "because_product_no": pd.arrays.IntegerArray(because_no, number < 0),
+        "expected_at": expected(again.expected),
+        "expected_low": expected(again.low),
+        "expected_high": expected(again.high),
+        "basis": words(again.basis, new_basis),
     }
-    return pd.DataFrame(columns).astype(PAIR_COLUMNS).iloc[order].reset_index(drop=True)
+    return pd.DataFrame(columns, copy=False)
 
 
 def _card(
