@@ -144,6 +144,11 @@ class SmtpTransport:
         if code == CLOSING and not fresh:
             self._drop()
             return self._open_envelope(envelope)
+        if code >= FIRST_PERMANENT:
+            # It refuses us as a sender, before it heard of a recipient: a matter of its settings, not
+            # of this message, and it must not use up the messages of a whole campaign.
+            self._reset(code)
+            return Delivery("not_accepted", f"connection: {code}")
         try:
             if code == OK:
                 code, _ = connection.rcpt(envelope.rcpt_to)

@@ -23,7 +23,7 @@ from app.domain.campaigns import (
 )
 from app.errors import Conflict, Invalid, NotFound
 from app.mail.render import Words
-from app.mail.starters import allowed_placeholders, starter
+from app.mail.starters import STARTERS, allowed_placeholders, starter
 from app.services import senders
 from app.services.campaigns_audience import audience_of, newest_history, number_of, products
 from app.store import outbox
@@ -124,6 +124,7 @@ def change(rooms: Rooms, ctx: ShopContext, campaign_id: str, changes: dict[str, 
             campaign.sender_id = senders.find(session, ctx, wanted).id if wanted else None
         if changes.get("audience"):
             edited |= _set_audience(session, ctx, campaign, changes["audience"])
+            changes = _fitting_words(session, ctx, campaign, changes)
         edited |= _set_timing(campaign, changes.get("timing") or {})
         edited |= _set_words(rooms, session, ctx, campaign, changes)
         for field, value in (changes.get("discount") or {}).items():
@@ -339,6 +340,12 @@ def _set_audience(session: Session, ctx: ShopContext, campaign: Campaign, given:
             raise NotFound("There is no such segment.")
         campaign.segment_id = number
     return {"audience.segment_id"}
+
+
+def _fitting_words(session: Session, ctx: ShopContext, campaign: Campaign, changes: dict[str, Any]) -> dict[str, Any]:
+    """Suggested words that nobody has edited follow the audience: each kind has its own."""
+    untouched = words_of(content_of(session, campaign)) in STARTERS.values()
+    return changes | {"reset_content": True} if untouched and not changes.get("content") else changes
 
 
 def _set_timing(campaign: Campaign, given: dict[str, Any]) -> set[str]:

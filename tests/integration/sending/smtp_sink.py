@@ -14,7 +14,15 @@ if TYPE_CHECKING:
     from types import TracebackType
 
 Behaviour = Literal[
-    "accept", "rcpt_450", "rcpt_550", "data_451", "data_554", "drop_before_dot", "take_and_drop", "drop_at_dot"
+    "accept",
+    "mail_530",
+    "rcpt_450",
+    "rcpt_550",
+    "data_451",
+    "data_554",
+    "drop_before_dot",
+    "take_and_drop",
+    "drop_at_dot",
 ]
 
 
@@ -78,7 +86,9 @@ class SmtpSink:
         recipient, behaviour = "", "accept"
         while line := peer.rfile.readline():
             verb = line[:4].upper()
-            if verb in {b"EHLO", b"HELO", b"MAIL", b"RSET", b"NOOP"}:
+            if verb == b"MAIL" and self.behave("") == "mail_530":
+                say("530 authentication required")
+            elif verb in {b"EHLO", b"HELO", b"MAIL", b"RSET", b"NOOP"}:
                 say("250 ok")
             elif verb == b"RCPT":
                 recipient = re.search(rb"<(.*?)>", line).group(1).decode()  # type: ignore[union-attr]

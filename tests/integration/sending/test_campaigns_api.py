@@ -13,6 +13,7 @@ from app.api.app import create_app
 from app.services import plan_sends, recommendations, send_due
 from app.services.published import published
 from app.store.models.sending import LedgerEntry, Message
+from tests.conftest import add_shop
 from tests.integration.sending.world import COFFEE, LONG_AGO, MUG, TEA, World
 
 if TYPE_CHECKING:
@@ -141,6 +142,38 @@ class TestDrafts:
         shop.campaign(1, name="A")
         assert client.patch("/api/campaigns/cmp_1", json={"content": {"subject": "[Nope]"}}).status_code == 422
         assert client.get("/api/campaigns/cmp_1").json["content"]["subject"] == "Time for more [Recommended Product]?"
+
+    def test_unedited_words_follow_the_audience_and_edited_ones_stay(self, client: FlaskClient) -> None:
+        draft = client.post("/api/campaigns", json={}).json
+        path = f"/api/campaigns/{draft['id']}"
+        assert draft["placeholders"] == ["[Recommended Product]", "[Customer First Name]"]
+        chosen = client.patch(path, json={"audience": {"type": "segment", "segment_id": "seg_1"}}).json
+        assert chosen["content"]["subject"] == "Time for more [Recommended Product]?"
+        client.patch(path, json={"content": {"subject": "Mine"}})
+        changed = client.patch(path, json={"audience": {"type": "segment", "segment_id": "seg_2"}}).json
+        assert changed["content"]["subject"] == "Mine"
+        mixed = client.patch(path, json={"audience": {"type": "automatic"}}).json
+        assert "[Purchased Product]" in next(u["message"] for u in mixed["unresolved"] if u["step"] == "content")
+
+    def test_another_shop_sees_none_of_it(self, shop: World) -> None:
+        other = add_shop(shop.store, 2, "second.myshopify.com")
+        shop.sender()
+        shop.campaign(1, name="A")
+
+        def authenticate() -> None:
+            g.shop = other
+
+        stranger = create_app(shop.rooms, authenticate, []).test_client()
+        assert stranger.get("/api/campaigns").json["items"] == []
+        assert stranger.get("/api/senders").json["items"] == []
+        for method, path in (
+            ("GET", "/api/campaigns/cmp_1"), ("PATCH", "/api/campaigns/cmp_1"), ("DELETE", "/api/campaigns/cmp_1"),
+            ("POST", "/api/campaigns/cmp_1/activate"), ("POST", "/api/campaigns/cmp_1/preview"),
+            ("GET", "/api/campaigns/cmp_1/decisions"), ("DELETE", "/api/senders/snd_1"),
+            ("POST", "/api/senders/snd_1/verification"), ("POST", "/api/senders/snd_1/default"),
+        ):  # fmt: skip
+            answer = stranger.open(path, method=method, json={} if method != "GET" else None)
+            assert (path, answer.status_code) == (path, 404)
 
     def test_a_code_shows_in_the_mail_until_its_last_day_has_passed(self, shop: World, client: FlaskClient) -> None:
         shop.sender()

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 import pytest
 from sqlalchemy import func, select
 
-from app.mail.transport import Delivery
+from app.mail.transport import Delivery, Envelope
 from app.services import campaigns, plan_sends, send_due, senders
 from app.services.verify_cap import verify_cap
 from app.store.models.campaigns import Decision
@@ -181,6 +181,29 @@ class TestReasons:
         assert reasons(shop, campaign) == {1: "once_only", 2: "not_in_segment"}
 
 
+class TestPersonalData:
+    def test_no_address_and_no_name_reaches_the_log(self, shop: World, capsys: pytest.CaptureFixture[str]) -> None:
+        shop.customer(8, email="canary@example.com", name="Canaria")
+        shop.bought(8, COFFEE, LONG_AGO)
+        shop.pair(8, COFFEE, "repurchase", 0.9)
+        coffee = shop.segment("buy_again:101", "repurchase", [1, 8], COFFEE)
+        shop.publish()
+        shop.campaign(coffee, name="A")
+        plan_sends.plan(shop.rooms, shop.ctx)
+
+        def fail(envelope: Envelope, _: object) -> Delivery:
+            raise RuntimeError(envelope.rcpt_to)
+
+        shop.transport.deliver = fail  # type: ignore[method-assign,assignment]
+        assert send_due.send(shop.rooms, shop.ctx).unknown == 2
+        logged = capsys.readouterr()
+        assert "transport_failed" in logged.out
+        assert "anar" not in logged.out + logged.err
+        with shop.store.reading(shop.ctx) as session:
+            kept = [m.last_error for m in session.scalars(select(Message))]
+        assert kept == ["transport: RuntimeError"] * 2
+
+
 class TestArbitrationAcrossCampaigns:
     def test_repurchase_wins_and_cross_sell_comes_a_week_later(self, shop: World) -> None:
         shop.pair(1, TEA, "cross_sell", 0.9, because_product_no=COFFEE, lift=9.0)
@@ -215,6 +238,15 @@ class TestArbitrationAcrossCampaigns:
         with shop.store.reading(shop.ctx) as session:
             chosen = {m.customer_no: (m.kind, m.product_no) for m in session.scalars(select(Message))}
         assert chosen == {**dict.fromkeys((1, 2, 3, 4), ("repurchase", COFFEE)), 9: ("cross_sell", COFFEE)}
+
+    def test_words_that_name_a_purchase_go_only_to_those_who_have_one(self, shop: World) -> None:
+        shop.pair(1, TEA, "cross_sell", 0.5, because_product_no=COFFEE)
+        shop.pair(2, TEA, "cross_sell", 0.5)
+        tea = shop.segment("buy_new:102", "cross_sell", [1, 2], TEA)
+        shop.publish()
+        campaign = shop.campaign(tea, name="Cross")
+        plan_sends.plan(shop.rooms, shop.ctx)
+        assert reasons(shop, campaign) == {1: "selected", 2: "no_product"}
 
     def test_the_shrunk_lift_of_the_association_outranks_the_pairs_own(self, shop: World) -> None:
         shop.customer(9)

@@ -42,6 +42,13 @@ class TestSmtpTransport:
             transport.close()
         assert len(sink.accepted) == 1
 
+    def test_a_server_that_refuses_the_sender_uses_up_no_message(self) -> None:
+        with SmtpSink(lambda _: "mail_530") as sink:
+            transport = SmtpTransport(sink.url)
+            delivery = transport.deliver(envelope(), always)
+            transport.close()
+        assert (delivery.result, delivery.detail) == ("not_accepted", "connection: 530")
+
     def test_no_server_means_not_accepted(self) -> None:
         with SmtpSink() as sink:
             url = sink.url
