@@ -231,15 +231,7 @@ def _spent(rooms: Rooms, ctx: ShopContext) -> dict[int, tuple[int, int, Any]]:
 def guarded(cell: Any) -> str:
     """A cell that no spreadsheet takes for a formula: a leading apostrophe where one could."""
     text = "" if cell is None else str(cell)
-    return f"'{text}" if text.startswith(FORMULA_STARTS) and not _is_number(text) else text
-
-
-def _is_number(text: str) -> bool:
-    try:
-        float(text)
-    except ValueError:
-        return False
-    return text.startswith("-")  # a refund's negative amount; "+1 212..." is a phone and "+5" no amount of ours
+    return f"'{text}" if text.startswith(FORMULA_STARTS) else text
 
 
 def csv_line(cells: Sequence[str], *, quoted: bool = False) -> bytes:

@@ -14,12 +14,12 @@ from app.domain.rules import names
 from app.domain.rules.canonical import rule_hash
 from app.domain.rules.parse import RuleError, parse
 from app.domain.rules.sentence import Wording, sentence
-from app.domain.rules.tree import Did, Member, Predict, leaves, references
+from app.domain.rules.tree import Did, Member, Predict, leaves
 from app.errors import Conflict, Invalid, NotFound
 from app.services import segments_dependents
 from app.services.evaluate_segments import Outcome, evaluate_one
 from app.services.published import open_run, published
-from app.services.segments_memberships import Writer
+from app.services.segments_memberships import Writer, stored_references
 from app.services.segments_world import find, members_of, wording
 from app.store.counters import allocate
 from app.store.models.segments import MembershipChange, Segment, SegmentVersion
@@ -248,7 +248,7 @@ def _walk(session: Session, ctx: ShopContext, segment: Segment, editing: int | N
         raise Invalid(f"Segments would use each other in a circle: {' → '.join([trail[-1], *trail])}.", field="rule")
     if len(trail) > MAX_REFERENCE_DEPTH:
         raise Invalid(f"Segments refer to each other more than {MAX_REFERENCE_DEPTH} deep.", field="rule")
-    for reference in sorted(references(parse(orjson.loads(segment.rule_text))) if segment.rule_text else ()):
+    for reference in sorted(stored_references(segment)):
         target = find(session, ctx, reference)
         if target is not None:
             _walk(session, ctx, target, editing, trail)

@@ -8,7 +8,7 @@ import orjson
 from sqlalchemy import delete, select
 
 from app.domain.rules.canonical import rule_hash
-from app.domain.rules.parse import parse
+from app.domain.rules.parse import RuleError, parse
 from app.domain.rules.tree import references
 from app.services.segments_world import members_of
 from app.store.counters import allocate
@@ -153,8 +153,12 @@ def segment_references(session: Session, ctx: ShopContext) -> list[tuple[Segment
         Segment.deleted_at.is_(None),
         Segment.rule_text.like('%"in"%'),
     )
-    return [
-        (segment, references(parse(orjson.loads(segment.rule_text))))
-        for segment in session.scalars(query)
-        if segment.rule_text
-    ]
+    return [(segment, stored_references(segment)) for segment in session.scalars(query)]
+
+
+def stored_references(segment: Segment) -> set[str]:
+    """What a stored rule refers to; nothing, if the grammar of today no longer reads it."""
+    try:
+        return references(parse(orjson.loads(segment.rule_text))) if segment.rule_text else set()
+    except RuleError:
+        return set()

@@ -7,9 +7,13 @@ from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from app.errors import Conflict
 from app.services import export_segment, segments
+from app.services.export_segment import guarded
+from app.services.export_segment_meta import MetaRefusal, meta_row
 from app.store.crypto import customer_subject
 from app.store.models.customers import Customer
 
@@ -101,6 +105,30 @@ class TestMeta:
         export, rows = download(shop, everybody(shop), "meta", include_unsubscribed=True)
         assert export["exclusions"] == []
         assert len(rows) - 1 == 60
+
+
+class TestCells:
+    contacts = st.fixed_dictionaries(
+        {name: st.none() | st.text(max_size=12) for name in ("phone", "first_name", "last_name", "city", "zip")}
+        | {"email": st.text(min_size=1, max_size=20), "province_code": st.text(max_size=4),
+           "country_code": st.sampled_from(["US", "DE", None, "=1"])}
+    )  # fmt: skip
+
+    @given(contacts, st.booleans())
+    def test_no_cell_of_a_platform_file_begins_with_a_formula_character(
+        self, contact: dict[str, Any], hashed: bool
+    ) -> None:
+        try:
+            cells = meta_row(contact, hashed=hashed)
+        except MetaRefusal:
+            return
+        assert not [cell for cell in cells if cell.startswith(("=", "+", "-", "@", "\t", "\r", "\n"))]
+
+    @given(st.text(max_size=20))
+    def test_no_cell_of_a_spreadsheet_file_is_a_formula_and_the_text_survives(self, text: str) -> None:
+        cell = guarded(text)
+        assert not cell.startswith(("=", "+", "-", "@", "\t", "\r", "\n"))
+        assert cell.removeprefix("'") == text.removeprefix("'")
 
 
 class TestLog:

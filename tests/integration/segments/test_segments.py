@@ -157,7 +157,7 @@ class TestEvaluation:
         number = create(shop)
         with shop.rooms.store.session(shop.ctx) as session:
             row = session.get_one(Segment, (shop.ctx.shop_id, number))
-            row.rule_text = '{"v": 1, "match": {"did": "danced"}}'
+            row.rule_text = '{"v": 1, "match": {"all": [{"did": "danced"}, {"in": "seg_2"}]}}'
         shop.clock.advance(timedelta(hours=4))
         refreshed(shop)
         found = segment_details.details(shop.rooms, shop.ctx, number)
