@@ -10,6 +10,8 @@ export default mergeConfig(
       include: ["tests/**/*.test.{ts,tsx}"],
       setupFiles: ["tests/setup.ts"],
       restoreMocks: true,
+      unstubGlobals: false,
+      testTimeout: 20_000,
       maxWorkers: 2,
     },
   }),

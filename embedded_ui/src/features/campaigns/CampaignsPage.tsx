@@ -116,7 +116,7 @@ function Row({ campaign }: { campaign: CampaignSummary }) {
         </div>
       </s-table-cell>
       <s-table-cell>
-        <span title={moment(counts.last_tick, timezone)}>{age(counts.last_tick, new Date())}</span>
+        <span className="encore-age" title={moment(counts.last_tick, timezone)}>{age(counts.last_tick, new Date())}</span>
       </s-table-cell>
     </s-table-row>
   );

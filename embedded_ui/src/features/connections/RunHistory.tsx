@@ -1,5 +1,6 @@
 import { useMutation } from "@tanstack/react-query";
 import { useState } from "react";
+import type { components } from "@/shared/api/schema";
 import type { Sync, SyncRun } from "@/shared/api/types";
 import { downloadFile } from "@/shared/files/download";
 import { moment } from "@/shared/format/dates";
@@ -11,6 +12,8 @@ import { Failure } from "@/shared/states/Failure";
 import { Loaded } from "@/shared/states/Loaded";
 import { type OutcomeQuery, useOutcomes, useRuns } from "./useConnections";
 
+type Outcome = components["schemas"]["SyncOutcomeOut"]["outcome"];
+
 const RUN_STATES: Record<SyncRun["state"], { words: string; tone: "success" | "info" | "warning" | "critical" }> = {
   running: { words: "Running", tone: "info" },
   done: { words: "Done", tone: "success" },
@@ -19,8 +22,17 @@ const RUN_STATES: Record<SyncRun["state"], { words: string; tone: "success" | "i
   failed: { words: "Failed", tone: "critical" },
 };
 
-const OUTCOMES = { added: "Added", updated: "Updated", removed: "Removed", unchanged: "Unchanged", skipped: "Skipped", failed: "Failed" } as const;
+const OUTCOMES: Record<Outcome, string> = {
+  added: "Added",
+  updated: "Updated",
+  unchanged: "Unchanged",
+  skipped: "Skipped",
+  failed: "Failed",
+  removed: "Removed",
+  removal_failed: "Could not be removed",
+};
 const PAGE = 50;
+
 
 /** The runs of a sync and, of the one chosen, what became of each member. */
 export function RunHistory({ sync }: { sync: Sync }) {

@@ -169,6 +169,11 @@ function PreviewCard({ preview, sync, actions }: PreviewProps) {
             ))}
           </s-unordered-list>
         )}
+        {preview.failed_before > 0 && (
+          <s-text color="subdued">
+            {count(preview.failed_before)} were refused before and have not changed since, so they are not tried again.
+          </s-text>
+        )}
         {preview.in_progress > 0 && (
           <s-text color="subdued">{count(preview.in_progress)} are accepted by the vendor and not yet confirmed.</s-text>
         )}

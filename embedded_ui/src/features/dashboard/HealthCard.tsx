@@ -51,7 +51,7 @@ function Differences({ health }: { health: Health }) {
   if (differing.length === 0) return <s-text>Imported counts equal the store's own.</s-text>;
   return (
     <s-stack gap="small-200">
-      <s-text>{counted(differing.length, "imported count")} differ from the store's own:</s-text>
+      <s-text>{counted(differing.length, "imported count differs", "imported counts differ")} from the store's own:</s-text>
       <s-unordered-list>
         {differing.map((one) => (
           <s-list-item key={one.object}>

@@ -9,7 +9,8 @@ interface NumberInputProps {
   value: number | "";
   /** What the number shown is multiplied by to get the value: 100 for USD, 0.01 for percent. */
   factor?: number;
-  prefix?: string;
+  /** Named in the label: every DOM element has a read-only `prefix`, which React would try to set. */
+  unit?: string;
   suffix?: string;
   min?: number;
   onChange: (value: number | "") => void;
@@ -23,15 +24,14 @@ function parse(text: string, factor: number): number | "" {
 }
 
 /** A number in the unit that people use, kept in the unit that the rule uses. */
-export function NumberInput({ label, value, factor = 1, prefix, suffix, min, onChange }: NumberInputProps) {
+export function NumberInput({ label, value, factor = 1, unit, suffix, min, onChange }: NumberInputProps) {
   const [text, setText] = useState(() => (value === "" ? "" : String(value / factor)));
   // What is typed stays as typed ("12." on the way to "12.5") unless the value was changed elsewhere.
   const shown = parse(text, factor) === value ? text : value === "" ? "" : String(Number((value / factor).toPrecision(12)));
   return (
     <s-number-field
-      label={label}
+      label={unit === undefined ? label : `${label} (${unit})`}
       value={shown}
-      prefix={prefix ?? ""}
       suffix={suffix ?? ""}
       {...(min === undefined ? {} : { min })}
       onInput={(event) => {
@@ -119,7 +119,7 @@ interface NumericProps extends Omit<ValueInputProps, "name"> {
 function NumericInput({ type, op, value, vocabulary, onChange }: NumericProps) {
   const unit =
     type === "money"
-      ? { factor: minorPerUnit(vocabulary.currency), prefix: vocabulary.currency }
+      ? { factor: minorPerUnit(vocabulary.currency), unit: vocabulary.currency }
       : type === "share"
         ? { factor: 0.01, suffix: "%" }
         : {};

@@ -30,7 +30,7 @@ export function entry(vocabulary: Vocabulary, kind: NameEntry["kind"], name: str
 
 /** The functions that a measured value takes. */
 export function functionsOf(measured: NameEntry | undefined): string[] {
-  const named = measured?.choices.filter((choice) => choice in FUNCTIONS) ?? [];
+  const named = measured?.choices.filter((choice) => Object.hasOwn(FUNCTIONS, choice)) ?? [];
   if (named.length > 0) return named;
   // Things that are counted rather than summed.
   return /\.(product|type|vendor)$/.test(measured?.name ?? "") ? ["distinct"] : ["sum", "avg", "min", "max"];

@@ -22,11 +22,11 @@ export function MembersTable({ segment }: { segment: SegmentDetails }) {
   return (
     <s-section heading="Members" padding="none">
       <s-box paddingInline="base" paddingBlockEnd="base">
-        <s-select label="Show" value={shown} onChange={(event) => setShown(event.currentTarget.value as Shown)}>
+        <div className="encore-fields"><s-select label="Show" value={shown} onChange={(event) => setShown(event.currentTarget.value as Shown)}>
           <s-option value="all">Everyone</s-option>
           <s-option value="reachable">Reachable by e-mail</s-option>
           <s-option value="unreachable">Not reachable</s-option>
-        </s-select>
+        </s-select></div>
       </s-box>
       <Loaded query={members} noun="members" lines={6}>
         {(page) =>

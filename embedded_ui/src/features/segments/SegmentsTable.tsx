@@ -57,7 +57,7 @@ function Row({ segment, timezone }: { segment: SegmentRow; timezone: string }) {
       <s-table-cell>{change(segment.change_30d)}</s-table-cell>
       <s-table-cell>{percent(segment.net_share)}</s-table-cell>
       <s-table-cell>
-        <span title={moment(segment.evaluated_at, timezone)}>{age(segment.evaluated_at, new Date())}</span>
+        <span className="encore-age" title={moment(segment.evaluated_at, timezone)}>{age(segment.evaluated_at, new Date())}</span>
       </s-table-cell>
     </s-table-row>
   );

@@ -31,7 +31,7 @@ export function readFilter(address: URLSearchParams): Filter {
     categories: CATEGORIES.filter((category) => named.includes(category)),
     mode: address.get("mode") === "exclude" ? "exclude" : "include",
     search: address.get("search") ?? "",
-    sort: sort !== null && sort in SORTS ? (sort as Sort) : "size",
+    sort: sort !== null && Object.hasOwn(SORTS, sort) ? (sort as Sort) : "size",
     order: address.get("order") === "asc" ? "asc" : "desc",
   };
 }

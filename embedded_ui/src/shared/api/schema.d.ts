@@ -2191,7 +2191,7 @@ export interface components {
              * Outcome
              * @enum {string}
              */
-            outcome: "added" | "updated" | "removed" | "unchanged" | "skipped" | "failed";
+            outcome: "added" | "updated" | "unchanged" | "skipped" | "failed" | "removed" | "removal_failed";
             /**
              * Code
              * @description Stable; empty when the outcome needs no reason
@@ -2329,6 +2329,11 @@ export interface components {
             unchanged: number;
             /** Skipped */
             skipped: number;
+            /**
+             * Failed Before
+             * @description Refused before and unchanged since, so not tried again
+             */
+            failed_before: number;
             /** To Remove */
             to_remove: number;
             /**
@@ -2338,7 +2343,7 @@ export interface components {
             in_progress: number;
             /**
              * Reasons
-             * @description Why members are skipped
+             * @description Why members are skipped or not tried again
              */
             reasons: components["schemas"]["SyncReason"][];
             /** First Run */
@@ -2420,7 +2425,7 @@ export interface components {
              * Outcome
              * @enum {string}
              */
-            outcome: "added" | "updated" | "removed" | "unchanged" | "skipped" | "failed";
+            outcome: "added" | "updated" | "unchanged" | "skipped" | "failed" | "removed" | "removal_failed";
             /** Code */
             code: string;
             /** Message */
@@ -4567,7 +4572,7 @@ export interface operations {
     connections_list_outcomes_syncs__string_sync_id__runs__int_run_id__outcomes_get: {
         parameters: {
             query?: {
-                outcome?: ("added" | "updated" | "removed" | "unchanged" | "skipped" | "failed") | null;
+                outcome?: ("added" | "updated" | "unchanged" | "skipped" | "failed" | "removed" | "removal_failed") | null;
                 code?: string | null;
                 cursor?: string | null;
                 limit?: number;
@@ -4605,7 +4610,7 @@ export interface operations {
     connections_download_outcomes_syncs__string_sync_id__runs__int_run_id__outcomes_csv_get: {
         parameters: {
             query?: {
-                outcome?: ("added" | "updated" | "removed" | "unchanged" | "skipped" | "failed") | null;
+                outcome?: ("added" | "updated" | "unchanged" | "skipped" | "failed" | "removed" | "removal_failed") | null;
                 code?: string | null;
             };
             header?: never;

@@ -12,7 +12,7 @@ export function ConditionBars({ leaves, fromMissing }: Props) {
   const most = Math.max(1, ...leaves.map((leaf) => leaf.count));
   return (
     <s-stack gap="base">
-      <div className="encore-share" role="table" aria-label="Customers per condition">
+      <div className="encore-share encore-share-stacked" role="table" aria-label="Customers per condition">
         {leaves.map((leaf) => (
           <div key={leaf.path} role="row" style={{ display: "contents" }}>
             <span role="cell">{leaf.sentence}</span>

@@ -1,0 +1,104 @@
+import { QueryClientProvider } from "@tanstack/react-query";
+import { render } from "@testing-library/react";
+import { createMemoryRouter, RouterProvider } from "react-router";
+import { vi } from "vitest";
+import { routes } from "@/app/routes";
+import { newQueryClient } from "@/shared/api/queries";
+import { ShopProvider } from "@/shared/shop/ShopProvider";
+import full from "./samples/full.json";
+
+export type Answers = Record<string, unknown>;
+type Reply = { status: number; body: unknown } | "never";
+
+export interface Asked {
+  key: string;
+  url: URL;
+  body: unknown;
+}
+
+/** A copy of one full answer, typed as whatever the test says. */
+// eslint-disable-next-line @typescript-eslint/no-unnecessary-type-parameters -- the caller names the type of a JSON file
+export function sample<T>(key: keyof typeof full): T {
+  return structuredClone(full[key]) as unknown as T;
+}
+
+/** The app's error shape. */
+export function refused(message: string, field: string | null = null, status = 422): Reply {
+  return { status, body: { error: { code: "refused", message, field } } };
+}
+
+/**
+ * Replaces fetch by answers: the full samples, with some left open, refused or changed by the test.
+ * Returns what was asked, in order.
+ */
+export function answer(changes: Record<string, Reply | { data: unknown }> = {}): Asked[] {
+  const asked: Asked[] = [];
+  const samples: Answers = full;
+  vi.stubGlobal("fetch", async (request: Request) => {
+    const url = new URL(request.url);
+    const key = `${request.method} ${url.pathname}`;
+    const text = request.method === "GET" ? "" : await request.text();
+    asked.push({ key, url, body: text.startsWith("{") ? (JSON.parse(text) as unknown) : text });
+    const change = changes[key];
+    if (change === "never") return new Promise<Response>(() => undefined);
+    if (change !== undefined && "status" in change) return Response.json(change.body, { status: change.status });
+    const data = change === undefined ? samples[key] : change.data;
+    if (data === undefined) return Response.json({ error: { code: "not_found", message: key } }, { status: 404 });
+    return Response.json(data);
+  });
+  return asked;
+}
+
+/** Renders the page of an address, as the app would. */
+export function open(address: string) {
+  const router = createMemoryRouter(routes, { initialEntries: [address] });
+  const view = render(
+    <QueryClientProvider client={newQueryClient(false)}>
+      <ShopProvider>
+        <RouterProvider router={router} />
+      </ShopProvider>
+    </QueryClientProvider>,
+  );
+  return { ...view, router };
+}
+
+/**
+ * All that a merchant would read: text, and the attributes in which Polaris elements carry theirs.
+ * The elements are not defined here, so they hold what React gave them.
+ */
+export function words(container: Element): string {
+  const found: string[] = [];
+  const walk = (node: Node) => {
+    if (node instanceof Element) {
+      for (const name of ["heading", "label", "details", "error", "accessibilitylabel", "aria-label", "value"]) {
+        const text = node.getAttribute(name);
+        if (text) found.push(` ${text} `);
+      }
+      found.push(" ");
+    } else if (node.nodeType === Node.TEXT_NODE && node.textContent) {
+      found.push(node.textContent);
+    }
+    node.childNodes.forEach(walk);
+    if (node instanceof Element) found.push(" ");
+  };
+  walk(container);
+  return found.join("").replace(/\s+/g, " ");
+}
+
+/** The Polaris button with that text, or of that label. */
+export function button(container: Element, text: string): HTMLElement {
+  const all = [...container.querySelectorAll<HTMLElement>("s-button, s-clickable-chip")];
+  const is = (one: string | null) => one?.replace(/\s+/g, " ").trim() === text;
+  const found = all.find((one) => is(one.textContent) || is(one.getAttribute("accessibilitylabel")));
+  if (found === undefined) throw new Error(`No button “${text}” among: ${all.map((one) => one.textContent).join(" | ")}`);
+  return found;
+}
+
+/** The Polaris field of that label. */
+export function field(container: Element, label: string): HTMLElement & { value: string } {
+  const found = [...container.querySelectorAll<HTMLElement>("[label]")].find(
+    (one) => one.getAttribute("label") === label,
+  );
+  if (found === undefined) throw new Error(`No field “${label}”`);
+  return found as HTMLElement & { value: string };
+}

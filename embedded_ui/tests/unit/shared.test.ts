@@ -1,0 +1,131 @@
+import { afterEach, describe, expect, it, vi } from "vitest";
+import { followLinks } from "@/app/shopifyNavigation";
+import { readFilter, toggle, toQuery, writeFilter } from "@/features/segments/segmentsFilter";
+import { toRequest } from "@/features/connections/NewSyncForm";
+import { nameOf } from "@/features/uploads/MappingForm";
+import { ApiError, explain, fieldError, refusal, unwrap } from "@/shared/api/client";
+import { shouldRetry } from "@/shared/api/queries";
+
+describe("A refused request", () => {
+  const body = { error: { code: "conflict", message: "The name is taken.", field: "name" } };
+  it("speaks in the app's words, at the app's field", async () => {
+    const refused = unwrap(Promise.resolve({ error: body, response: new Response(null, { status: 409 }) }));
+    await expect(refused).rejects.toMatchObject({ status: 409, code: "conflict", message: "The name is taken." });
+    expect(fieldError(refusal(409, body), "name")).toBe("The name is taken.");
+    expect(fieldError(refusal(409, body), "rule")).toBeUndefined();
+  });
+  it("says that nothing was changed when the answer makes no sense", () => {
+    expect(explain(refusal(502, "<html>"))).toContain("Nothing was changed");
+  });
+  it("says so when the app can't be reached", async () => {
+    await expect(unwrap(Promise.reject(new TypeError("Failed to fetch")))).rejects.toMatchObject({ code: "offline" });
+  });
+  it("is not asked again, but a failing server and a lost connection are, twice", () => {
+    expect(shouldRetry(0, new ApiError(422, "invalid", "", null))).toBe(false);
+    expect(shouldRetry(0, new ApiError(503, "busy", "", null))).toBe(true);
+    expect(shouldRetry(1, new ApiError(0, "offline", "", null))).toBe(true);
+    expect(shouldRetry(2, new ApiError(503, "busy", "", null))).toBe(false);
+  });
+});
+
+describe("The segments' filter", () => {
+  it("lives in the address and comes back from it", () => {
+    const address = new URLSearchParams("categories=retain,custom&mode=exclude&search=milk&sort=name&order=asc");
+    const filter = readFilter(address);
+    expect(filter).toEqual({ categories: ["retain", "custom"], mode: "exclude", search: "milk", sort: "name", order: "asc" });
+    expect(readFilter(writeFilter(filter))).toEqual(filter);
+  });
+  it("ignores what it does not know", () => {
+    expect(readFilter(new URLSearchParams("categories=nonsense&sort=toString&mode=x"))).toEqual({
+      categories: [],
+      mode: "include",
+      search: "",
+      sort: "size",
+      order: "desc",
+    });
+  });
+  it("asks for all when no category is chosen, in either mode", () => {
+    const none = readFilter(new URLSearchParams("mode=exclude"));
+    expect(toQuery(none, undefined)).toEqual({ sort: "size", order: "desc", limit: 50 });
+    expect(toQuery(toggle(none, "retain"), "c2")).toMatchObject({ exclude: ["retain"], cursor: "c2" });
+    expect(toggle(toggle(none, "retain"), "retain")).toEqual(none);
+  });
+});
+
+describe("A new sync", () => {
+  const draft = {
+    segment: "seg_1",
+    connection: "con_1",
+    target: "new",
+    name: " Milk due ",
+    container: "",
+    schedule: "manual" as const,
+    transactional: false,
+  };
+  it("names the list to be made", () => {
+    expect(toRequest(draft, false)).toMatchObject({ target: { name: "Milk due" }, without_consent: "skip" });
+  });
+  it("waits for the audience that a tag lives in", () => {
+    expect(toRequest(draft, true)).toBeNull();
+    expect(toRequest({ ...draft, container: "aud" }, true)).toMatchObject({ target: { container_id: "aud" } });
+  });
+  it("takes an existing list by its id", () => {
+    expect(toRequest({ ...draft, target: "L1" }, false)).toMatchObject({ target: { id: "L1" } });
+  });
+});
+
+describe("An uploaded list", () => {
+  it("is named after its file", () => {
+    expect(nameOf("summer_guests.2026.csv")).toBe("summer guests.2026");
+  });
+});
+
+describe("Links", () => {
+  let stop: () => void = () => {};
+  afterEach(() => {
+    stop();
+    document.body.innerHTML = "";
+  });
+  const follow = () => {
+    const go = vi.fn<(path: string) => void>();
+    stop = followLinks(go);
+    return go;
+  };
+  const click = (html: string, init: MouseEventInit = {}) => {
+    document.body.innerHTML = html;
+    const event = new MouseEvent("click", { bubbles: true, cancelable: true, ...init });
+    document.body.firstElementChild?.dispatchEvent(event);
+    return event;
+  };
+
+  it("inside the app change the page without a reload", () => {
+    const go = follow();
+    expect(click('<s-link href="/segments/seg_7">x</s-link>').defaultPrevented).toBe(true);
+    expect(go).toHaveBeenCalledExactlyOnceWith("/segments/seg_7");
+  });
+  it.each([
+    '<a href="https://example.com/">x</a>',
+    '<a href="//example.com/">x</a>',
+    '<s-link href="/file" target="_blank">x</s-link>',
+    '<s-button href="/campaigns/new" disabled="">x</s-button>',
+  ])("that lead elsewhere are left alone: %s", (html) => {
+    const go = follow();
+    click(html);
+    expect(go).not.toHaveBeenCalled();
+  });
+  it("are left to the browser when a key asks for a new tab", () => {
+    const go = follow();
+    click('<s-link href="/segments">x</s-link>', { ctrlKey: true });
+    expect(go).not.toHaveBeenCalled();
+  });
+  it("of the admin's navigation are followed, and once though told twice", () => {
+    const go = follow();
+    go.mockImplementation((path) => window.history.pushState(null, "", path));
+    document.body.innerHTML = '<s-link href="/senders">x</s-link>';
+    const link = document.body.firstElementChild;
+    link?.dispatchEvent(new Event("shopify:navigate", { bubbles: true }));
+    link?.dispatchEvent(new MouseEvent("click", { bubbles: true, cancelable: true }));
+    expect(go).toHaveBeenCalledExactlyOnceWith("/senders");
+    window.history.pushState(null, "", "/");
+  });
+});
