@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import signal
-import threading
 from typing import TYPE_CHECKING
 
 import structlog
@@ -32,22 +31,17 @@ def run(encore: Encore) -> None:
     for ctx in active_shops(encore.rooms):
         ask_for_first_numbers(encore.rooms, ctx)
     scheduler.start()
-    stopping = threading.Event()
 
     def stop(_signal: int, _frame: FrameType | None) -> None:
-        if not stopping.is_set():
-            stopping.set()
-            # Closing from the handler would pull the socket map from under the running loop.
-            threading.Thread(target=server.close, daemon=True).start()
+        for name in (signal.SIGTERM, signal.SIGINT):
+            signal.signal(name, signal.SIG_IGN)  # the end is under way; a second signal must not break it off
+        raise SystemExit(0)  # in the main thread, where the server's loop catches it and ends its threads
 
     signal.signal(signal.SIGTERM, stop)
     signal.signal(signal.SIGINT, stop)
     log.info("serving", host=settings.host, port=settings.port)
     try:
         server.run()
-    except OSError:
-        if not stopping.is_set():
-            raise
     finally:
         scheduler.shutdown(wait=False)
         runner.stop()

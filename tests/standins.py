@@ -9,7 +9,6 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from shopify_app import ShopifyApp
-from waitress.server import create_server
 
 from app.lake.lake import Lake
 from app.services.rooms import Rooms
@@ -51,14 +50,13 @@ def free_port() -> int:
 @contextmanager
 def serving(app: Flask, port: int = 0, threads: int = 4) -> Iterator[str]:
     """Serve a Flask app on a loopback port, a free one by default; yields its address."""
-    server = create_server(app, host="127.0.0.1", port=port, threads=threads)
-    thread = threading.Thread(target=server.run, daemon=True)
-    thread.start()
+    from sandbox.web import WebServer
+
+    server = WebServer(app, "127.0.0.1", port, threads).start()
     try:
-        yield f"http://127.0.0.1:{server.effective_port}"
+        yield f"http://127.0.0.1:{server.port}"
     finally:
-        server.close()
-        thread.join(5)
+        server.stop()
 
 
 def settings_for(folder: Path, **values: object) -> Settings:
@@ -93,7 +91,7 @@ class Connected:
 
     def install(self, domain: str = TINY) -> ShopContext:
         """Install the app in a shop as a visit from the admin does."""
-        from sandbox.shopify.tokens import mint_id_token  # noqa: PLC0415 - a killed import's process must not load it
+        from sandbox.shopify.tokens import mint_id_token
 
         token = mint_id_token(domain, 42)
         return self.installer.ensure(verify(token, KEY, SECRET))

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import multiprocessing
+import os
 import threading
 from concurrent.futures import BrokenExecutor, Future, ProcessPoolExecutor
+from multiprocessing.connection import wait
 from typing import TYPE_CHECKING, TypeVar
 
 import structlog
@@ -35,7 +37,16 @@ _built: tuple[Rooms, dict[str, Handler]] | None = None
 def _prepare(build: Build) -> None:
     """Build this worker's own rooms once: connections don't survive a process border."""
     global _built  # noqa: PLW0603 - the pool offers no other place for a worker's state
+    threading.Thread(target=_die_with_parent, name="parent-watch", daemon=True).start()
     _built = build()
+
+
+def _die_with_parent() -> None:
+    """End this worker when the runner's process is gone: a killed runner's jobs are run again by the next one."""
+    parent = multiprocessing.parent_process()
+    if parent is not None:
+        wait([parent.sentinel])
+        os._exit(1)
 
 
 def _work(claim: queue.Claim) -> str | None:

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 import threading
 import time
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
@@ -17,7 +20,6 @@ from tests.integration.jobs.worker_build import build, builder, rooms_on
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
-    from pathlib import Path
 
     from app.domain.context import ShopContext
     from app.services.rooms import Rooms
@@ -137,3 +139,32 @@ class TestRunner:
         rooms.jobs.enqueue(ctx, "die_once", "x")
         self.until(lambda: states(rooms)[0][1] in ("done", "failed"))
         assert states(rooms) == [("die_once", "done", None)]
+
+
+class TestAKilledRunner:
+    def test_takes_its_workers_along(self, store_url: str, store: Store, ctx: ShopContext, tmp_path: Path) -> None:
+        rooms = rooms_on(store_url)
+        rooms.jobs.enqueue(ctx, "linger", "x")
+        script = Path(__file__).parent / "runner_child.py"
+        child = subprocess.Popen([sys.executable, str(script), store_url, str(tmp_path)])
+        try:
+            mark = self.appears(tmp_path)
+            child.kill()
+            child.wait(10)
+            worker = int(mark.name.split("-")[1])
+            end = time.monotonic() + 20
+            while Path(f"/proc/{worker}").exists():
+                assert time.monotonic() < end, "the worker outlived its runner"
+                threading.Event().wait(0.05)
+        finally:
+            child.kill()
+            child.wait(10)
+        assert queue.free_orphans(rooms) == 1
+        rooms.store.close()
+
+    def appears(self, folder: Path) -> Path:
+        end = time.monotonic() + 60
+        while not (found := list(folder.glob("linger-*"))):
+            assert time.monotonic() < end, "the job did not start"
+            threading.Event().wait(0.05)
+        return found[0]

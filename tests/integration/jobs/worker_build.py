@@ -53,7 +53,18 @@ def build(url: str, marks: str) -> tuple[Rooms, dict[str, Handler]]:
             os.kill(os.getpid(), signal.SIGKILL)
         mark(_ctx, key)
 
-    return rooms_on(url), {"mark": mark, "refuse": refuse, "crash": crash, "die_once": die_once, "refresh": mark}
+    def linger(_ctx: ShopContext, key: str) -> None:
+        (folder / f"linger-{os.getpid()}-{key}").touch()
+        time.sleep(60)
+
+    return rooms_on(url), {
+        "linger": linger,
+        "mark": mark,
+        "refuse": refuse,
+        "crash": crash,
+        "die_once": die_once,
+        "refresh": mark,
+    }
 
 
 def builder(url: str, folder: Path) -> partial[tuple[Rooms, dict[str, Handler]]]:
