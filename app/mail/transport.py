@@ -130,28 +130,11 @@ class SmtpTransport:
             self._drop()
 
     def _open_envelope(self, envelope: Envelope) -> smtplib.SMTP | Delivery:
-        # A server may have closed a connection that stood idle. Nothing of this message was said
-        # yet, so trying once more on a fresh one is safe.
-        fresh = self._connection is None
+        connection = self._open_sender(envelope.mail_from)
+        if isinstance(connection, Delivery):
+            return connection
         try:
-            connection = self._connection or self._connect()
-            code, _ = connection.mail(envelope.mail_from)
-        except (OSError, smtplib.SMTPException) as fault:
-            self._drop()
-            if not fresh:
-                return self._open_envelope(envelope)
-            return Delivery("not_accepted", f"connection: {type(fault).__name__}")
-        if code == CLOSING and not fresh:
-            self._drop()
-            return self._open_envelope(envelope)
-        if code >= FIRST_PERMANENT:
-            # It refuses us as a sender, before it heard of a recipient: a matter of its settings, not
-            # of this message, and it must not use up the messages of a whole campaign.
-            self._reset(code)
-            return Delivery("not_accepted", f"connection: {code}")
-        try:
-            if code == OK:
-                code, _ = connection.rcpt(envelope.rcpt_to)
+            code, _ = connection.rcpt(envelope.rcpt_to)
             if OK <= code < START_MAIL_INPUT:
                 code, _ = connection.docmd("DATA")
         except (OSError, smtplib.SMTPException) as fault:
@@ -161,6 +144,26 @@ class SmtpTransport:
             return connection
         self._reset(code)
         return _refusal(code, "envelope")
+
+    def _open_sender(self, mail_from: str) -> smtplib.SMTP | Delivery:
+        # A server may have closed a connection that stood idle. Nothing of this message was said
+        # yet, so trying once more on a fresh one is safe.
+        fresh = self._connection is None
+        try:
+            connection = self._connection or self._connect()
+            code, _ = connection.mail(mail_from)
+        except (OSError, smtplib.SMTPException) as fault:
+            self._drop()
+            gone = Delivery("not_accepted", f"connection: {type(fault).__name__}")
+            return gone if fresh else self._open_sender(mail_from)
+        if code == OK:
+            return connection
+        self._reset(code)
+        if code == CLOSING and not fresh:
+            return self._open_sender(mail_from)
+        # It refuses us as a sender, before it heard of a recipient: a matter of its settings, not of
+        # this message, and it must not use up the messages of a whole campaign.
+        return Delivery("not_accepted", f"connection: {code}")
 
     def _send_body(self, connection: smtplib.SMTP, data: bytes, still_allowed: Callable[[], bool]) -> Delivery:
         try:

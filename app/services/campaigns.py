@@ -124,7 +124,7 @@ def change(rooms: Rooms, ctx: ShopContext, campaign_id: str, changes: dict[str, 
             campaign.sender_id = senders.find(session, ctx, wanted).id if wanted else None
         if changes.get("audience"):
             edited |= _set_audience(session, ctx, campaign, changes["audience"])
-            changes = _fitting_words(session, ctx, campaign, changes)
+            changes = _fitting_words(session, campaign, changes)
         edited |= _set_timing(campaign, changes.get("timing") or {})
         edited |= _set_words(rooms, session, ctx, campaign, changes)
         for field, value in (changes.get("discount") or {}).items():
@@ -342,7 +342,7 @@ def _set_audience(session: Session, ctx: ShopContext, campaign: Campaign, given:
     return {"audience.segment_id"}
 
 
-def _fitting_words(session: Session, ctx: ShopContext, campaign: Campaign, changes: dict[str, Any]) -> dict[str, Any]:
+def _fitting_words(session: Session, campaign: Campaign, changes: dict[str, Any]) -> dict[str, Any]:
     """Suggested words that nobody has edited follow the audience: each kind has its own."""
     untouched = words_of(content_of(session, campaign)) in STARTERS.values()
     return changes | {"reset_content": True} if untouched and not changes.get("content") else changes

@@ -34,8 +34,8 @@ if TYPE_CHECKING:
 MAX_BATCH = 50  # what one crash can leave as `unknown`; larger batches gain nothing
 DEADLINE_SECONDS = 60.0  # from before the stamp's transaction to the final dot; within cap.MARGIN by far
 REAP_AFTER = timedelta(minutes=15)
-MAX_ATTEMPTS = 6
 FIRST_BACKOFF = timedelta(minutes=2)
+LONGEST_BACKOFF = timedelta(hours=2)  # trying ends when the message expires
 
 Result = Literal["accepted", "refused", "not_accepted", "unknown"]
 NEXT_STATE: Mapping[Result, str] = {
@@ -194,10 +194,9 @@ def record(session: Session, ctx: ShopContext, now: datetime, outcomes: Sequence
         if message is None or message.state not in settles:
             continue
         state = NEXT_STATE[outcome.result]
-        if state == "queued" and message.attempts >= MAX_ATTEMPTS:
-            state = "failed"
         if state == "queued":
-            message.not_before = now + FIRST_BACKOFF * 2 ** (message.attempts - 1)
+            doublings = min(message.attempts - 1, 10)
+            message.not_before = now + min(FIRST_BACKOFF * 2**doublings, LONGEST_BACKOFF)
         message.last_error = outcome.detail or None
         message.lease_owner = None
         _move(session, message, now, state, detail=outcome.detail)

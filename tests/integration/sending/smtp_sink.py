@@ -15,7 +15,6 @@ if TYPE_CHECKING:
 
 Behaviour = Literal[
     "accept",
-    "mail_530",
     "rcpt_450",
     "rcpt_550",
     "data_451",
@@ -45,6 +44,7 @@ class SmtpSink:
     behave: Callable[[str], Behaviour] = lambda _: "accept"
     accepted: list[Accepted] = field(default_factory=list)
     connections: int = 0
+    refuse_senders: bool = False
 
     def __enter__(self) -> Self:
         sink = self
@@ -86,7 +86,7 @@ class SmtpSink:
         recipient, behaviour = "", "accept"
         while line := peer.rfile.readline():
             verb = line[:4].upper()
-            if verb == b"MAIL" and self.behave("") == "mail_530":
+            if verb == b"MAIL" and self.refuse_senders:
                 say("530 authentication required")
             elif verb in {b"EHLO", b"HELO", b"MAIL", b"RSET", b"NOOP"}:
                 say("250 ok")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import multiprocessing
 from collections import Counter, defaultdict
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING
 
@@ -152,17 +153,20 @@ class TestTheOutbox:
             found = {m.id: m.state for m in session.scalars(select(Message))}
         assert found == {first.id: "sent", second.id: "unknown"}
 
-    def test_gives_up_after_six_attempts(self, store: Store, ctx: ShopContext, vault: Vault) -> None:
+    def test_tries_again_ever_more_rarely_until_it_expires(self, store: Store, ctx: ShopContext, vault: Vault) -> None:
         with store.session(ctx) as session:
-            outbox.enqueue(session, ctx, NOW, new(1))
-        at, states = NOW, []
-        for _ in range(6):
-            (message,) = stamp(store, ctx, vault, at).stamped
+            outbox.enqueue(session, ctx, NOW, replace(new(1), expires_at=NOW + timedelta(hours=24)))
+        at, waits = NOW, []
+        while batch := stamp(store, ctx, vault, at).stamped:
             with store.session(ctx) as session:
-                outbox.record(session, ctx, at, [outbox.Outcome(message.id, "not_accepted")])
-                states.append(session.get_one(Message, {"shop_id": 1, "id": message.id}).state)
-            at += timedelta(hours=3)
-        assert states == ["queued"] * 5 + ["failed"]
+                outbox.record(session, ctx, at, [outbox.Outcome(batch[0].id, "not_accepted")])
+                due = session.get_one(Message, {"shop_id": 1, "id": batch[0].id}).not_before or at
+            waits.append((due - at) // timedelta(minutes=1))
+            at = due
+        assert waits[:8] == [2, 4, 8, 16, 32, 64, 120, 120]
+        with store.reading(ctx) as session:
+            row = session.scalars(select(Message)).one()
+            assert (row.state, row.reason) == ("cancelled", Reason.EXPIRED)
 
     def test_a_batch_is_never_larger_than_fifty(self, store: Store, ctx: ShopContext, vault: Vault) -> None:
         with store.session(ctx) as session:

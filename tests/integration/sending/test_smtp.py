@@ -43,7 +43,7 @@ class TestSmtpTransport:
         assert len(sink.accepted) == 1
 
     def test_a_server_that_refuses_the_sender_uses_up_no_message(self) -> None:
-        with SmtpSink(lambda _: "mail_530") as sink:
+        with SmtpSink(refuse_senders=True) as sink:
             transport = SmtpTransport(sink.url)
             delivery = transport.deliver(envelope(), always)
             transport.close()
