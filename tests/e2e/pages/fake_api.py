@@ -1,0 +1,109 @@
+"""The built pages over answers that a test chooses: what a page shows while waiting, empty, failing, full.
+
+The full answers are embedded_ui/tests/samples/full.json, which the OpenAPI document's schemas hold for
+(test_samples.py), so a page that passes here reads what the app really sends.
+"""
+
+from __future__ import annotations
+
+import copy
+import json
+import threading
+from pathlib import Path
+from typing import Any
+
+from flask import Flask, Response, request, send_from_directory
+
+REPOSITORY = Path(__file__).resolve().parents[3]
+BUILT = REPOSITORY / "embedded_ui" / "dist"
+SHIMS = REPOSITORY / "sandbox" / "shims" / "dist"
+SAMPLES = REPOSITORY / "embedded_ui" / "tests" / "samples" / "full.json"
+LONGEST_WAIT = 8.0
+
+SHELL = """<!doctype html><html lang="en"><head><meta charset="utf-8"><title>Encore</title>
+<meta name="viewport" content="width=device-width, initial-scale=1">
+<style>body {{ margin: 0; background: #f1f1f1; }}</style>
+<script src="/shims/polaris.js"></script>{styles}</head>
+<body><div id="root"></div><script type="module" src="/assets/ui/{entry}"></script></body></html>"""
+
+
+class FakeApi:
+    """Answers by "METHOD /path". A test changes them before or after the page has loaded."""
+
+    def __init__(self) -> None:
+        self.answers: dict[str, Any] = json.loads(SAMPLES.read_text())
+        self.failures: dict[str, tuple[int, dict[str, Any]]] = {}
+        self.requests: list[tuple[str, dict[str, list[str]], Any]] = []
+        self._held: dict[str, threading.Event] = {}
+
+    def sample(self, key: str) -> Any:
+        """A copy of an answer, to change and put back."""
+        return copy.deepcopy(self.answers[key])
+
+    def fail(self, key: str, status: int = 503, message: str = "The store is busy.", field: str | None = None) -> None:
+        """Refuse from now on, in the app's error shape."""
+        self.failures[key] = (status, {"error": {"code": "refused", "message": message, "field": field}})
+
+    def recover(self, key: str) -> None:
+        """Answer again."""
+        del self.failures[key]
+
+    def hold(self, key: str) -> None:
+        """Leave the question open until `release`."""
+        self._held[key] = threading.Event()
+
+    def release(self) -> None:
+        """Answer whatever was held."""
+        for event in self._held.values():
+            event.set()
+
+    def asked(self, key: str) -> list[tuple[dict[str, list[str]], Any]]:
+        """Query and JSON body of every request of that kind, in order."""
+        return [(query, body) for made, query, body in self.requests if made == key]
+
+    def answer(self) -> Response | tuple[Response, int]:
+        """What to say to the current request."""
+        key = f"{request.method} {request.path}"
+        body = request.get_json(silent=True) if request.is_json else None
+        self.requests.append((key, request.args.to_dict(flat=False), body))
+        held = self._held.get(key)
+        if held is not None:
+            held.wait(LONGEST_WAIT)
+        if key in self.failures:
+            status, error = self.failures[key]
+            return Response(json.dumps(error), status, mimetype="application/json")
+        if key not in self.answers:
+            missing = {"error": {"code": "not_found", "message": f"No sample for {key}", "field": None}}
+            return Response(json.dumps(missing), 404, mimetype="application/json")
+        return Response(json.dumps(self.answers[key]), mimetype="application/json")
+
+
+def create_app(api: FakeApi) -> Flask:
+    """The shell document for every page, the built assets, the shims, and the answers under /api."""
+    manifest = json.loads((BUILT / ".vite" / "manifest.json").read_text())
+    entry = manifest["src/main.tsx"]
+    styles = "".join(f'<link rel="stylesheet" href="/assets/ui/{name}">' for name in entry.get("css", []))
+    app = Flask("pages")
+
+    @app.route("/api/<path:_path>", methods=["GET", "POST", "PUT", "PATCH", "DELETE"])
+    def answer(_path: str) -> Response | tuple[Response, int]:
+        return api.answer()
+
+    @app.get("/assets/ui/<path:name>")
+    def assets(name: str) -> Response:
+        return send_from_directory(BUILT, name)
+
+    @app.get("/shims/<path:name>")
+    def shims(name: str) -> Response:
+        return send_from_directory(SHIMS, name)
+
+    @app.get("/favicon.ico")
+    def icon() -> tuple[str, int]:
+        return "", 204
+
+    @app.get("/", defaults={"_path": ""})
+    @app.get("/<path:_path>")
+    def shell(_path: str) -> str:
+        return SHELL.format(entry=entry["file"], styles=styles)
+
+    return app

@@ -1,0 +1,198 @@
+"""What a merchant does on the pages, with real elements: clicks, typing, files, keys."""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING, Any
+
+import pytest
+from playwright.sync_api import expect
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from fake_api import FakeApi
+    from playwright.sync_api import Page
+
+pytestmark = pytest.mark.browser
+
+
+class TestSegments:
+    def test_chips_filter_and_stay_in_the_address(self, go: Callable[[str], Page]) -> None:
+        page = go("/segments")
+        page.get_by_role("button", name="Retain customers, 2 segments").click()
+        expect(page).to_have_url(re.compile(r"\?categories=retain$"))
+        with page.expect_request(re.compile(r"/api/segments\?exclude=retain&")):
+            page.get_by_label("Categories").select_option("exclude")
+        expect(page).to_have_url(re.compile(r"\?categories=retain&mode=exclude$"))
+
+    def test_a_search_asks_once_typing_stops(self, api: FakeApi, go: Callable[[str], Page]) -> None:
+        page = go("/segments")
+        with page.expect_request(re.compile(r"search=milk")):
+            page.get_by_label("Search").press_sequentially("milk", delay=20)
+        expect(page).to_have_url(re.compile(r"\?search=milk$"))
+        searches = [query.get("search") for query, _ in api.asked("GET /api/segments")]
+        assert searches == [None, ["milk"]]
+
+    def test_a_link_changes_the_page_without_a_reload(self, go: Callable[[str], Page]) -> None:
+        page = go("/segments")
+        page.evaluate("window.kept = true")
+        page.get_by_role("link", name="Due for Fluid Milk 1 gal").click()
+        expect(page).to_have_url(re.compile(r"/segments/seg_7$"))
+        expect(page.get_by_text("Expected to buy Fluid Milk again")).to_be_visible()
+        assert page.evaluate("window.kept") is True
+
+
+class TestSegmentDetails:
+    def test_a_chart_can_be_read_as_a_table(self, go: Callable[[str], Page]) -> None:
+        page = go("/segments/seg_7")
+        page.get_by_role("button", name="Show table").first.click()
+        expect(page.get_by_text(re.compile("20%.30%"))).to_be_visible()
+        expect(page.get_by_text("121", exact=True)).to_be_visible()
+
+    def test_more_opens_its_menu(self, go: Callable[[str], Page]) -> None:
+        page = go("/segments/seg_21")
+        page.get_by_role("button", name="More").click()
+        expect(page.get_by_role("menuitem", name="Duplicate")).to_be_visible()
+
+    def test_a_download_says_what_is_in_the_file(self, api: FakeApi, go: Callable[[str], Page]) -> None:
+        api.answers["GET /api/segments/seg_7/exports/1/file"] = "customer_id,email"
+        page = go("/segments/seg_7")
+        page.get_by_role("button", name="Download").click()
+        page.get_by_role("radio", name=re.compile("Meta customer list")).click()
+        with page.expect_download() as started:
+            page.get_by_role("button", name="Download").last.click()
+        assert started.value.suggested_filename == "due_for_milk.csv"
+        expect(page.get_by_text("207 customers saved to due_for_milk.csv")).to_be_visible()
+        expect(page.get_by_text("less 105 (not reachable)")).to_be_visible()
+        ((_, body),) = api.asked("POST /api/segments/seg_7/exports")
+        assert body == {"format": "meta", "hashed": False, "include_unsubscribed": False}
+
+
+class TestSegmentBuilder:
+    def test_a_rule_is_built_counted_undone_and_saved(self, api: FakeApi, go: Callable[[str], Page]) -> None:
+        page = go("/segments/new")
+        page.get_by_role("textbox", name="Name").fill("Spenders")
+        page.get_by_role("combobox", name="Add condition").select_option("attr:spend.net")
+        page.get_by_label("Total spend").select_option("gte")
+        page.get_by_label("Value (USD)").fill("1204.50")
+        expect(page.get_by_text("of 2,469 (2.3%)")).to_be_visible()
+        page.get_by_role("combobox", name="Add condition").select_option("reachable:email")
+        expect(page.get_by_text("Can be reached by e-mail: subscribed")).to_be_visible()
+        page.get_by_role("button", name="Undo").click()
+        expect(page.get_by_text("Can be reached by e-mail: subscribed")).not_to_be_visible()
+        page.get_by_role("button", name="Save segment").click()
+        expect(page).to_have_url(re.compile(r"/segments/seg_21$"))
+        ((_, body),) = api.asked("POST /api/segments")
+        assert body == {
+            "name": "Spenders",
+            "rule": {"v": 1, "match": {"all": [{"attr": "spend.net", "op": "gte", "value": 120450}]}},
+        }
+
+    def test_an_objection_stands_at_its_condition(self, api: FakeApi, go: Callable[[str], Page], problems: Any) -> None:
+        problems.allow("422")
+        api.fail("POST /api/segments/preview", 422, "That product does not exist.", "rule.match.all[0].where[0].value")
+        page = go("/segments/seg_21/edit")
+        first = page.locator('.encore-leaf[data-invalid="true"]')
+        expect(first).to_have_count(1)
+        expect(first.get_by_text("That product does not exist.")).to_be_visible()
+
+    def test_a_rule_can_be_changed_as_json(self, api: FakeApi, go: Callable[[str], Page]) -> None:
+        page = go("/segments/seg_21/edit")
+        page.get_by_role("button", name="Show JSON").click()
+        page.get_by_label("Rule as JSON").fill('{"v":1,"match":{"all":[{"reachable":"email"}]}}')
+        page.get_by_role("button", name="Use this rule").click()
+        expect(page.get_by_text("Can be reached by e-mail: subscribed")).to_be_visible()
+        page.get_by_label("Rule as JSON").fill("{")
+        page.get_by_role("button", name="Use this rule").click()
+        expect(page.get_by_text("Can be reached by e-mail: subscribed")).to_be_visible()
+
+
+class TestUpload:
+    def test_a_file_is_mapped_and_every_row_accounted_for(self, go: Callable[[str], Page]) -> None:
+        page = go("/segments/upload")
+        content = b"E-Mail;Name\nada.winters@example.com;Ada\n"
+        page.locator('input[type="file"]').set_input_files(
+            {"name": "summer_guests.csv", "mimeType": "text/csv", "buffer": content}
+        )
+        expect(page.get_by_text("65 rows, utf-8, separated by semicolon")).to_be_visible()
+        expect(page.get_by_label("Name of the list")).to_have_value("summer guests")
+        page.get_by_role("button", name="Make a list from 65 rows").click()
+        expect(page.get_by_text("50 + 11 + 3 + 1 = 65 rows")).to_be_visible()
+
+
+class TestCampaignWizard:
+    def test_typing_is_saved_and_errors_stand_at_their_fields(self, api: FakeApi, go: Callable[[str], Page]) -> None:
+        page = go("/campaigns/cmp_2/edit")
+        page.get_by_label("Campaign name").fill("Milk, again")
+        expect(page.get_by_text("All changes saved")).to_be_visible()
+        page.get_by_role("button", name="Next: sender").click()
+        expect(page).to_have_url(re.compile(r"step=sender"))
+        assert [body for _, body in api.asked("PATCH /api/campaigns/cmp_2")] == [{"name": "Milk, again"}]
+
+    def test_a_sender_is_made_without_leaving_the_draft(self, api: FakeApi, go: Callable[[str], Page]) -> None:
+        api.answers["GET /api/senders"] = {"items": [], "next": None}
+        page = go("/campaigns/cmp_2/edit?step=sender")
+        page.get_by_label("Display name").fill("Ann")
+        page.get_by_label("From address").fill("ann@gmail.example")
+        page.get_by_label("Company").fill("Ann Inc")
+        page.get_by_label("Postal address").fill("1 Main Street\nCincinnati")
+        page.get_by_role("button", name="Create sender").click()
+        expect(page.get_by_text("All changes saved")).to_be_visible()
+        assert api.asked("POST /api/senders")[0][1]["postal_address"] == "1 Main Street\nCincinnati"
+        assert api.asked("PATCH /api/campaigns/cmp_2")[-1][1] == {"sender_id": "snd_2"}
+
+    def test_a_placeholder_goes_in_where_the_cursor_stands(self, api: FakeApi, go: Callable[[str], Page]) -> None:
+        page = go("/campaigns/cmp_3/edit?step=content")
+        body = page.get_by_label("Text", exact=True)
+        body.fill("Dear ,")
+        body.evaluate("field => field.setSelectionRange(5, 5)")
+        page.get_by_role("button", name="Insert a placeholder into the text").click()
+        page.get_by_role("menuitem", name="[Customer First Name]").locator("visible=true").click()
+        expect(body).to_have_value("Dear [Customer First Name],")
+        expect(page.get_by_text("Saving…")).to_be_visible()
+
+    def test_the_preview_is_the_rendered_mail(self, go: Callable[[str], Page]) -> None:
+        page = go("/campaigns/cmp_3/edit?step=content")
+        frame = page.frame_locator('iframe[title="E-mail preview"]')
+        expect(frame.get_by_text("a while ago you bought Fluid Milk 1 gal")).to_be_visible()
+        page.get_by_label("Show as").select_option("text")
+        expect(page.locator(".encore-preview pre")).to_contain_text("Hi Ada,")
+
+    def test_the_last_button_names_the_number_of_people(self, api: FakeApi, go: Callable[[str], Page]) -> None:
+        page = go("/campaigns/cmp_3/edit?step=review")
+        start = page.get_by_role("button", name="Start campaign for 118 people")
+        expect(start).to_be_visible()
+        api.answers["GET /api/campaigns/cmp_3"] = api.sample("POST /api/campaigns/cmp_3/activate")
+        start.click()
+        expect(page).to_have_url(re.compile(r"/campaigns/cmp_3$"))
+        assert len(api.asked("POST /api/campaigns/cmp_3/activate")) == 1
+
+
+class TestConnections:
+    def test_a_key_is_checked_and_never_shown(self, api: FakeApi, go: Callable[[str], Page]) -> None:
+        page = go("/connections")
+        page.get_by_role("button", name="Connect Mailchimp").click()
+        key = page.get_by_label("API key")
+        expect(key).to_have_attribute("type", "password")
+        key.fill("abc-us1")
+        page.get_by_role("button", name="Check and connect").click()
+        expect(key).not_to_be_visible()
+        assert api.asked("POST /api/connections")[0][1] == {"vendor": "mailchimp", "api_key": "abc-us1"}
+
+    def test_a_preview_comes_before_a_run(self, api: FakeApi, go: Callable[[str], Page]) -> None:
+        page = go("/connections")
+        page.get_by_role("button", name="Preview changes").click()
+        expect(page.get_by_text("Nothing has been sent.")).to_be_visible()
+        page.get_by_role("button", name="Run: 17 changes").click()
+        expect(page.get_by_text("Nothing has been sent.")).not_to_be_visible()
+        assert api.asked("POST /api/syncs/syn_1/run")[0][1] == {"approve_removals": False}
+
+
+class TestNarrowScreen:
+    @pytest.mark.parametrize("path", ["/", "/segments", "/segments/seg_7", "/campaigns/cmp_1", "/connections"])
+    def test_nothing_scrolls_sideways(self, go: Callable[[str], Page], page: Page, path: str) -> None:
+        page.set_viewport_size({"width": 390, "height": 800})
+        go(path)
+        page.wait_for_load_state("networkidle")
+        assert page.evaluate("document.documentElement.scrollWidth <= window.innerWidth") is True
