@@ -221,6 +221,8 @@ def standing(rooms: Rooms, session: Session, ctx: ShopContext, campaign: Campaig
     taken = _name_taken(session, ctx, campaign, campaign.name or "")
     found += name_problems(campaign.name, taken)
     found += _sender_problems(session, ctx, campaign)
+    if rooms.settings.env == "production" and not rooms.settings.smtp_url:
+        found.append(Unresolved("sender", "sender_id", "This installation has no mail server: set ENCORE_SMTP_URL."))
     if campaign.audience_type is None:
         found.append(Unresolved("audience", "type", "Choose whom the campaign considers."))
     elif campaign.audience_type == "segment" and audience is None:

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 import structlog
 from sqlalchemy import delete, func, select, update
+from sqlalchemy.exc import IntegrityError
 
 from app.domain.arbitration import Candidate, choose
 from app.domain.campaigns import Reason, is_held_out
@@ -73,10 +74,13 @@ def plan(rooms: Rooms, ctx: ShopContext, tick: datetime | None = None) -> Planne
         return Planned(tick)
     found = assess(rooms, ctx, run, rows, tick)
     winners = arbitrate(found)
-    with rooms.store.session(ctx) as session:
-        if session.get(PlanTick, {"shop_id": ctx.shop_id, "tick": tick}) is not None:
-            return Planned(tick)  # another process was faster
-        planned = _write(rooms, session, ctx, run, found, winners)
+    try:
+        with rooms.store.session(ctx) as session:
+            planned = _write(rooms, session, ctx, run, found, winners)
+    except IntegrityError:
+        # Another process decided at the same moment; its tick stands and the next one is ours again.
+        log.info("tick_lost", shop_id=ctx.shop_id)
+        return Planned(tick)
     log.info("tick_planned", shop_id=ctx.shop_id, candidates=planned.candidates, queued=planned.queued,
              held_out=planned.held_out)  # fmt: skip
     return planned

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
 from email import message_from_bytes
 from email.policy import default
@@ -93,6 +94,21 @@ class TestATick:
                 session.execute(select(func.count()).select_from(model)).scalar_one()
                 for model in (Decision, Message, MessageEvent, LedgerEntry)
             )
+
+
+class TestTwoPlanners:
+    def test_of_one_moment_decide_once(self, shop: World) -> None:
+        coffee = shop.segment("buy_again:101", "repurchase", [1, 2, 3, 4], COFFEE)
+        shop.publish()
+        campaign = shop.campaign(coffee, name="A", holdout=50)
+        with ThreadPoolExecutor(2) as both:
+            ticks = [NOW, NOW + timedelta(seconds=1)]
+            results = list(both.map(lambda tick: plan_sends.plan(shop.rooms, shop.ctx, tick), ticks))
+        assert max(planned.candidates for planned in results) == 4
+        assert len(reasons(shop, campaign)) == 4
+        assert len(states(shop)) == 4
+        verdict = verify_cap(shop.rooms, shop.ctx)
+        assert verdict.broken == []
 
 
 class TestReasons:
