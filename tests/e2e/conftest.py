@@ -6,6 +6,8 @@
            regular expression looked for in the message. Only what is allowed may happen.
 `chromium` the session's browser, for a test that needs contexts of its own; pass each of its pages to
            `problems.watch(page)`.
+`demo`     the demo shop, imported and refreshed, as `make run` shows it; started once a session. Tests may add
+           to it (senders, segments, campaigns) and must not count on being alone in it.
 `serve`    starts a WSGI app on a free port of 127.0.0.1 and returns its address; stopped after the test.
 
 Mark such tests with `pytestmark = pytest.mark.browser`. Locators pierce the elements' shadow roots:
@@ -28,6 +30,8 @@ from urllib.parse import urlsplit
 import pytest
 from playwright.sync_api import Browser, ConsoleMessage, Page, Request, sync_playwright
 from werkzeug.serving import WSGIRequestHandler, make_server
+
+from tests.e2e.running_demo import RunningDemo
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -107,6 +111,15 @@ def page(chromium: Browser, problems: Problems) -> Iterator[Page]:
     problems.watch(opened)
     yield opened
     context.close()
+
+
+@pytest.fixture(scope="session")
+def demo(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningDemo]:
+    running = RunningDemo(tmp_path_factory.mktemp("demo"), "demo")
+    try:
+        yield running.start()
+    finally:
+        running.interrupt()
 
 
 class _Quiet(WSGIRequestHandler):
