@@ -12,9 +12,14 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from fake_api import FakeApi
-    from playwright.sync_api import Page
+    from playwright.sync_api import Page, Response
 
 pytestmark = pytest.mark.browser
+
+
+def saved(response: Response) -> bool:
+    """Whether this answers a save of the wizard."""
+    return response.request.method == "PATCH" and "/api/campaigns/" in response.url
 
 
 class TestSegments:
@@ -52,7 +57,7 @@ class TestSegmentDetails:
 
     def test_more_opens_its_menu(self, go: Callable[[str], Page]) -> None:
         page = go("/segments/seg_21")
-        page.get_by_role("button", name="More").click()
+        page.get_by_role("button", name="More", exact=True).click()
         expect(page.get_by_role("menuitem", name="Duplicate")).to_be_visible()
 
     def test_a_download_says_what_is_in_the_file(self, api: FakeApi, go: Callable[[str], Page]) -> None:
@@ -124,7 +129,8 @@ class TestUpload:
 class TestCampaignWizard:
     def test_typing_is_saved_and_errors_stand_at_their_fields(self, api: FakeApi, go: Callable[[str], Page]) -> None:
         page = go("/campaigns/cmp_2/edit")
-        page.get_by_label("Campaign name").fill("Milk, again")
+        with page.expect_response(saved):
+            page.get_by_label("Campaign name").fill("Milk, again")
         expect(page.get_by_text("All changes saved")).to_be_visible()
         page.get_by_role("button", name="Next: sender").click()
         expect(page).to_have_url(re.compile(r"step=sender"))
@@ -137,7 +143,8 @@ class TestCampaignWizard:
         page.get_by_label("From address").fill("ann@gmail.example")
         page.get_by_label("Company").fill("Ann Inc")
         page.get_by_label("Postal address").fill("1 Main Street\nCincinnati")
-        page.get_by_role("button", name="Create sender").click()
+        with page.expect_response(saved):
+            page.get_by_role("button", name="Create sender").click()
         expect(page.get_by_text("All changes saved")).to_be_visible()
         assert api.asked("POST /api/senders")[0][1]["postal_address"] == "1 Main Street\nCincinnati"
         assert api.asked("PATCH /api/campaigns/cmp_2")[-1][1] == {"sender_id": "snd_2"}
