@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
+from pydantic import ValidationError
 
 from app import __version__
 from app.cli_predict import predict
@@ -18,6 +19,7 @@ from app.errors import EncoreError
 from app.services import progress, refresh_shop
 from app.services.import_csv import CsvFiles, import_csv
 from app.services.shops import active_shops, context_by_name
+from app.settings import make_local_settings
 
 if TYPE_CHECKING:
     from app.wiring import Encore
@@ -49,7 +51,17 @@ def main(ctx: click.Context) -> None:
 def _encore() -> Encore:
     from app import wiring  # noqa: PLC0415 - building costs a second; `predict` and --help don't need it
 
-    return wiring.build()
+    made = make_local_settings()
+    if made is not None:
+        click.echo(f"Made keys for this machine in {made}; keep them, they open what is stored.", err=True)
+    try:
+        return wiring.build()
+    except ValidationError as fault:
+        for problem in fault.errors(include_url=False, include_input=False):
+            name = ".".join(str(part) for part in problem["loc"])
+            where = f"ENCORE_{name.upper()}: " if name else ""
+            click.echo(f"encore: {where}{problem['msg'].removeprefix('Value error, ')}. See .env.example.", err=True)
+        raise SystemExit(2) from fault
 
 
 main.add_command(predict)

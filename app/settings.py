@@ -7,6 +7,8 @@ from __future__ import annotations
 
 import base64
 import binascii
+import os
+import secrets
 from pathlib import Path
 from typing import Literal, Self
 from urllib.parse import urlsplit
@@ -16,13 +18,15 @@ from pydantic_settings import BaseSettings, SettingsConfigDict
 
 AES_KEY_BYTES = 32
 MIN_PEPPER_BYTES = 16
+LOCAL_ENV = ".encore/local.env"
 CDN_HOST = "cdn.shopify.com"
 
 
 class Settings(BaseSettings):
     """Encore's settings, from environment variables with the prefix ENCORE_ (and a .env file)."""
 
-    model_config = SettingsConfigDict(env_prefix="ENCORE_", env_file=".env", extra="ignore", frozen=True)
+    # The environment wins over .env, .env over what the demo keeps for the command line.
+    model_config = SettingsConfigDict(env_prefix="ENCORE_", env_file=(LOCAL_ENV, ".env"), extra="ignore", frozen=True)
 
     env: Literal["production", "development"] = "production"
     data_dir: Path = Path(".encore/data")
@@ -97,3 +101,20 @@ class Settings(BaseSettings):
     def lake_dir(self) -> Path:
         """Where the Delta tables live."""
         return self.data_dir / "lake"
+
+
+def make_local_settings() -> Path | None:
+    """Make keys for this machine where nothing is set up yet; returns the file, or None if something is.
+
+    So that the embedded default works from the first command. Production sets ENCORE_KEYS itself and never
+    comes here.
+    """
+    file = Path(LOCAL_ENV)
+    if any(name.startswith("ENCORE_") for name in os.environ) or file.exists() or Path(".env").exists():
+        return None
+    key = base64.b64encode(secrets.token_bytes(AES_KEY_BYTES)).decode()
+    file.parent.mkdir(parents=True, exist_ok=True)
+    file.touch(mode=0o600)
+    text = f"ENCORE_ENV=development\nENCORE_KEYS=1:{key}\nENCORE_PEPPER={secrets.token_hex(AES_KEY_BYTES)}\n"
+    file.write_text(text, encoding="utf-8")
+    return file

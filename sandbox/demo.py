@@ -33,6 +33,8 @@ APP_PORT = 4000
 START_SECONDS, IMPORT_SECONDS = 300.0, 3600.0
 POLL_SECONDS = 0.25
 NEEDED = ("shopify", "admin")
+SECRETS = ("ENCORE_KEYS", "ENCORE_PEPPER")
+SETTINGS_FILE = "local.env"  # `encore` reads .encore/local.env by itself
 
 
 class Failed(Exception):
@@ -85,15 +87,21 @@ def make_plan(home: Path, host: str, app_port: int, base_port: int, shops: dict[
 
 
 def demo_secrets(path: Path) -> dict[str, str]:
-    """The key ring and pepper of this demo: made once, kept, readable by the owner only."""
-    if not path.exists():
+    """The key ring and pepper of this folder: made once, kept, readable by the owner only."""
+    lines = path.read_text().splitlines() if path.exists() else []
+    kept = dict(line.split("=", 1) for line in lines if line.startswith(SECRETS) and "=" in line)
+    if len(kept) < len(SECRETS):
         key = base64.b64encode(secrets.token_bytes(32)).decode()
-        text = f"ENCORE_KEYS=1:{key}\nENCORE_PEPPER={secrets.token_hex(32)}\n"
-        aside = path.with_suffix(".new")
-        aside.touch(mode=0o600)
-        aside.write_text(text)
-        aside.replace(path)  # whole or not at all: a lost key would make the store unreadable
-    return dict(line.split("=", 1) for line in path.read_text().splitlines() if "=" in line)
+        kept = {"ENCORE_KEYS": f"1:{key}", "ENCORE_PEPPER": secrets.token_hex(32)} | kept
+    return kept
+
+
+def write_settings(path: Path, settings: dict[str, str]) -> None:
+    """Keep the settings of this start where `encore` on the command line finds them too."""
+    aside = path.with_suffix(".new")
+    aside.touch(mode=0o600)
+    aside.write_text("".join(f"{name}={value}\n" for name, value in settings.items() if name.startswith("ENCORE_")))
+    aside.replace(path)  # whole or not at all: a lost key would make the store unreadable
 
 
 def app_environment(plan: Plan, secret: dict[str, str]) -> dict[str, str]:
@@ -178,8 +186,10 @@ class Demo:
         self.watch.step(f"Sandbox is up: {', '.join(started)}")
 
     def _start_app(self, command: list[str]) -> None:
-        secret = demo_secrets(self.plan.home / "demo.env")
-        self.children.start("encore", command, app_environment(self.plan, secret))
+        file = self.plan.home / SETTINGS_FILE
+        environment = app_environment(self.plan, demo_secrets(file))
+        write_settings(file, environment)
+        self.children.start("encore", command, environment)
 
         def healthy() -> bool:
             try:

@@ -245,7 +245,7 @@ def _shopify_tile(ctx: ShopContext, shop: Shop | None, token: ShopToken | None) 
         "vendor": "shopify",
         "title": "Shopify",
         "state": state,
-        "enables": "Orders, products and customers come in from here; unsubscribes and discount codes go back.",
+        "enables": "Orders, products and customers come in from here; unsubscribes go back.",
         "consent": "Encore never grants consent. An unsubscribe from one of your campaigns is recorded in your shop.",
         "key_help": None,
         "permissions": [

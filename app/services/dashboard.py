@@ -92,6 +92,11 @@ def _stage(segment: Segment, membership: Membership, changes: dict[int, tuple[in
 
 def _movers(rows: list[tuple[Segment, Membership]], changes: dict[int, tuple[int, int]]) -> list[dict[str, Any]]:
     moved = [
+        (sum(changes[segment.id]), segment, membership)
+        for segment, membership in rows
+        if any(changes.get(segment.id, ()))
+    ]
+    return [
         {
             "segment_id": f"seg_{segment.id}",
             "name": segment.name,
@@ -99,10 +104,8 @@ def _movers(rows: list[tuple[Segment, Membership]], changes: dict[int, tuple[int
             "entered": changes[segment.id][0],
             "left": changes[segment.id][1],
         }
-        for segment, membership in rows
-        if segment.id in changes and sum(changes[segment.id])
+        for _, segment, membership in sorted(moved, key=lambda m: (-m[0], m[1].name))[:MOVERS]
     ]
-    return sorted(moved, key=lambda m: (-(m["entered"] + m["left"]), m["name"]))[:MOVERS]
 
 
 def _models(run: PublishedRun) -> list[dict[str, str]]:
