@@ -4,6 +4,7 @@ import { fieldError } from "@/shared/api/client";
 import type { components } from "@/shared/api/schema";
 import type { Connection } from "@/shared/api/types";
 import { counted } from "@/shared/format/numbers";
+import { capital } from "@/shared/format/words";
 import { Failure } from "@/shared/states/Failure";
 import { Loaded } from "@/shared/states/Loaded";
 import { type NewSync, useCreateSync, useSegmentChoices, useTargets } from "./useConnections";
@@ -167,7 +168,7 @@ function TargetFields({ targets, draft, change, error }: PartProps & { targets: 
     <s-stack gap="base">
       {container_noun !== null && (
         <s-select
-          label={container_noun.charAt(0).toUpperCase() + container_noun.slice(1)}
+          label={capital(container_noun)}
           placeholder={`Choose the ${container_noun}`}
           value={draft.container}
           onChange={(event) => change({ container: event.currentTarget.value, target: "" })}
@@ -180,7 +181,7 @@ function TargetFields({ targets, draft, change, error }: PartProps & { targets: 
         </s-select>
       )}
       <s-select
-        label={target_noun.charAt(0).toUpperCase() + target_noun.slice(1)}
+        label={capital(target_noun)}
         placeholder={`Choose a ${target_noun}`}
         value={draft.target}
         onChange={(event) => pick(event.currentTarget.value)}

@@ -1,5 +1,6 @@
 import type { Progress } from "@/shared/api/types";
 import { count, percent } from "@/shared/format/numbers";
+import { capital } from "@/shared/format/words";
 
 type Step = Progress["steps"][number];
 
@@ -8,6 +9,20 @@ const STATES: Record<Step["state"], { words: string; tone: "neutral" | "info" | 
   running: { words: "Running", tone: "info" },
   done: { words: "Done", tone: "success" },
   failed: { words: "Failed", tone: "critical" },
+};
+
+/** The steps by the names that the app gives them, in the merchant's words. */
+const NAMES: Record<string, string> = {
+  export_products: "Ask Shopify for products",
+  export_customers: "Ask Shopify for customers",
+  export_orders: "Ask Shopify for orders",
+  products: "Import products",
+  customers: "Import customers",
+  orders: "Import orders",
+  features: "Look at each customer's history",
+  predictions: "Predict who buys what",
+  segments: "Sort customers into segments",
+  recommendations: "Find campaigns worth starting",
 };
 
 /** An import or a refresh that runs: its steps, how far each is, and what it has counted. */
@@ -37,11 +52,11 @@ function OneStep({ step }: { step: Step }) {
   const state = STATES[step.state];
   return (
     <li>
-      <span>{step.name}</span>
+      <span>{NAMES[step.name] ?? capital(step.name.replaceAll("_", " "))}</span>
       <s-badge tone={state.tone}>{state.words}</s-badge>
       <span className="encore-work-count">{step.done > 0 || step.total !== null ? `${counted} ${step.unit}` : ""}</span>
       {step.state === "running" && fraction !== null && (
-        <s-progress value={fraction} max={1} accessibilityLabel={`${step.name}: ${percent(fraction)} done`} />
+        <s-progress value={fraction} max={1} accessibilityLabel={`${NAMES[step.name] ?? step.name}: ${percent(fraction)} done`} />
       )}
     </li>
   );

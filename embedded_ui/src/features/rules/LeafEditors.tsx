@@ -1,6 +1,7 @@
 import type { Vocabulary } from "@/shared/api/types";
+import { capital } from "@/shared/format/words";
 import { NumberInput, ProductSelect, ValueInput } from "./inputs";
-import { COMPARES, entry, FUNCTIONS, functionsOf, needsProduct, startValue } from "./leaves";
+import { COMPARES, entry, FUNCTIONS, functionsOf, needsProduct, predictionLabel, startValue } from "./leaves";
 import type { AttrLeaf, Compare, DidLeaf, MeasureLeaf, PredictLeaf } from "./rule";
 import { WhereFilters } from "./WhereFilters";
 import { ANY_DATE, FUTURE, PAST, WindowInput } from "./WindowInput";
@@ -99,7 +100,7 @@ export function MeasureEditor({ leaf, vocabulary, onChange }: Props<MeasureLeaf>
   return (
     <s-stack gap="small">
       <div className="encore-fields">
-        <s-select label={known?.label ?? leaf.of} value={leaf.measure} onChange={(e) => onChange({ ...leaf, measure: e.currentTarget.value }, "measure")}>
+        <s-select label={capital(known?.label ?? leaf.of)} value={leaf.measure} onChange={(e) => onChange({ ...leaf, measure: e.currentTarget.value }, "measure")}>
           {functionsOf(known).map((name) => (
             <s-option key={name} value={name}>
               {FUNCTIONS[name] ?? name}
@@ -126,7 +127,12 @@ export function PredictEditor({ leaf, vocabulary, onChange }: Props<PredictLeaf>
   if (leaf.predict === "next_order") {
     return (
       <div className="encore-fields">
-        <WindowInput window={leaf.during} kinds={FUTURE} onChange={(during) => onChange({ ...leaf, during }, "during")} />
+        <WindowInput
+          label={predictionLabel(leaf.predict)}
+          window={leaf.during}
+          kinds={FUTURE}
+          onChange={(during) => onChange({ ...leaf, during }, "during")}
+        />
       </div>
     );
   }
@@ -136,7 +142,7 @@ export function PredictEditor({ leaf, vocabulary, onChange }: Props<PredictLeaf>
       {needsProduct(leaf.predict) && (
         <ProductSelect value={leaf.product ?? ""} vocabulary={vocabulary} onChange={(product) => onChange({ ...leaf, product }, "product")} />
       )}
-      <CompareInput op={leaf.op ?? "gte"} onChange={(op) => onChange({ ...leaf, op }, "op")} />
+      <CompareInput label={predictionLabel(leaf.predict)} op={leaf.op ?? "gte"} onChange={(op) => onChange({ ...leaf, op }, "op")} />
       <ValueInput
         name={{ type: leaf.predict === "value" ? "money" : "share", choices: [] }}
         op="gte"

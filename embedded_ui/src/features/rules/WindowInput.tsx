@@ -3,6 +3,7 @@ import type { Window } from "./rule";
 import { kindOf, newWindow, PERIODS, readDuration, UNITS, type Unit, WINDOW_KINDS, type WindowKind } from "./windows";
 
 interface Props {
+  label?: string;
   window: Window | undefined;
   kinds: readonly WindowKind[];
   onChange: (window: Window) => void;
@@ -18,12 +19,12 @@ function today(): string {
 }
 
 /** When: a kind of window, and its lengths or dates. */
-export function WindowInput({ window, kinds, onChange }: Props) {
+export function WindowInput({ label = "When", window, kinds, onChange }: Props) {
   const kind = kindOf(window);
   return (
     <>
       <s-select
-        label="When"
+        label={label}
         value={kind}
         onChange={(event) => onChange(newWindow(event.currentTarget.value as WindowKind, today()))}
       >

@@ -1,4 +1,5 @@
 import type { NameEntry, Vocabulary } from "@/shared/api/types";
+import { capital } from "@/shared/format/words";
 import type { Compare, Filter, Leaf, Value } from "./rule";
 import { windowProblem } from "./windows";
 
@@ -46,6 +47,20 @@ export function startValue(op: string, type: NameEntry["type"] | undefined, choi
   return numeric ? 0 : first;
 }
 
+/** What each prediction is about, as the beginning of a sentence. */
+const PREDICTIONS: Record<string, string> = {
+  buy_again: "Likely to buy a product again",
+  buy_new: "Likely to buy a product for the first time",
+  value: "Predicted net sales",
+  lapse: "Likely to lapse",
+  next_order: "Next order expected",
+};
+
+/** A prediction in words. */
+export function predictionLabel(name: string): string {
+  return PREDICTIONS[name] ?? capital(name.replaceAll("_", " "));
+}
+
 export interface Choice {
   key: string;
   label: string;
@@ -60,7 +75,10 @@ export function conditionChoices(vocabulary: Vocabulary): ChoiceGroup[] {
   const of = (kind: NameEntry["kind"], prefix: string) =>
     vocabulary.names
       .filter((one) => one.kind === kind)
-      .map((one) => ({ key: `${prefix}:${one.name}`, label: one.label }));
+      .map((one) => ({
+        key: `${prefix}:${one.name}`,
+        label: kind === "prediction" ? predictionLabel(one.name) : capital(one.label),
+      }));
   return [
     { label: "What they did", choices: of("event", "did") },
     { label: "What it adds up to", choices: of("measure", "measure") },

@@ -1,5 +1,10 @@
 import type { Category, Member, SegmentRow } from "@/shared/api/types";
 
+/** "order value" → "Order value" */
+export function capital(text: string): string {
+  return text.charAt(0).toUpperCase() + text.slice(1);
+}
+
 /** The six categories in the order in which they are shown. */
 export const CATEGORIES: readonly Category[] = [
   "cross_sell",

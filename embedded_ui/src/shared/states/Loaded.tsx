@@ -1,5 +1,6 @@
 import type { UseQueryResult } from "@tanstack/react-query";
 import type { ReactNode } from "react";
+import { capital } from "@/shared/format/words";
 import { Failure } from "./Failure";
 import { Skeleton } from "./Skeleton";
 
@@ -9,10 +10,6 @@ interface Props<T> {
   noun: string;
   lines?: number;
   children: (data: T) => ReactNode;
-}
-
-function capital(text: string): string {
-  return text.charAt(0).toUpperCase() + text.slice(1);
 }
 
 /**
