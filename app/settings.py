@@ -26,7 +26,9 @@ class Settings(BaseSettings):
     """Encore's settings, from environment variables with the prefix ENCORE_ (and a .env file)."""
 
     # The environment wins over .env, .env over what the demo keeps for the command line.
-    model_config = SettingsConfigDict(env_prefix="ENCORE_", env_file=(LOCAL_ENV, ".env"), extra="ignore", frozen=True)
+    model_config = SettingsConfigDict(
+        env_prefix="ENCORE_", env_file=(LOCAL_ENV, ".env"), extra="ignore", frozen=True, hide_input_in_errors=True
+    )
 
     env: Literal["production", "development"] = "production"
     data_dir: Path = Path(".encore/data")

@@ -20,6 +20,7 @@ from app.errors import Unavailable
 from app.services import customer_features, evaluate_segments, recommendations, runs
 from app.services.published import PublishedRun, latest_history, open_run, published
 from app.services.reachable import reachable
+from app.services.send_due_events import write_events
 from app.store.counters import allocate
 from app.store.models.shops import Snapshot
 from ml.api import predict
@@ -64,6 +65,7 @@ def refresh(rooms: Rooms, ctx: ShopContext, as_of: datetime | None = None, *, fo
     if history is None:
         raise Unavailable("Nothing was imported yet.")
     live = runs.begin(rooms, ctx, "refresh", "refresh", STEPS, as_of)
+    write_events(rooms, ctx)
     versions = {**history.tables, **_events(rooms, ctx)}
     folder = rooms.lake.run_dir(ctx, live.id)
     run = PublishedRun(live.id, live.as_of, versions, history.watermark, folder)

@@ -30,6 +30,8 @@ class ShopifyConsent:
             ).one_or_none()
         if customer is None or customer.shopify_id is None or not ctx.domain.endswith(".myshopify.com"):
             return
+        if customer.email_consent == "SUBSCRIBED":
+            return  # taken back in the meantime
         at = customer.email_consent_at or self._clock.now()
         consent = {
             "marketingState": "UNSUBSCRIBED",

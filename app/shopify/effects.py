@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import structlog
 
-from app.services import erase
+from app.services import erase, merge
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -33,6 +33,10 @@ CHANGED = (
 )
 
 
+def _number(gid: str) -> int:
+    return int(gid.rsplit("/", 1)[-1])
+
+
 def make_effects(rooms: Rooms, installer: Installer) -> dict[str, Effect]:
     """Topic → effect; each may happen twice without harm."""
 
@@ -47,6 +51,11 @@ def make_effects(rooms: Rooms, installer: Installer) -> dict[str, Effect]:
 
     def deleted_customer(ctx: ShopContext, payload: dict[str, Any]) -> None:
         erase.erase_customer(rooms, ctx, int(payload["id"]))
+
+    def merged_customers(ctx: ShopContext, payload: dict[str, Any]) -> None:
+        kept, deleted = (_number(payload[f"admin_graphql_api_customer_{which}_id"]) for which in ("kept", "deleted"))
+        merge.merge_customers(rooms, ctx, kept=kept, deleted=deleted)
+        rooms.jobs.enqueue(ctx, "import_changes")
 
     def redact_shop(ctx: ShopContext, _payload: dict[str, Any]) -> None:
         erase.erase_shop(rooms, ctx)
@@ -64,7 +73,7 @@ def make_effects(rooms: Rooms, installer: Installer) -> dict[str, Effect]:
         "app/scopes_update": noted,
         "bulk_operations/finish": noted,  # the import polls; the webhook only confirms
         "customers/delete": deleted_customer,
-        "customers/merge": import_changes,
+        "customers/merge": merged_customers,
         "customers/redact": redact_customer,
         "customers/data_request": data_request,
         "shop/redact": redact_shop,

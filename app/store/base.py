@@ -60,6 +60,4 @@ class Base(DeclarativeBase):
 class ShopRow:
     """A row of one shop: `shop_id` leads every key."""
 
-    shop_id: Mapped[int] = mapped_column(
-        ForeignKey("shops.id", ondelete="CASCADE"), primary_key=True, sort_order=-1
-    )
+    shop_id: Mapped[int] = mapped_column(ForeignKey("shops.id", ondelete="CASCADE"), primary_key=True, sort_order=-1)

@@ -17,6 +17,7 @@ from app.shopify.effects import make_effects
 from app.shopify.web import ShopifyWeb
 from app.shopify.webhooks import Inbox, signature
 from app.store.models.customers import Customer, Suppression
+from app.store.models.sending import Cap
 from app.store.models.shops import Shop, ShopToken, WebhookDelivery
 from sandbox.shopify.tokens import mint_id_token
 from tests.standins import SECRET, TINY, Connected
@@ -212,6 +213,25 @@ class TestWebhooks:
         assert (after.email_hash, after.email_consent) == (None, "REDACTED")
         assert encore.rooms.vault.open(ctx.shop_id, f"customer:{after.customer_no}", after.contact) == {}
         assert someone.email_hash in suppressed
+
+    def test_merged_customers_share_one_week(self, encore: Connected, browser: FlaskClient, inbox: Inbox) -> None:
+        ctx = encore.install()
+        encore.importer().everything(ctx)
+        with encore.rooms.store.session(ctx) as session:
+            known = select(Customer).where(Customer.shopify_id.is_not(None)).order_by(Customer.customer_no).limit(2)
+            kept, deleted = session.scalars(known).all()
+            session.add(Cap(shop_id=1, key=f"c:{deleted.customer_no}", last_at=encore.rooms.clock.now(), holder="m1"))
+        payload = {
+            f"admin_graphql_api_customer_{which}_id": f"gid://shopify/Customer/{customer.shopify_id}"
+            for which, customer in (("kept", kept), ("deleted", deleted))
+        }
+        for number in ("w1", "w2"):
+            browser.post("/webhooks/customers", **delivery("customers/merge", payload, number))
+        assert inbox.process() == 2
+        with encore.rooms.store.reading(ctx) as session:
+            assert session.get_one(Customer, (1, deleted.customer_no)).merged_into == kept.customer_no
+            stamp = session.get_one(Cap, {"shop_id": 1, "key": f"c:{kept.customer_no}"})
+        assert stamp.last_at == encore.rooms.clock.now()
 
     def test_an_erased_shop_leaves_no_row_and_no_file(
         self, encore: Connected, browser: FlaskClient, inbox: Inbox
