@@ -51,6 +51,8 @@ export function answer(changes: Record<string, Reply | { data: unknown }> = {}):
 
 /** Renders the page of an address, as the app would. */
 export function open(address: string) {
+  // jsdom has no window to scroll.
+  vi.stubGlobal("scrollTo", () => undefined);
   const router = createMemoryRouter(routes, { initialEntries: [address] });
   const view = render(
     <QueryClientProvider client={newQueryClient(false)}>

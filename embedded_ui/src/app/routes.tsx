@@ -1,10 +1,12 @@
 import { createBrowserRouter, type RouteObject } from "react-router";
 import { PageSkeleton } from "@/shared/states/Skeleton";
 import { BrokenPage, MissingPage } from "./ErrorPages";
+import { Frame } from "./Frame";
 
 /** Every page by its address. Pages are separate chunks: the first paint waits for one page only. */
 export const routes: RouteObject[] = [
   {
+    element: <Frame />,
     errorElement: <BrokenPage />,
     hydrateFallbackElement: <PageSkeleton label="Loading the page" />,
     children: [

@@ -1,5 +1,6 @@
 import type { SyncRun } from "@/shared/api/types";
 import { Figure, Figures } from "@/shared/figures/Figure";
+import { phrase } from "@/shared/format/words";
 import { count } from "@/shared/format/numbers";
 
 /** The counts of a run: five that add up to the members asked about, and the removals apart. */
@@ -28,7 +29,7 @@ export function RunNumbers({ run }: { run: SyncRun }) {
             .filter((reason) => reason.code !== "")
             .map((reason) => (
               <s-list-item key={`${reason.outcome}-${reason.code}`}>
-                {reason.message}: {count(reason.count)} {reason.outcome}
+                {phrase(reason.message)}: {count(reason.count)} {reason.outcome}
               </s-list-item>
             ))}
         </s-unordered-list>

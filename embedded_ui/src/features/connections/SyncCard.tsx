@@ -3,6 +3,7 @@ import { explain } from "@/shared/api/client";
 import type { Sync, SyncPreview } from "@/shared/api/types";
 import { Figure, Figures } from "@/shared/figures/Figure";
 import { asOf, age } from "@/shared/format/dates";
+import { phrase } from "@/shared/format/words";
 import { count, counted } from "@/shared/format/numbers";
 import { useShop } from "@/shared/shop/ShopProvider";
 import { Failure } from "@/shared/states/Failure";
@@ -164,7 +165,7 @@ function PreviewCard({ preview, sync, actions }: PreviewProps) {
           <s-unordered-list>
             {preview.reasons.map((reason) => (
               <s-list-item key={`${reason.outcome}-${reason.code}`}>
-                {reason.message}: {count(reason.count)}
+                {phrase(reason.message)}: {count(reason.count)}
               </s-list-item>
             ))}
           </s-unordered-list>

@@ -38,8 +38,9 @@ function useRuleEditor(rule: Rule | undefined, segmentId: string | null, vocabul
   const [editor, dispatch] = useReducer(edit, rule, (initial) => start(initial));
   const incomplete = incompleteness(editor.root, vocabulary);
   const text = useMemo(() => JSON.stringify(toRule(editor.root)), [editor.root]);
-  const settled = useSettled(text, COUNT_PAUSE_MS);
-  const preview = usePreview(incomplete === null ? settled : null, segmentId);
+  // Only what is complete ever settles: the rule before it was may not be one that can be counted.
+  const settled = useSettled(incomplete === null ? text : null, COUNT_PAUSE_MS);
+  const preview = usePreview(settled, segmentId);
   const counts = useMemo(() => countsByLeaf(editor.root, preview.data?.leaves ?? []), [editor.root, preview.data]);
   return { editor, dispatch, incomplete, preview, counts, behind: settled !== text };
 }

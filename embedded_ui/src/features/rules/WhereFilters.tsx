@@ -32,7 +32,11 @@ export function WhereFilters({ event, filters, vocabulary, onChange }: Props) {
         />
       ))}
       <div className="encore-fields">
-        <s-select label="Only where" placeholder="Add a detail" value="" onChange={(event_) => add(event_.currentTarget.value)}>
+        <s-select label="Only where" placeholder="Add a detail" value="" onChange={(chosen) => {
+            add(chosen.currentTarget.value);
+            // The list offers to add again; the choice itself is not a setting.
+            chosen.currentTarget.value = "";
+          }}>
           {fields.map((field) => (
             <s-option key={field.name} value={field.name}>
               {field.label}

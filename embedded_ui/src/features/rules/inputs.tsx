@@ -162,6 +162,7 @@ function ProductInput({ op, value, vocabulary, onChange }: ProductProps) {
     <s-stack gap="small-200">
       <ProductSelect
         value=""
+        adds
         vocabulary={vocabulary}
         onChange={(id) => {
           if (!chosen.includes(id)) onChange([...chosen, id]);
@@ -186,19 +187,25 @@ function ProductInput({ op, value, vocabulary, onChange }: ProductProps) {
 
 interface ProductSelectProps {
   value: string;
+  /** Each choice is added elsewhere, and the field stays empty. */
+  adds?: boolean;
   vocabulary: Vocabulary;
   onChange: (id: string) => void;
 }
 
 /** One of the shop's products with most buyers, or the one already chosen. */
-export function ProductSelect({ value, vocabulary, onChange }: ProductSelectProps) {
+export function ProductSelect({ value, adds = false, vocabulary, onChange }: ProductSelectProps) {
   const known = vocabulary.products.some((product) => product.product_id === value);
   return (
     <s-select
       label="Product"
       placeholder="Choose a product"
       value={value}
-      onChange={(event) => onChange(event.currentTarget.value)}
+      onChange={(event) => {
+        onChange(event.currentTarget.value);
+        // Where the choice is added to a list beside it, the field asks for the next one.
+        if (value === "" && adds) event.currentTarget.value = "";
+      }}
     >
       {value !== "" && !known && <s-option value={value}>Product {value}</s-option>}
       {vocabulary.products.map((product) => (

@@ -5,6 +5,11 @@ export function capital(text: string): string {
   return text.charAt(0).toUpperCase() + text.slice(1);
 }
 
+/** A sentence as the beginning of a longer one: without its full stop. */
+export function phrase(sentence: string): string {
+  return sentence.replace(/\.$/, "");
+}
+
 /** The six categories in the order in which they are shown. */
 export const CATEGORIES: readonly Category[] = [
   "cross_sell",
