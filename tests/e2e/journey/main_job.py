@@ -1,0 +1,111 @@
+"""What the tests of the main job use: waiting, reading lists, and the shop's history for SQL by hand."""
+
+from __future__ import annotations
+
+import json
+import re
+import sqlite3
+import threading
+import time
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, TypeVar
+
+from pyroaring import BitMap
+
+from app.lake.lake import Lake
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+    from datetime import datetime
+
+    import duckdb
+
+    from app.domain.context import ShopContext
+    from tests.e2e.running_demo import RunningDemo
+
+PAGE = 200
+Found = TypeVar("Found")
+
+
+def wait_for(look: Callable[[], Found | None], what: str, seconds: float = 90) -> Found:
+    """What `look` finds, looking twice a second; an AssertionError names what never came."""
+    end = time.monotonic() + seconds
+    while True:
+        found = look()
+        if found is not None and found is not False:
+            return found
+        assert time.monotonic() < end, f"not within {seconds:.0f} s: {what}"
+        threading.Event().wait(0.5)
+
+
+def whole(text: str) -> int:
+    """The first number of a text: "1,234 members" is 1234."""
+    found = re.search(r"\d[\d,]*", text)
+    assert found, f"no number in {text!r}"
+    return int(found[0].replace(",", ""))
+
+
+@dataclass
+class Shop:
+    """The published run with everything that tests compare: read once, from one run."""
+
+    run_id: int
+    as_of: datetime
+    context: ShopContext
+    segments: list[dict[str, Any]]
+    rules: dict[str, dict[str, Any]]
+    members: dict[str, frozenset[int]]
+    connection: duckdb.DuckDBPyConnection
+
+    def customers(self, sql: str) -> frozenset[int]:
+        """The customer numbers that a query finds."""
+        return frozenset(row[0] for row in self.connection.execute(sql).fetchall())
+
+
+def all_segments(demo: RunningDemo) -> list[dict[str, Any]]:
+    """Every segment in the list, over all its pages."""
+    return list(pages(demo, "/api/segments"))
+
+
+def pages(demo: RunningDemo, path: str, **query: Any) -> Iterator[dict[str, Any]]:
+    """The items of a list that comes in pages."""
+    cursor: str | None = None
+    while True:
+        more = {"cursor": cursor} if cursor else {}
+        page = demo.api(path, limit=PAGE, **query, **more)
+        yield from page["items"]
+        cursor = page["next"]
+        if cursor is None:
+            return
+
+
+def stored(demo: RunningDemo, sql: str, *values: int) -> list[tuple[Any, ...]]:
+    """Rows of the running app's store, read beside it."""
+    store = sqlite3.connect(f"file:{demo.home}/data/encore.sqlite3?mode=ro", uri=True)
+    try:
+        return store.execute(sql, values).fetchall()
+    finally:
+        store.close()
+
+
+def members_of_run(demo: RunningDemo, context: ShopContext, run_id: int) -> dict[str, frozenset[int]]:
+    """Who was in each automatic segment at that run, by its key. All of the API's pages would take a minute."""
+    rows = stored(
+        demo,
+        """SELECT s.key, m.members FROM memberships m JOIN segments s ON s.shop_id = m.shop_id AND s.id = m.segment_id
+           WHERE m.shop_id = ? AND m.run_id = ? AND s.key IS NOT NULL""",
+        context.shop_id,
+        run_id,
+    )
+    return {key: frozenset(BitMap.deserialize(blob)) for key, blob in rows}
+
+
+def history(demo: RunningDemo, context: ShopContext, run_id: int) -> duckdb.DuckDBPyConnection:
+    """The lake as that run read it, opened beside the running app, without the app's features."""
+    ((tables,),) = stored(
+        demo, "SELECT tables FROM snapshots WHERE shop_id = ? AND run_id = ?", context.shop_id, run_id
+    )
+    lake = Lake(demo.home / "data" / "lake")
+    connection = lake.connect(context, json.loads(tables), lake.run_dir(context, run_id))
+    connection.execute("DROP VIEW features")  # what it says is what these tests work out by themselves
+    return connection
