@@ -10,12 +10,14 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from tests.e2e.running_demo import RunningDemo
+
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
     from types import ModuleType
 
     from flask import Flask
-    from playwright.sync_api import Page
+    from playwright.sync_api import FrameLocator, Page
 
 
 def _load(name: str) -> ModuleType:
@@ -68,3 +70,22 @@ def go(api: fake_api.FakeApi, serve: Callable[[Flask], str], page: Page) -> Call
         return page
 
     return open_page
+
+
+@pytest.fixture(scope="session")
+def tiny(built: None, tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningDemo]:
+    """Encore over the sandbox, installed in the tiny shop, imported and refreshed; nothing made in it yet."""
+    demo = RunningDemo(tmp_path_factory.mktemp("tiny"), "tiny").start()
+    yield demo
+    demo.interrupt()
+
+
+@pytest.fixture
+def encore(tiny: RunningDemo, page: Page) -> Callable[[str], FrameLocator]:
+    """Opens one of Encore's pages within the admin of the tiny shop; returns the app's frame."""
+
+    def open_at(path: str) -> FrameLocator:
+        page.goto(tiny.url + path.rstrip("/"))
+        return page.frame_locator("#app-frame")
+
+    return open_at
