@@ -28,13 +28,6 @@ REPOSITORY = Path(__file__).parent.parent
 SHARED = Path(os.environ.get("ENCORE_SHARED", REPOSITORY.parent / "shared"))
 
 
-def pytest_configure(config: pytest.Config) -> None:
-    """Close every socket but loopback and local ones for the whole run."""
-    if config.pluginmanager.hasplugin("socket"):
-        config.option.allow_hosts = "127.0.0.1,::1,localhost"
-        config.option.allow_unix_socket = True
-
-
 @pytest.fixture
 def vault() -> Vault:
     return Vault({1: b"k" * 32}, b"pepper-of-the-tests")

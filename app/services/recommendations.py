@@ -175,7 +175,7 @@ def _reason(kind: str, able: int, members: int, buyers: float, covered: int, exp
     verb = "buy it again" if kind == "repurchase" else "buy it for the first time"
     already = f" {covered:,} of them are covered by an active campaign." if covered else ""
     return (
-        f"{able:,} of {members:,} members can be mailed; about {buyers:,.1f} of them are expected to {verb} within "
+        f"{able:,} of {members:,} members can be mailed; about {buyers:,.0f} of them are expected to {verb} within "
         f"30 days.{already} If a reminder adds {PRIOR:.0%} of those orders, that is {expected:,.1f} orders; "
         "no lift has been measured yet."
     )

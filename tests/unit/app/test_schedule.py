@@ -1,0 +1,70 @@
+"""What the schedule asks for, and how often."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pytest
+
+from app.jobs.queue import StoredJobs
+from app.jobs.schedule import make_scheduler
+from app.services.rooms import Rooms
+from app.store.models.shops import Job, Shop
+from tests.conftest import add_shop
+from tests.fakes import FakeClock
+from tests.standins import fresh_store
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+    from apscheduler.schedulers.background import BackgroundScheduler
+
+from datetime import UTC, datetime
+
+NOW = datetime(2026, 6, 1, tzinfo=UTC)
+
+
+@pytest.fixture
+def rooms(tmp_path: Path) -> Iterator[Rooms]:
+    """Three shops: connected, from CSV files, uninstalled."""
+    store, clock = fresh_store(tmp_path), FakeClock(NOW)
+    for number, domain in enumerate(("a.myshopify.com", "csv-shop", "gone.myshopify.com"), start=1):
+        add_shop(store, number, domain)
+    with store.operator_session() as session:
+        session.get_one(Shop, 3).uninstalled_at = NOW
+    yield Rooms(None, clock, store, None, None, StoredJobs(store, clock), None, None, None)  # type: ignore[arg-type]
+    store.close()
+
+
+def asked(rooms: Rooms, scheduler: BackgroundScheduler, trigger: str) -> list[tuple[int, str, str]]:
+    """The jobs that one trigger leaves in the queue."""
+    job = scheduler.get_job(trigger)
+    job.func(*job.args, **job.kwargs)
+    with rooms.store.operator_session() as session:
+        return sorted((j.shop_id, j.job, j.key) for j in session.query(Job))
+
+
+class TestTheSchedule:
+    @pytest.fixture
+    def scheduler(self, rooms: Rooms) -> BackgroundScheduler:
+        return make_scheduler(rooms, lambda: 7, lambda ctx: ["syn_4"] if ctx.shop_id == 1 else [])
+
+    def test_changes_are_imported_for_connected_shops_only(self, rooms: Rooms, scheduler: BackgroundScheduler) -> None:
+        assert asked(rooms, scheduler, "changes") == [(1, "import_changes", "")]
+
+    def test_every_installed_shop_is_refreshed(self, rooms: Rooms, scheduler: BackgroundScheduler) -> None:
+        assert asked(rooms, scheduler, "refresh") == [(1, "refresh", ""), (2, "refresh", "")]
+
+    def test_sending_is_asked_for_and_asking_twice_is_once(self, rooms: Rooms, scheduler: BackgroundScheduler) -> None:
+        asked(rooms, scheduler, "sending")
+        assert asked(rooms, scheduler, "sending") == [(1, "plan_and_send", ""), (2, "plan_and_send", "")]
+
+    def test_due_syncs_are_asked_for_by_name(self, rooms: Rooms, scheduler: BackgroundScheduler) -> None:
+        assert asked(rooms, scheduler, "syncs") == [(1, "sync", "syn_4")]
+
+    def test_the_inbox_is_worked_through(self, scheduler: BackgroundScheduler) -> None:
+        assert scheduler.get_job("webhooks").func() == 7
+
+    def test_a_full_refresh_comes_at_least_every_four_hours(self, scheduler: BackgroundScheduler) -> None:
+        assert scheduler.get_job("refresh").trigger.interval.total_seconds() <= 4 * 3600
