@@ -23,19 +23,19 @@ if TYPE_CHECKING:
 
 
 class TestMigrations:
-    def test_make_exactly_what_the_models_say(self, store_url: str) -> None:
-        upgrade(store_url)
-        store = Store(store_url)
+    def test_make_exactly_what_the_models_say(self, empty_store_url: str) -> None:
+        upgrade(empty_store_url)
+        store = Store(empty_store_url)
         with store.engine.connect() as connection:
             context = MigrationContext.configure(connection, opts={"compare_type": True})
             differences = compare_metadata(context, metadata())
         store.close()
         assert differences == []
 
-    def test_applied_twice_change_nothing(self, store_url: str) -> None:
-        upgrade(store_url)
-        upgrade(store_url)
-        store = Store(store_url)
+    def test_applied_twice_change_nothing(self, empty_store_url: str) -> None:
+        upgrade(empty_store_url)
+        upgrade(empty_store_url)
+        store = Store(empty_store_url)
         ctx = add_shop(store, 1, "first.myshopify.com")
         with store.session(ctx) as session:
             assert allocate(session, 1, "segments") == 1
