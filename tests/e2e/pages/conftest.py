@@ -2,36 +2,19 @@
 
 from __future__ import annotations
 
-import importlib.util
 import os
-import sys
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
 
+from tests.e2e.pages import fake_api
 from tests.e2e.running_demo import RunningDemo
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
-    from types import ModuleType
 
     from flask import Flask
     from playwright.sync_api import FrameLocator, Page
-
-
-def _load(name: str) -> ModuleType:
-    """A module beside this file; the tests' folders are no packages."""
-    spec = importlib.util.spec_from_file_location(name, Path(__file__).with_name(f"{name}.py"))
-    assert spec is not None
-    assert spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    sys.modules[name] = module
-    spec.loader.exec_module(module)
-    return module
-
-
-fake_api = _load("fake_api")
 
 
 @pytest.fixture(scope="session")

@@ -11,8 +11,9 @@ from playwright.sync_api import expect
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from fake_api import FakeApi
     from playwright.sync_api import Page, Response
+
+    from tests.e2e.pages.fake_api import FakeApi
 
 pytestmark = pytest.mark.browser
 

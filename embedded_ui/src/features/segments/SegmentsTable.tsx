@@ -50,8 +50,10 @@ function Row({ segment, timezone }: { segment: SegmentRow; timezone: string }) {
         </s-stack>
       </s-table-cell>
       <s-table-cell>
-        {count(segment.size)}
-        <Sparkline values={segment.sizes} label={`Last ${segment.sizes.length} sizes of ${segment.name}`} />
+        <span className="encore-size">
+          {count(segment.size)}
+          <Sparkline values={segment.sizes} label={`Last ${segment.sizes.length} sizes of ${segment.name}`} />
+        </span>
       </s-table-cell>
       <s-table-cell>{count(segment.reachable)}</s-table-cell>
       <s-table-cell>{change(segment.change_30d)}</s-table-cell>

@@ -1,4 +1,5 @@
 import { type ReactNode, useState } from "react";
+import { count } from "@/shared/format/numbers";
 import { downloadCsv } from "@/shared/files/download";
 
 interface Props {
@@ -50,7 +51,7 @@ function ChartTable({ columns, rows }: Pick<Props, "columns" | "rows">) {
         {rows.map((row) => (
           <s-table-row key={String(row[0])}>
             {row.map((value, index) => (
-              <s-table-cell key={columns[index]}>{value}</s-table-cell>
+              <s-table-cell key={columns[index]}>{typeof value === "number" ? count(value) : value}</s-table-cell>
             ))}
           </s-table-row>
         ))}
