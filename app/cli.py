@@ -136,7 +136,7 @@ def openapi(out: Path | None) -> None:
     """Print the OpenAPI document, which the UI's types are generated from."""
     from app.api.openapi_document import document  # noqa: PLC0415 - loads every blueprint
 
-    text = json.dumps(document(), indent=2, sort_keys=True) + "\n"
+    text = json.dumps(document(), indent=2) + "\n"
     if out is None:
         click.echo(text, nl=False)
     else:

@@ -45,7 +45,7 @@ def predict(**arguments: Any) -> None:
 
     The result has one row per customer and product, sorted by both: kind (repurchase if the customer bought the
     product before, else cross_sell), probability of at least one purchase within [as-of, as-of + horizon), for
-    cross_sell lift and because_product_id, for repurchase expected_at (in the past if overdue).
+    cross_sell lift and because_product_id, for repurchase expected_at (the moment itself if overdue).
 
     Without --all-pairs: every pair bought before, and for each customer with an order in the last 365 days the
     50 best new products. With it: each such customer on every candidate, up to 50 million pairs. Candidates are

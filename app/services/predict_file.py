@@ -102,7 +102,7 @@ def predict_file(request: Request, progress: Callable[[str], None]) -> Result:
         lines.frame, None, None, as_of, request.horizon_days, _numbers(lines), SEED, mode=mode, progress=progress
     )
     progress(f"writing {len(found.pairs)} predictions to {request.out}")
-    _write(found, lines, request.out)
+    _write(found, lines, as_of, request.out)
     kinds = found.pairs["kind"].value_counts()
     return Result(
         repurchase=int(kinds.get("repurchase", 0)),
@@ -354,7 +354,7 @@ def _check_purchases(lines: _Lines, as_of: pd.Timestamp, request: Request) -> No
             )
 
 
-def _write(found: Predictions, lines: _Lines, out: Path) -> None:
+def _write(found: Predictions, lines: _Lines, as_of: pd.Timestamp, out: Path) -> None:
     """Write beside the final name, then rename."""
     handle, name = tempfile.mkstemp(prefix=f".{out.name}.", suffix=".part", dir=out.parent)
     os.close(handle)
@@ -364,7 +364,7 @@ def _write(found: Predictions, lines: _Lines, out: Path) -> None:
         writer: Any = pa_csv.CSVWriter(part, OUTPUT) if as_csv else pq.ParquetWriter(part, OUTPUT, compression="zstd")
         with writer:
             for start in range(0, len(found.pairs), ROWS_PER_WRITE):
-                writer.write_table(_output(found.pairs.iloc[start : start + ROWS_PER_WRITE], lines))
+                writer.write_table(_output(found.pairs.iloc[start : start + ROWS_PER_WRITE], lines, as_of))
         umask = os.umask(0)
         os.umask(umask)
         part.chmod(0o666 & ~umask)  # mkstemp makes private files; the result is an ordinary one
@@ -375,9 +375,11 @@ def _write(found: Predictions, lines: _Lines, out: Path) -> None:
         part.unlink(missing_ok=True)
 
 
-def _output(pairs: pd.DataFrame, lines: _Lines) -> pa.Table:
+def _output(pairs: pd.DataFrame, lines: _Lines, as_of: pd.Timestamp) -> pa.Table:
     customers, products = pa.array(lines.customers, pa.string()), pa.array(lines.products, pa.string())
     because = pa.Array.from_pandas(pairs["because_product_no"])
+    # Whoever is overdue has not bought until now, so the next purchase can't lie in the past.
+    expected = pairs["expected_at"].clip(lower=as_of)
     return pa.table(
         {
             "customer_id": customers.take(pa.array(pairs["customer_no"].to_numpy())),
@@ -386,6 +388,6 @@ def _output(pairs: pd.DataFrame, lines: _Lines) -> pa.Table:
             "probability": pa.array(pairs["probability"].to_numpy()),
             "lift": pa.Array.from_pandas(pairs["lift"]),
             "because_product_id": products.take(because),
-            "expected_at": pa.Array.from_pandas(pairs["expected_at"]),
+            "expected_at": pa.Array.from_pandas(expected),
         }
     ).cast(OUTPUT)

@@ -91,6 +91,12 @@ class TestResult:
         assert new["because_product_id"] == "0A"
         assert new["lift"] > 0
 
+    def test_whoever_is_overdue_is_expected_now_and_never_in_the_past(self, desk: Desk) -> None:
+        found = desk.predictions(desk.file("l.csv", csv(*ROWS)), as_of="2026-12-01").set_index("customer_id")
+        assert found.loc["007"].query("kind == 'repurchase'")["expected_at"].iloc[0] == pd.Timestamp(
+            "2026-12-01", tz="UTC"
+        )
+
     def test_csv_and_parquet_say_the_same(self, desk: Desk) -> None:
         lines = desk.file("l.csv", csv(*ROWS))
         from_parquet = desk.predictions(lines)
