@@ -84,12 +84,12 @@ e2e: $(STAMPS)/test $(STAMPS)/system ui shims schema ## Tests in a real browser
 	$(BIN)/pytest -q -m browser tests
 
 kill-test: $(STAMPS)/test schema ## The long form of the crash tests
-	ENCORE_KILL_ROUNDS=20 $(BIN)/pytest -q -m "not browser" -k "killed or crash" tests
+	ENCORE_KILL_ROUNDS=20 $(BIN)/pytest -q -m "not browser" -k "kill or crash" tests
 
 bench: bench-prediction ## All benchmarks
 
 bench-prediction: $(STAMPS)/test ## Prediction quality against public baselines
-	$(BIN)/python -m benchmarks.prediction
+	PYTHONPATH=. $(BIN)/python benchmarks/prediction/complete_journey.py $(ARGS)
 
 openapi: $(STAMPS)/run ## Write the OpenAPI document and the UI's types
 	$(BIN)/encore openapi --out embedded_ui/openapi.json
