@@ -4,26 +4,33 @@ from __future__ import annotations
 
 import json
 import re
+import secrets
 import sqlite3
 import threading
 import time
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
+from playwright.sync_api import expect
 from pyroaring import BitMap
 
 from app.lake.lake import Lake
+from sandbox.demo import Plan
+from sandbox.options import SandboxOptions
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
     from datetime import datetime
 
     import duckdb
+    from playwright.sync_api import FrameLocator, Locator, Page
 
     from app.domain.context import ShopContext
     from tests.e2e.running_demo import RunningDemo
 
 PAGE = 200
+ROOT = Path(__file__).parents[3]
 Found = TypeVar("Found")
 
 
@@ -32,10 +39,26 @@ def wait_for(look: Callable[[], Found | None], what: str, seconds: float = 90) -
     end = time.monotonic() + seconds
     while True:
         found = look()
-        if found is not None and found is not False:
+        if found:
             return found
         assert time.monotonic() < end, f"not within {seconds:.0f} s: {what}"
         threading.Event().wait(0.5)
+
+
+def heading(page: Page, text: str) -> None:
+    """The admin's title bar names the page that is open."""
+    expect(page.locator("#title").get_by_text(text, exact=True)).to_be_visible()
+
+
+def shown(app: FrameLocator | Locator, label: str, value: int | str) -> None:
+    """The figure of this label shows this value; the number 1234 stands as 1,234."""
+    box = app.locator(f'.encore-figure:has(> .encore-figure-label:text-is("{label}"))').first
+    expect(box).to_contain_text(f"{value:,}" if isinstance(value, int) else value)
+
+
+def fresh() -> str:
+    """A word that no earlier test of this demo used, for names that must be unique."""
+    return secrets.token_hex(3)
 
 
 def whole(text: str) -> int:
@@ -109,3 +132,19 @@ def history(demo: RunningDemo, context: ShopContext, run_id: int) -> duckdb.Duck
     connection = lake.connect(context, json.loads(tables), lake.run_dir(context, run_id))
     connection.execute("DROP VIEW features")  # what it says is what these tests work out by themselves
     return connection
+
+
+def plan_of(demo: RunningDemo) -> Plan:
+    """Where everything of this demo is, for its own command line."""
+    options = SandboxOptions(
+        app_url=demo.app, ports=demo.ports, shops={demo.domain: "demo"}, admin_origin=demo.stand_in("admin")
+    )
+    return Plan(demo.home, int(demo.app.rsplit(":", 1)[1]), options, demo.domain)
+
+
+def addresses(demo: RunningDemo, key: str, count: int) -> list[str]:
+    """The e-mail addresses of the first reachable members of an automatic segment."""
+    (row,) = [row for row in all_segments(demo) if row["key"] == key]
+    found = [one["email"] for one in pages(demo, f"/api/segments/{row['id']}/members", reachable="true")]
+    assert len(found) >= count
+    return found[:count]
