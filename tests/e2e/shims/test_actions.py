@@ -145,6 +145,7 @@ class TestOtherOverlays:
         page.get_by_role("button", name="Cancel").click()
         expect(dialog).to_be_hidden()
         page.get_by_role("button", name="Delete").click()
+        expect(dialog).to_be_visible()
         page.keyboard.press("Escape")
         expect(dialog).to_be_hidden()
 
