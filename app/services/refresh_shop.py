@@ -16,6 +16,8 @@ import pyarrow.parquet as pq
 import structlog
 
 from app.domain.money import exponent
+from app.domain.rules.tree import Duration
+from app.domain.rules.windows import start_of_last
 from app.errors import Unavailable
 from app.services import customer_features, evaluate_segments, recommendations, runs
 from app.services.published import PublishedRun, latest_history, open_run, published
@@ -39,6 +41,7 @@ log = structlog.get_logger()
 
 STEPS = ["features", "predictions", "segments", "recommendations"]
 HORIZON_DAYS = 30
+MONTH = Duration(30, "d")  # in store days, as rules count them, so that no order leaves within a day
 SEED = 20_260_101  # fixed: two refreshes of one snapshot give the same numbers
 PREDICTIONS_GOOD_FOR = timedelta(hours=20)
 PREDICTION_FILES = ("pairs", "associations", "customer_values", "base_rates")
@@ -49,6 +52,14 @@ PURCHASES = """
            CAST(l.discount_minor AS DOUBLE) / $unit AS discount
     FROM order_lines l JOIN products p USING (product_no)
     WHERE l.counts AND l.customer_no IS NOT NULL AND NOT p.is_gift_card AND l.ordered_at < $as_of"""
+
+STILL_TRUE = """
+COPY (SELECT p.* FROM read_parquet({source}) p
+      WHERE p.kind <> 'cross_sell' OR NOT EXISTS (
+          SELECT 1 FROM order_lines l WHERE l.counts AND l.customer_no = p.customer_no
+          AND l.product_no = p.product_no AND l.ordered_at < $as_of)
+      ORDER BY p.customer_no, p.product_no)
+TO {target} (FORMAT PARQUET, COMPRESSION ZSTD)"""
 
 
 def refresh(rooms: Rooms, ctx: ShopContext, as_of: datetime | None = None, *, force: bool = True) -> PublishedRun:
@@ -109,7 +120,7 @@ def _predictions(rooms: Rooms, ctx: ShopContext, run: PublishedRun, *, force: bo
         before = None if force else published(rooms, ctx)
         made_at = _made_at(before.dir) if before else None
         if before is not None and made_at is not None and run.as_of - made_at < PREDICTIONS_GOOD_FOR:
-            _link(before.dir, run.dir)
+            _reuse(rooms, ctx, before.dir, run)
         else:
             _predict(rooms, ctx, run)
     return int(pq.read_metadata(run.dir / "pairs.parquet").num_rows)
@@ -160,10 +171,28 @@ def read_card(folder: Path) -> dict[str, Any] | None:
     return card
 
 
-def _link(source: Path, target: Path) -> None:
-    for name in ("card.json", *(f"{name}.parquet" for name in PREDICTION_FILES)):
-        (target / name).unlink(missing_ok=True)
-        (target / name).hardlink_to(source / name)
+def _reuse(rooms: Rooms, ctx: ShopContext, source: Path, run: PublishedRun) -> None:
+    """Take over earlier predictions, less the first purchases that have happened since.
+
+    Who has bought a product meanwhile can't buy it for the first time any more: neither its segment nor a
+    campaign may say so until everything is predicted anew.
+    """
+    for name in ("card.json", *(f"{name}.parquet" for name in PREDICTION_FILES if name != "pairs")):
+        (run.dir / name).unlink(missing_ok=True)
+        (run.dir / name).hardlink_to(source / name)
+    connection = rooms.lake.connect(ctx, run.versions)
+    try:
+        connection.execute(
+            STILL_TRUE.format(source=_quoted(source / "pairs.parquet"), target=_quoted(run.dir / "pairs.part")),
+            {"as_of": run.as_of},
+        )
+    finally:
+        connection.close()
+    (run.dir / "pairs.part").replace(run.dir / "pairs.parquet")
+
+
+def _quoted(path: Path) -> str:
+    return "'" + str(path).replace("'", "''") + "'"
 
 
 def _segments(rooms: Rooms, ctx: ShopContext, run: PublishedRun) -> int:
@@ -198,7 +227,7 @@ def _summary(rooms: Rooms, ctx: ShopContext, run: PublishedRun) -> dict[str, Any
     with open_run(rooms, ctx, run) as connection:
         buyers = _one(connection, "SELECT count(*) FROM features")
         customers = _one(connection, "SELECT count(*) FROM customers")
-        since = run.as_of - timedelta(days=30)
+        since = start_of_last(MONTH, run.as_of, ctx.zone)
         net, orders = _row(
             connection,
             """SELECT coalesce(sum(total_minor - refunded_minor), 0), count(*) FROM orders

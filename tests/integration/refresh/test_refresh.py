@@ -5,6 +5,7 @@ from __future__ import annotations
 from datetime import timedelta
 from typing import TYPE_CHECKING
 
+import pandas as pd
 import pytest
 from sqlalchemy import func, select
 
@@ -14,7 +15,9 @@ from app.services.dashboard import dashboard
 from app.services.evaluate_segments import membership
 from app.services.published import open_run, published
 from app.services.refresh_shop import read_card, refresh
+from app.services.tidy import KEPT_RUNS, tidy
 from app.store.models.segments import Membership, Segment
+from app.store.models.shops import Job, WebhookDelivery
 from sandbox.clock import SandboxClock
 from sandbox.options import SandboxOptions
 from sandbox.shopify.app import create_app
@@ -118,6 +121,17 @@ class TestARefresh:
         third = refresh(encore.rooms, shop)
         assert read_card(first.dir) != read_card(third.dir) or first.as_of == third.as_of
 
+    def test_a_first_purchase_since_then_is_no_longer_predicted(self, encore: Connected, shop: ShopContext) -> None:
+        first = refresh(encore.rooms, shop)
+        file = first.dir / "pairs.parquet"
+        pairs = pd.read_parquet(file)
+        bought = pairs[pairs["kind"] == "repurchase"].iloc[[0]].assign(kind="cross_sell")
+        pd.concat([pairs, bought]).to_parquet(file, index=False)
+        again = pd.read_parquet(refresh(encore.rooms, shop, force=False).dir / "pairs.parquet")
+        columns = ["customer_no", "product_no", "kind"]
+        wanted = pairs.sort_values(columns)[columns].reset_index(drop=True)
+        assert again.sort_values(columns)[columns].reset_index(drop=True).equals(wanted)
+
 
 class TestTheDashboard:
     def test_its_numbers_are_the_lakes(self, encore: Connected, shop: ShopContext) -> None:
@@ -151,3 +165,42 @@ class TestSegmentsOfARun:
         assert segments >= 20
         assert first is not None
         assert membership(encore.rooms, shop, first.id)[3] == run.watermark
+
+
+class TestTidying:
+    def test_old_runs_go_and_the_published_one_stays_readable(self, encore: Connected, shop: ShopContext) -> None:
+        for _ in range(KEPT_RUNS + 2):
+            run = refresh(encore.rooms, shop, force=False)
+        encore.importer().everything(shop)
+        assert tidy(encore.rooms, shop)["runs"] == 2
+        assert tidy(encore.rooms, shop)["runs"] == 0
+        with open_run(encore.rooms, shop, run) as connection:
+            assert connection.sql("SELECT count(*) FROM order_lines").fetchall()[0][0] > 0
+            assert connection.sql("SELECT count(*) FROM pairs").fetchall()[0][0] > 0
+
+    def test_files_that_a_snapshot_names_survive_whatever_their_age(self, encore: Connected, shop: ShopContext) -> None:
+        run = refresh(encore.rooms, shop)
+        encore.importer().everything(shop)
+        encore.importer().everything(shop)
+        keep = {table: {version} for table, version in run.versions.items()}
+        assert encore.rooms.lake.vacuum(shop, keep, hours=0) > 0
+        with open_run(encore.rooms, shop, run) as connection:
+            assert connection.sql("SELECT count(*) FROM orders").fetchall()[0][0] > 0
+
+    def test_ended_jobs_and_old_webhook_bodies_go(self, encore: Connected, shop: ShopContext) -> None:
+        now = encore.rooms.clock.now()
+        with encore.rooms.store.operator_session() as session:
+            for number, (state, days) in enumerate((("done", 2), ("done", 0), ("failed", 2), ("failed", 31)), start=1):
+                at = now - timedelta(days=days)
+                session.add(
+                    Job(shop_id=1, id=number, job="x", key=str(number), state=state, queued_at=at, finished_at=at)
+                )
+            for number, days in ((1, 31), (2, 1)):
+                session.add(
+                    WebhookDelivery(
+                        webhook_id=str(number), shop_domain=TINY, topic="orders/create", sealed_body=b"", state="done",
+                        received_at=now - timedelta(days=days),
+                    )
+                )  # fmt: skip
+        gone = tidy(encore.rooms, shop)
+        assert (gone["jobs"], gone["deliveries"]) == (2, 1)
