@@ -83,7 +83,8 @@ def import_command(
     """Import Shopify's CSV exports as the shop SLUG; repeating it changes nothing."""
     files = CsvFiles(orders=orders, customers=customers, products=products)
     counts = import_csv(obj().rooms, slug, files, timezone=timezone, currency=currency.upper())
-    click.echo(", ".join(f"{count:,} {name.replace('_', ' ')}" for name, count in counts.items()))
+    shown = {name: count for name, count in counts.items() if name != "changed"}
+    click.echo(", ".join(f"{count:,} {name.replace('_', ' ')}" for name, count in shown.items()))
 
 
 @main.command()

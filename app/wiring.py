@@ -18,8 +18,8 @@ from app.jobs.runner import Runner
 from app.jobs.schedule import make_scheduler
 from app.lake.lake import Lake
 from app.mail.transport import open_transport
-from app.services import plan_sends, refresh_shop, send_due, sync_segment
-from app.services.published import latest_history
+from app.services import plan_sends, refresh_shop, send_due, sync_segment, tidy
+from app.services.published import latest_history, published
 from app.services.rooms import Rooms
 from app.settings import Settings
 from app.shopify.bulk import BulkExports
@@ -125,8 +125,10 @@ def _handlers(rooms: Rooms, importer: ShopifyImport) -> dict[str, Handler]:
     def import_changes(ctx: ShopContext, _key: str) -> None:
         with rooms.store.reading(ctx) as session:
             imported = latest_history(session, ctx) is not None
-        (importer.changes if imported else importer.everything)(ctx)
-        refresh_shop.refresh(rooms, ctx, force=False)
+        counts = (importer.changes if imported else importer.everything)(ctx)
+        # Nothing new: what changes by time alone is the four-hourly refresh's work.
+        if counts["changed"] or published(rooms, ctx) is None:
+            refresh_shop.refresh(rooms, ctx, force=False)
 
     def refresh(ctx: ShopContext, _key: str) -> None:
         refresh_shop.refresh(rooms, ctx)
@@ -146,6 +148,7 @@ def _handlers(rooms: Rooms, importer: ShopifyImport) -> dict[str, Handler]:
         "import_changes": import_changes,
         "refresh": refresh,
         "plan_and_send": plan_and_send,
+        "tidy": lambda ctx, _key: tidy.tidy(rooms, ctx),
         "sync": sync,
         "write_consent": write_consent,
     }

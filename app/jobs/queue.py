@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from app.store.session import Store
 
 MAX_ATTEMPTS = 3
-EXCLUSIVE = frozenset({"import", "import_changes", "refresh"})
+EXCLUSIVE = frozenset({"import", "import_changes", "refresh", "tidy"})
 """Jobs of which one shop runs only one at a time, in the order asked: they read what the other writes."""
 
 

@@ -22,6 +22,7 @@ CHANGES_MINUTES = 5
 REFRESH_HOURS = 4
 SENDING_SECONDS = 30
 WEBHOOK_SECONDS = 2
+TIDY_HOUR = 3
 
 
 def make_scheduler(
@@ -52,6 +53,7 @@ def make_scheduler(
     )
     scheduler.add_job(each, "interval", ["refresh"], hours=REFRESH_HOURS, id="refresh", jitter=300)
     scheduler.add_job(each, "interval", ["plan_and_send"], seconds=SENDING_SECONDS, id="sending")
+    scheduler.add_job(each, "cron", ["tidy"], hour=TIDY_HOUR, id="tidy", jitter=600)
     scheduler.add_job(syncs, "interval", minutes=15, id="syncs", jitter=60)
     scheduler.add_job(process_webhooks, "interval", seconds=WEBHOOK_SECONDS, id="webhooks")
     return scheduler

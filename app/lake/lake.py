@@ -87,6 +87,23 @@ class Lake:
         if customers is not None:
             customers.delete(f"customer_no IN ({losers})")
 
+    def vacuum(self, ctx: ShopContext, keep: Mapping[str, set[int]], hours: int) -> int:
+        """Delete files that no kept version needs and that were taken out over `hours` ago; returns how many.
+
+        keep: table → versions that a snapshot still names. Nothing may write meanwhile.
+        """
+        gone = 0
+        for table in TABLES:
+            delta = self._open(ctx, table)
+            if delta is not None:
+                versions = sorted(v for v in keep.get(table, ()) if v <= delta.version())
+                gone += len(
+                    delta.vacuum(
+                        retention_hours=hours, dry_run=False, enforce_retention_duration=False, keep_versions=versions
+                    )
+                )
+        return gone
+
     def version(self, ctx: ShopContext, table: str) -> int | None:
         """The newest version of a table, or None if nothing was ever written."""
         delta = self._open(ctx, table)

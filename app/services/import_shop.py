@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 import pyarrow as pa
 from sqlalchemy import insert, select
 
-from app.services import runs
+from app.services import runs, staging
 from app.services.import_customers import lake_customers, register_numbers, upsert_customers
 from app.services.published import latest_history
 from app.store.counters import allocate
@@ -68,7 +68,8 @@ def apply(
     reconcile: given the lake's counts, lists each difference to the shop's own.
     border:    called at every stage border; tests stop the process there.
 
-    Returns the lake's counts: customers, orders, order_lines, products.
+    Returns the lake's counts (customers, guests, orders, order_lines, products) and how many staged rows
+    were `changed`.
     """
     stages: dict[str, Callable[[], int]] = {
         "products": lambda: _products(rooms, ctx, staged, full=full),
@@ -83,7 +84,7 @@ def apply(
     border("publish")
     counts = _publish(rooms, ctx, run, watermark, reconcile)
     border("published")
-    return counts
+    return {**counts, "changed": sum(staging.counts(staged).values())}
 
 
 def _products(rooms: Rooms, ctx: ShopContext, staged: duckdb.DuckDBPyConnection, *, full: bool) -> int:

@@ -1,0 +1,77 @@
+"""Housekeeping: what nobody reads any more goes, once a night."""
+
+from __future__ import annotations
+
+import shutil
+from datetime import timedelta
+from typing import TYPE_CHECKING
+
+import structlog
+from sqlalchemy import delete, select
+
+from app.services.published import latest_history, published
+from app.store.models.shops import Job, Run, Snapshot, WebhookDelivery
+
+if TYPE_CHECKING:
+    from app.domain.context import ShopContext
+    from app.services.rooms import Rooms
+
+log = structlog.get_logger()
+
+KEPT_RUNS = 5
+FILES_HOURS = 24  # a page that opened an old run at night still finds its files
+DONE_JOBS = timedelta(days=1)
+FAILED_JOBS = timedelta(days=30)
+DELIVERIES = timedelta(days=30)  # raw webhook bodies hold personal data
+
+
+def tidy(rooms: Rooms, ctx: ShopContext) -> dict[str, int]:
+    """Remove files of old runs and old lake versions, ended jobs and old webhook bodies; returns how many.
+
+    The newest five refreshes, the published one and the newest history keep everything that they name.
+    Repeating it removes nothing more.
+    """
+    now = rooms.clock.now()
+    with rooms.store.session(ctx) as session:
+        refreshes = session.scalars(
+            select(Run.id)
+            .where(Run.shop_id == ctx.shop_id, Run.kind == "refresh", Run.state == "done")
+            .order_by(Run.id.desc())
+            .limit(KEPT_RUNS)
+        ).all()
+        running = session.scalars(select(Run.id).where(Run.shop_id == ctx.shop_id, Run.state == "running")).all()
+        named = session.scalars(
+            select(Snapshot).where(Snapshot.shop_id == ctx.shop_id, Snapshot.run_id.in_(refreshes))
+        ).all()
+        history = latest_history(session, ctx)
+        jobs = 0
+        for state, age in (("done", DONE_JOBS), ("failed", FAILED_JOBS)):
+            old = delete(Job).where(Job.shop_id == ctx.shop_id, Job.state == state, Job.finished_at < now - age)
+            jobs += len(session.execute(old.returning(Job.id)).all())
+    with rooms.store.operator_session() as session:
+        old_bodies = delete(WebhookDelivery).where(
+            WebhookDelivery.shop_domain == ctx.domain, WebhookDelivery.received_at < now - DELIVERIES
+        )
+        bodies = len(session.execute(old_bodies.returning(WebhookDelivery.id)).all())
+    keep: dict[str, set[int]] = {}
+    for snapshot in [*named, *([history] if history else [])]:
+        for table, version in snapshot.tables.items():
+            keep.setdefault(table, set()).add(int(version))
+    current = published(rooms, ctx)
+    kept = {*refreshes, *running, *([current.run_id] if current else [])}
+    gone = {
+        "runs": _remove_runs(rooms, ctx, kept),
+        "files": rooms.lake.vacuum(ctx, keep, FILES_HOURS),
+        "jobs": jobs,
+        "deliveries": bodies,
+    }
+    log.info("tidied", shop_id=ctx.shop_id, **gone)
+    return gone
+
+
+def _remove_runs(rooms: Rooms, ctx: ShopContext, kept: set[int]) -> int:
+    folder = rooms.lake.shop_dir(ctx) / "runs"
+    old = [run for run in folder.glob("*") if run.name.isdigit() and int(run.name) not in kept]
+    for run in old:
+        shutil.rmtree(run, ignore_errors=True)
+    return len(old)
