@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import json
+import os
 import re
 import secrets
 import sqlite3
+import subprocess
 import threading
 import time
 from dataclasses import dataclass
@@ -16,8 +18,7 @@ from playwright.sync_api import expect
 from pyroaring import BitMap
 
 from app.lake.lake import Lake
-from sandbox.demo import Plan
-from sandbox.options import SandboxOptions
+from sandbox.demo import SETTINGS_FILE
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -134,12 +135,15 @@ def history(demo: RunningDemo, context: ShopContext, run_id: int) -> duckdb.Duck
     return connection
 
 
-def plan_of(demo: RunningDemo) -> Plan:
-    """Where everything of this demo is, for its own command line."""
-    options = SandboxOptions(
-        app_url=demo.app, ports=demo.ports, shops={demo.domain: "demo"}, admin_origin=demo.stand_in("admin")
-    )
-    return Plan(demo.home, int(demo.app.rsplit(":", 1)[1]), options, demo.domain)
+def encore(demo: RunningDemo, *arguments: str) -> subprocess.CompletedProcess[str]:
+    """Run Encore's command line on this demo, with the settings that the demo keeps for it."""
+    lines = (demo.home / SETTINGS_FILE).read_text(encoding="utf-8").splitlines()
+    own = dict(line.split("=", 1) for line in lines if "=" in line)
+    kept = {name: value for name, value in os.environ.items() if not name.startswith("ENCORE_")}
+    command = [str(ROOT / ".venv/bin/encore"), *arguments]
+    return subprocess.run(
+        command, env=kept | own, cwd=ROOT, capture_output=True, text=True, timeout=120, check=False
+    )  # fmt: skip
 
 
 def addresses(demo: RunningDemo, key: str, count: int) -> list[str]:

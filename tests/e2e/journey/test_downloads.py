@@ -6,15 +6,14 @@ import csv
 import io
 import json
 import re
-import subprocess
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
 from playwright.sync_api import expect
 
-from sandbox.demo import app_environment, demo_secrets
-from tests.e2e.journey.main_job import ROOT, all_segments, plan_of, whole
+from tests.e2e.journey.main_job import all_segments, whole
+from tests.e2e.journey.main_job import encore as command_line
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -82,18 +81,11 @@ class TestDownloadByThePage:
 
 
 class TestDownloadByTheCommandLine:
-    def encore(self, demo: RunningDemo, *arguments: str) -> subprocess.CompletedProcess[str]:
-        environment = app_environment(plan_of(demo), demo_secrets(demo.home / "demo.env"))
-        command = [str(ROOT / ".venv/bin/encore"), *arguments]
-        return subprocess.run(
-            command, env=environment, cwd=ROOT, capture_output=True, text=True, timeout=120, check=False
-        )
-
     @pytest.mark.parametrize("file_format", ["plain", "meta"])
     def test_rows_are_the_size_less_the_exclusions(self, demo: RunningDemo, tmp_path: Path, file_format: str) -> None:
         row = segment(demo, "auto:explorers")
         out = tmp_path / "explorers.csv"
-        done = self.encore(
+        done = command_line(
             demo, "segments", demo.name, "--key", row["key"], "--out", str(out), "--format", file_format, "--json"
         )  # fmt: skip
         assert done.returncode == 0, done.stderr
@@ -105,19 +97,19 @@ class TestDownloadByTheCommandLine:
             assert not [cell for one in rows for cell in one.values() if cell.startswith(FORMULA)]
 
     def test_an_unknown_key_leaves_no_file(self, demo: RunningDemo, tmp_path: Path) -> None:
-        done = self.encore(demo, "segments", demo.name, "--key", "auto:nobody", "--out", str(tmp_path / "none.csv"))
+        done = command_line(demo, "segments", demo.name, "--key", "auto:nobody", "--out", str(tmp_path / "none.csv"))
         assert done.returncode != 0
         assert list(tmp_path.iterdir()) == []
 
     def test_the_list_is_the_page_s(self, demo: RunningDemo) -> None:
-        done = self.encore(demo, "segments", demo.name, "--json")
+        done = command_line(demo, "segments", demo.name, "--json")
         printed = {row["key"]: row["size"] for row in json.loads(done.stdout)["segments"] if row["key"]}
         assert printed == {row["key"]: row["size"] for row in all_segments(demo) if row["key"]}
 
     def test_a_rule_is_counted_as_the_builder_does(self, demo: RunningDemo, tmp_path: Path) -> None:
         rule = {"v": 1, "match": {"all": [{"attr": "orders.count", "op": "gte", "value": 100}, {"reachable": "email"}]}}
         (tmp_path / "rule.json").write_text(json.dumps(rule), encoding="utf-8")
-        done = self.encore(demo, "segments", demo.name, "--rule", str(tmp_path / "rule.json"), "--json")
+        done = command_line(demo, "segments", demo.name, "--rule", str(tmp_path / "rule.json"), "--json")
         answer = json.loads(done.stdout)
         counted = demo.ask("POST", "/api/segments/preview", json={"rule": rule}).json()
         assert (answer["count"], answer["reachable"]) == (counted["count"], counted["reachable"])
