@@ -19,6 +19,7 @@ from app.jobs.schedule import make_scheduler
 from app.lake.lake import Lake
 from app.mail.transport import open_transport
 from app.services import plan_sends, refresh_shop, send_due, sync_segment, tidy
+from app.services.keys import check_keys
 from app.services.published import latest_history, published
 from app.services.rooms import Rooms
 from app.settings import Settings
@@ -89,6 +90,7 @@ def build(settings: Settings | None = None) -> Encore:
     upgrade(settings.store_url)
     store = Store(settings.store_url, clock.offset)
     vault = Vault(settings.key_ring(), settings.pepper.get_secret_value().encode())
+    check_keys(store, vault)
     client = make_client(settings.shopify_api_url)
     # The library wants words even where no Shopify app is set up (a shop that lives from CSV files).
     shopify = ShopifyApp(settings.shopify_api_key or "none", settings.shopify_api_secret.get_secret_value() or "none")

@@ -379,7 +379,7 @@ def _output(pairs: pd.DataFrame, lines: _Lines, as_of: pd.Timestamp) -> pa.Table
     customers, products = pa.array(lines.customers, pa.string()), pa.array(lines.products, pa.string())
     because = pa.Array.from_pandas(pairs["because_product_no"])
     # Whoever is overdue has not bought until now, so the next purchase can't lie in the past.
-    expected = pairs["expected_at"].clip(lower=as_of)
+    expected = pairs["expected_at"].mask(pairs["expected_at"] < as_of, as_of)
     return pa.table(
         {
             "customer_id": customers.take(pa.array(pairs["customer_no"].to_numpy())),

@@ -230,8 +230,10 @@ def _summary(rooms: Rooms, ctx: ShopContext, run: PublishedRun) -> dict[str, Any
         since = start_of_last(MONTH, run.as_of, ctx.zone)
         net, orders = _row(
             connection,
-            """SELECT coalesce(sum(total_minor - refunded_minor), 0), count(*) FROM orders
-               WHERE counts AND processed_at >= $since AND processed_at < $as_of""",
+            # Net sales as segments count them: lines after discounts and returns, without gift cards, tax, shipping.
+            """SELECT coalesce(sum(l.net_minor) FILTER (WHERE NOT l.is_gift_card), 0), count(DISTINCT o.order_id)
+               FROM orders o LEFT JOIN order_lines l USING (order_id)
+               WHERE o.counts AND o.processed_at >= $since AND o.processed_at < $as_of""",
             {"since": since, "as_of": run.as_of},
         )
         likely = _one(connection, "SELECT coalesce(sum(p_order_30d), 0) FROM customer_values")

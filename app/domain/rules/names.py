@@ -156,7 +156,7 @@ ATTRIBUTES: dict[str, Attribute] = _attributes(
              "usual days between orders"),
     _feature("gap.expected", "Expected days between orders", "number", "expected_gap_days",
              "expected days between orders"),
-    _feature("gap.ratio", "Silence against own rhythm", "number", "gap_ratio",
+    _feature("gap.ratio", "Expected gaps since the last order", "number", "gap_ratio",
              "time since the last order as a multiple of the customer's expected gap"),
     _feature("share.discount", "Share of money off", "share", "discount_share",
              "share of the list price saved"),

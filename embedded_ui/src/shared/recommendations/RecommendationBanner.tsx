@@ -6,6 +6,9 @@ import { useShop } from "@/shared/shop/ShopProvider";
 import { toast } from "@/shared/states/toast";
 import { useDismissRecommendation, useRecommendations } from "./useRecommendations";
 
+/** A merchant chooses among a few; the rest of the ranking is on the segments' own pages. */
+const MOST = 10;
+
 /**
  * The best campaign to start next; others stay behind "more". Nothing at all while there is none:
  * a page never waits for, or fails with, its recommendation.
@@ -13,7 +16,7 @@ import { useDismissRecommendation, useRecommendations } from "./useRecommendatio
 export function RecommendationBanner({ segmentId }: { segmentId?: string }) {
   const { data } = useRecommendations(segmentId);
   const [showAll, setShowAll] = useState(false);
-  const [best, ...others] = data ?? [];
+  const [best, ...others] = (data ?? []).slice(0, MOST);
   if (best === undefined) return null;
   return (
     <s-stack gap="base">
