@@ -27,7 +27,7 @@ from app.shopify.bulk import BulkExports
 from app.shopify.consent import ShopifyConsent
 from app.shopify.effects import make_effects
 from app.shopify.graphql import AdminApi
-from app.shopify.http import make_client
+from app.shopify.http import TOKEN_READ_SECONDS, make_client
 from app.shopify.importer import ShopifyImport
 from app.shopify.install import Installer
 from app.shopify.tokens import Tokens
@@ -94,7 +94,8 @@ def build(settings: Settings | None = None) -> Encore:
     client = make_client(settings.shopify_api_url)
     # The library wants words even where no Shopify app is set up (a shop that lives from CSV files).
     shopify = ShopifyApp(settings.shopify_api_key or "none", settings.shopify_api_secret.get_secret_value() or "none")
-    tokens = Tokens(shopify, client, store, vault, clock)
+    token_client = make_client(settings.shopify_api_url, TOKEN_READ_SECONDS)
+    tokens = Tokens(shopify, token_client, store, vault, clock)
     api = AdminApi(shopify, client, tokens)
     rooms = Rooms(
         settings=settings,

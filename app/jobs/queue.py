@@ -144,6 +144,21 @@ def _again(rooms: Rooms, job: Job) -> None:
         job.state, job.owner = "queued", None
 
 
+def try_again(rooms: Rooms, ctx: ShopContext, job: str) -> int:
+    """Put failed jobs of this name back into the queue, once per key; returns how many."""
+    with rooms.store.session(ctx) as session:
+        mine = select(Job).where(Job.shop_id == ctx.shop_id, Job.job == job).order_by(Job.id)
+        rows = session.scalars(mine.where(Job.state.in_(("queued", "running", "failed")))).all()
+        taken = {row.key for row in rows if row.state != "failed"}
+        again = 0
+        for row in rows:
+            if row.state == "failed" and row.key not in taken:
+                taken.add(row.key)
+                row.state, row.owner, row.attempts = "queued", None, 0
+                again += 1
+    return again
+
+
 def end(rooms: Rooms, done: Claim, error: str | None) -> None:
     """Write down how a job ended."""
     ctx = context_by_id(rooms, done.shop_id)

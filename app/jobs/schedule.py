@@ -8,6 +8,7 @@ import structlog
 from apscheduler.executors.pool import ThreadPoolExecutor
 from apscheduler.schedulers.background import BackgroundScheduler
 
+from app.jobs.queue import try_again
 from app.services.shops import active_shops
 
 if TYPE_CHECKING:
@@ -23,6 +24,7 @@ REFRESH_HOURS = 4
 SENDING_SECONDS = 30
 WEBHOOK_SECONDS = 2
 TIDY_HOUR = 3
+RETRY_MINUTES = 10
 
 
 def make_scheduler(
@@ -43,6 +45,11 @@ def make_scheduler(
             if not only_connected or ctx.domain.endswith(".myshopify.com"):
                 rooms.jobs.enqueue(ctx, job)
 
+    def retries() -> None:
+        # An unsubscribe that Shopify did not take must reach it in the end; repeating one changes nothing.
+        for ctx in active_shops(rooms):
+            try_again(rooms, ctx, "write_consent")
+
     def syncs() -> None:
         for ctx in active_shops(rooms):
             for name in due_syncs(ctx):
@@ -54,6 +61,7 @@ def make_scheduler(
     scheduler.add_job(each, "interval", ["refresh"], hours=REFRESH_HOURS, id="refresh", jitter=300)
     scheduler.add_job(each, "interval", ["plan_and_send"], seconds=SENDING_SECONDS, id="sending")
     scheduler.add_job(each, "cron", ["tidy"], hour=TIDY_HOUR, id="tidy", jitter=600)
+    scheduler.add_job(retries, "interval", minutes=RETRY_MINUTES, id="retries", jitter=60)
     scheduler.add_job(syncs, "interval", minutes=15, id="syncs", jitter=60)
     scheduler.add_job(process_webhooks, "interval", seconds=WEBHOOK_SECONDS, id="webhooks")
     return scheduler

@@ -6,6 +6,8 @@ import httpx
 
 CONNECT_SECONDS = 5.0
 READ_SECONDS = 60.0
+# A token is refreshed while its row is locked, on SQLite the whole store: shorter than what a writer waits.
+TOKEN_READ_SECONDS = 10.0
 
 
 class SandboxTransport(httpx.BaseTransport):
@@ -28,8 +30,8 @@ class SandboxTransport(httpx.BaseTransport):
         self._inner.close()
 
 
-def make_client(sandbox_url: str = "") -> httpx.Client:
+def make_client(sandbox_url: str = "", read_seconds: float = READ_SECONDS) -> httpx.Client:
     """A pooled client with explicit timeouts; redirects are never followed."""
     transport = SandboxTransport(sandbox_url) if sandbox_url else None
-    timeout = httpx.Timeout(READ_SECONDS, connect=CONNECT_SECONDS)
+    timeout = httpx.Timeout(read_seconds, connect=CONNECT_SECONDS)
     return httpx.Client(transport=transport, timeout=timeout, follow_redirects=False)

@@ -39,6 +39,7 @@ class TestTheDemo:
         demo.start()
         assert [line for line in demo.lines if line.startswith("Encore is ready")] == [f"Encore is ready: {demo.url}"]
         assert demo.api("/api/progress")["phase"] == "ready"
+        assert len(demo.children()) >= 2
         assert demo.interrupt() == 0
         assert gone(demo)
 
@@ -56,6 +57,7 @@ class TestTheDemo:
     def test_killed_with_everything_running_it_recovers(self, demo: RunningDemo) -> None:
         demo.start()
         counts = demo.api("/api/dashboard")
+        assert len(demo.children()) >= 2
         demo.kill()
         assert gone(demo)
         demo.start()

@@ -118,8 +118,11 @@ class TestARefresh:
         first = refresh(encore.rooms, shop)
         second = refresh(encore.rooms, shop, force=False)
         assert read_card(first.dir) == read_card(second.dir)
-        third = refresh(encore.rooms, shop)
-        assert read_card(first.dir) != read_card(third.dir) or first.as_of == third.as_of
+        clock = encore.rooms.clock
+        assert isinstance(clock, FakeClock)
+        clock.advance(timedelta(hours=21))
+        third = refresh(encore.rooms, shop, force=False)
+        assert read_card(third.dir) != read_card(first.dir)
 
     def test_a_first_purchase_since_then_is_no_longer_predicted(self, encore: Connected, shop: ShopContext) -> None:
         first = refresh(encore.rooms, shop)

@@ -6,11 +6,13 @@ import json
 import time
 from typing import TYPE_CHECKING, Any
 
+import httpx
 import jwt
 import pytest
 from sqlalchemy import select
 
 from app.api.app import create_app
+from app.errors import Unavailable
 from app.services import progress as progresses
 from app.services.shops import active_shops
 from app.shopify.effects import make_effects
@@ -23,6 +25,7 @@ from sandbox.shopify.tokens import mint_id_token
 from tests.standins import SECRET, TINY, Connected
 
 if TYPE_CHECKING:
+    from flask import Flask
     from flask.testing import FlaskClient
 
 
@@ -123,13 +126,27 @@ class TestTheApisDoor:
         answer = browser.get("/api/shop", headers=bearer()).get_json()
         assert (answer["domain"], answer["currency"], answer["timezone"]) == (TINY, "USD", "America/New_York")
 
-    def test_progress_tells_waiting_importing_and_failed_apart(self, encore: Connected, browser: FlaskClient) -> None:
+    def test_progress_tells_waiting_and_importing_apart(self, encore: Connected, browser: FlaskClient) -> None:
         ctx = encore.install()
         assert browser.get("/api/progress", headers=bearer()).get_json()["phase"] == "waiting"
 
         phases: list[str] = []
         encore.importer(lambda _: phases.append(progresses.progress(encore.rooms, ctx).phase)).everything(ctx)
         assert set(phases) == {"importing", "waiting"}
+
+    def test_progress_says_that_the_first_import_failed_and_why(
+        self, encore: Connected, stand_in: tuple[Flask, str], shop_url: str, browser: FlaskClient
+    ) -> None:
+        ctx = encore.install()
+        httpx.post(f"{shop_url}/sandbox/faults", json={"kind": "http_500", "count": 500}).raise_for_status()
+        try:
+            with pytest.raises(Unavailable):
+                encore.importer().everything(ctx)
+        finally:
+            stand_in[0].extensions["shopify"].faults.clear()
+        answer = browser.get("/api/progress", headers=bearer()).get_json()
+        assert answer["phase"] == "failed"
+        assert "Shopify does not answer now" in answer["message"]
 
 
 class TestWebhooks:

@@ -6,6 +6,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from app.domain.context import ShopContext
+from app.jobs import queue
 from app.jobs.queue import StoredJobs
 from app.jobs.schedule import make_scheduler
 from app.services.rooms import Rooms
@@ -65,6 +67,16 @@ class TestTheSchedule:
 
     def test_the_inbox_is_worked_through(self, scheduler: BackgroundScheduler) -> None:
         assert scheduler.get_job("webhooks").func() == 7
+
+    def test_an_unsubscribe_that_could_not_be_written_back_is_tried_again(
+        self, rooms: Rooms, scheduler: BackgroundScheduler
+    ) -> None:
+        shop = ShopContext(1, "a.myshopify.com", "USD", "America/New_York")
+        for key, error in (("7", "Shopify sleeps."), ("8", None)):
+            rooms.jobs.enqueue(shop, "write_consent", key)
+            queue.end(rooms, queue.claim(rooms, 1)[0], error)
+        scheduler.get_job("retries").func()
+        assert [(claim.job, claim.key) for claim in queue.claim(rooms, 9)] == [("write_consent", "7")]
 
     def test_a_full_refresh_comes_at_least_every_four_hours(self, scheduler: BackgroundScheduler) -> None:
         assert scheduler.get_job("refresh").trigger.interval.total_seconds() <= 4 * 3600
