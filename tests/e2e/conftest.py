@@ -28,7 +28,7 @@ from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
 import pytest
-from playwright.sync_api import Browser, ConsoleMessage, Page, Request, sync_playwright
+from playwright.sync_api import Browser, ConsoleMessage, Page, Request, expect, sync_playwright
 from werkzeug.serving import WSGIRequestHandler, make_server
 
 from tests.e2e.running_demo import RunningDemo
@@ -47,6 +47,9 @@ LAUNCH_ARGUMENTS = (
     "--disable-sync",
     "--no-first-run",
 )
+# Long enough for a machine that is busy with other tests; whoever waits for what never comes pays it once.
+PATIENCE_MS = 20_000
+expect.set_options(timeout=PATIENCE_MS)
 LOOPBACK = {"127.0.0.1", "localhost", "::1"}
 
 
@@ -106,7 +109,7 @@ def problems() -> Iterator[Problems]:
 @pytest.fixture
 def page(chromium: Browser, problems: Problems) -> Iterator[Page]:
     context = chromium.new_context(viewport={"width": 1280, "height": 900})
-    context.set_default_timeout(10_000)
+    context.set_default_timeout(PATIENCE_MS)
     opened = context.new_page()
     problems.watch(opened)
     yield opened

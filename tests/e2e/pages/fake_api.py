@@ -75,7 +75,24 @@ class FakeApi:
         if key not in self.answers:
             missing = {"error": {"code": "not_found", "message": f"No sample for {key}", "field": None}}
             return Response(json.dumps(missing), 404, mimetype="application/json")
+        if request.method == "PATCH" and isinstance(body, dict):
+            self._keep(key, body)
         return Response(json.dumps(self.answers[key]), mimetype="application/json")
+
+    def _keep(self, key: str, patch: dict[str, Any]) -> None:
+        """What was saved is what is read back: an answer that had forgotten it would undo the edit on the page."""
+        for known in (key, key.replace("PATCH", "GET")):
+            if known in self.answers:
+                self.answers[known] = _patched(self.answers[known], patch)
+
+
+def _patched(answer: Any, patch: dict[str, Any]) -> Any:
+    """`answer` with the fields of `patch` that it has, at any depth."""
+    kept = {name: value for name, value in patch.items() if name in answer}
+    return answer | {
+        name: _patched(answer[name], value) if isinstance(value, dict) and isinstance(answer[name], dict) else value
+        for name, value in kept.items()
+    }
 
 
 def create_app(api: FakeApi) -> Flask:

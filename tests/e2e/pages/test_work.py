@@ -35,7 +35,7 @@ class TestSegments:
     def test_a_search_asks_once_typing_stops(self, api: FakeApi, go: Callable[[str], Page]) -> None:
         page = go("/segments")
         with page.expect_request(re.compile(r"search=milk")):
-            page.get_by_label("Search").press_sequentially("milk", delay=20)
+            page.get_by_label("Search").press_sequentially("milk")
         expect(page).to_have_url(re.compile(r"\?search=milk$"))
         searches = [query.get("search") for query, _ in api.asked("GET /api/segments")]
         assert searches == [None, ["milk"]]
@@ -153,12 +153,24 @@ class TestCampaignWizard:
     def test_a_placeholder_goes_in_where_the_cursor_stands(self, api: FakeApi, go: Callable[[str], Page]) -> None:
         page = go("/campaigns/cmp_3/edit?step=content")
         body = page.get_by_label("Text", exact=True)
-        body.fill("Dear ,")
+        with page.expect_response(saved):
+            body.fill("Dear ,")
         body.evaluate("field => field.setSelectionRange(5, 5)")
         page.get_by_role("button", name="Insert a placeholder into the text").click()
-        page.get_by_role("menuitem", name="[Customer First Name]").locator("visible=true").click()
+        with page.expect_response(saved):
+            page.get_by_role("menuitem", name="[Customer First Name]").locator("visible=true").click()
+        expect(page.get_by_text("All changes saved")).to_be_visible()
         expect(body).to_have_value("Dear [Customer First Name],")
+        last = api.asked("PATCH /api/campaigns/cmp_3")[-1][1]
+        assert last == {"content": {"body_html": "<p>Dear [Customer First Name],</p>"}}
+
+    def test_a_save_on_its_way_is_told(self, api: FakeApi, go: Callable[[str], Page]) -> None:
+        api.hold("PATCH /api/campaigns/cmp_3")
+        page = go("/campaigns/cmp_3/edit?step=content")
+        page.get_by_label("Text", exact=True).fill("Dear you,")
         expect(page.get_by_text("Saving…")).to_be_visible()
+        api.release()
+        expect(page.get_by_text("All changes saved")).to_be_visible()
 
     def test_the_preview_is_the_rendered_mail(self, go: Callable[[str], Page]) -> None:
         page = go("/campaigns/cmp_3/edit?step=content")
