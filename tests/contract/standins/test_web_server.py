@@ -1,4 +1,4 @@
-"""The web server under every stand-in: it ends while answers are on their way, without an error and without a socket left."""
+"""The web server under every stand-in ends while answers are on their way, without an error or a socket left."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ def app() -> Flask:
 
 
 class TestStop:
-    def test_a_wake_up_that_comes_first_takes_nothing_from_under_the_stop(self, monkeypatch: pytest.MonkeyPatch) -> None:
+    def test_a_wake_up_that_comes_first_takes_nothing_from_it(self, monkeypatch: pytest.MonkeyPatch) -> None:
         """Finished answers wake the loop too, and may do so just before the stop's own wake-up."""
         wake = trigger._physical_pull
 
