@@ -12,12 +12,17 @@ from scipy import sparse
 from ml.history import tally
 
 if TYPE_CHECKING:
-    from ml.history import Bools, History, Ints, Matrix
+    from collections.abc import Callable
+
+    from ml.history import Bools, Floats, History, Ints, Matrix
 
 MAX_ITEMS = 2_000
 SHRINKAGE = 5.0
 RECENT_DAYS = 45.0
 RIDGE = 200.0
+HABIT_HALF_LIFE = 60.0
+HABIT_RIDGE = 300.0
+CUSTOMERS_AT_ONCE = 1_000
 
 
 @dataclass(frozen=True)
@@ -26,8 +31,11 @@ class Affinity:
 
     items: product codes; place[product] is the item or -1. log_lift[a, b]: shrunk log lift of sharing
     customers. ease[a, b]: weights of EASE, a ridge regression of every item on all others. usual_ease: the
-    mean score of each item over all customers.
-    Source: Steck (2019), "Embarrassingly Shallow Autoencoders for Sparse Data", WWW.
+    mean score of each item over all customers. habit[a, b]: the same regression on how much and how lately
+    each item was bought, log(1 + decayed purchases), rather than on whether it ever was: what a customer buys
+    now says more about the next month than what they once tried. Its diagonal is zero, so the score of an item
+    that the customer has rests on the others alone.
+    Source: Steck (2019), "Embarrassingly Shallow Autoencoders for Sparse Data", WWW; the decay is ours.
     """
 
     items: Ints
@@ -35,6 +43,7 @@ class Affinity:
     log_lift: Matrix
     ease: Matrix
     usual_ease: Matrix
+    habit: Matrix
 
 
 def learn(h: History, first: Bools | None = None, max_items: int = MAX_ITEMS) -> Affinity:
@@ -52,37 +61,59 @@ def learn(h: History, first: Bools | None = None, max_items: int = MAX_ITEMS) ->
     expected = np.outer(count, count) / customers
     log_lift = np.log((together + SHRINKAGE) / (expected + SHRINKAGE))
     np.fill_diagonal(log_lift, 0.0)
-    ease = _ease(together)
+    ease = _ease(together, RIDGE)
     usual = (count / customers).astype(np.float32) @ ease
-    return Affinity(items, place, log_lift.astype(np.float32), ease, usual)
+    strength = habits(h, place, len(items), np.arange(h.n_customers))
+    habit = _ease((strength.T @ strength).toarray().astype(np.float64), HABIT_RIDGE)
+    return Affinity(items, place, log_lift.astype(np.float32), ease, usual, habit)
 
 
-def _ease(together: npt.NDArray[np.float64]) -> Matrix:
+def _ease(together: npt.NDArray[np.float64], ridge: float) -> Matrix:
     if len(together) == 0:
         return np.zeros((0, 0), dtype=np.float32)
-    inverse = np.linalg.inv(together + RIDGE * np.eye(len(together)))
+    inverse = np.linalg.inv(together + ridge * np.eye(len(together)))
     weights = -inverse / np.diag(inverse)[None, :]
     np.fill_diagonal(weights, 0.0)
     return weights.astype(np.float32)
 
 
+def _pairs_of(h: History, place: Ints, customers: Ints) -> tuple[Ints, Ints, Ints]:
+    """Pairs of these sorted customers and of known items: pair number, row (position in `customers`), item."""
+    if len(customers) == 0:
+        nothing = np.zeros(0, dtype=np.int64)
+        return nothing, nothing, nothing
+    # Pairs are sorted by customer: a block of customers is looked for among its own pairs only.
+    start, end = np.searchsorted(h.pair_customer, [customers[0], customers[-1] + 1])
+    pair = np.arange(start, end)
+    row = np.searchsorted(customers, h.pair_customer[pair])
+    item = place[h.pair_product[pair]]
+    kept = (customers[np.minimum(row, len(customers) - 1)] == h.pair_customer[pair]) & (item >= 0)
+    return pair[kept], row[kept], item[kept]
+
+
 def ownership(h: History, place: Ints, n_items: int, customers: Ints, since: float = -np.inf) -> sparse.csr_matrix:
     """Customers x items: 1 where the customer (row: position in sorted `customers`) bought the item since."""
-    row_of = np.full(h.n_customers, -1, dtype=np.int64)
-    row_of[customers] = np.arange(len(customers))
-    rows, columns = row_of[h.pair_customer], place[h.pair_product]
-    kept = (rows >= 0) & (columns >= 0) & (h.pair_last >= since)
+    pair, rows, columns = _pairs_of(h, place, customers)
+    kept = h.pair_last[pair] >= since
     ones = np.ones(int(kept.sum()), dtype=np.float32)
     return sparse.csr_matrix((ones, (rows[kept], columns[kept])), shape=(len(customers), n_items))
 
 
+def habits(h: History, place: Ints, n_items: int, customers: Ints) -> sparse.csr_matrix:
+    """Customers x items: log(1 + purchases, each worth half as much per HABIT_HALF_LIFE days of age)."""
+    pair, rows, columns = _pairs_of(h, place, customers)
+    strength = np.log1p(h.decayed_counts(HABIT_HALF_LIFE, pair)).astype(np.float32)
+    return sparse.csr_matrix((strength, (rows, columns)), shape=(len(customers), n_items))
+
+
 @dataclass(frozen=True)
 class Fit:
-    """Customers x items: summed log lift of the recent basket, mean log lift of all owned, and EASE's score."""
+    """Customers x items: summed log lift of the recent basket, mean log lift of all owned, both EASE scores."""
 
     recent: Matrix
     mean: Matrix
     ease: Matrix
+    habit: Matrix
     owned: Bools
 
 
@@ -96,5 +127,32 @@ def fit_of(h: History, affinity: Affinity, customers: Ints) -> Fit:
         recent=np.asarray(recent @ affinity.log_lift),
         mean=np.asarray(owned @ affinity.log_lift) / count,
         ease=np.asarray(owned @ affinity.ease),
+        habit=np.asarray(habits(h, affinity.place, size, customers) @ affinity.habit),
         owned=owned.toarray() > 0,
     )
+
+
+def habit_of_pairs(h: History, affinity: Affinity) -> Floats:
+    """For every pair of the history, how well its product fits what else the customer buys; 0 off the items."""
+    found = np.zeros(len(h.pair_starts))
+    for start in range(0, h.n_customers, CUSTOMERS_AT_ONCE):
+        block = np.arange(start, min(start + CUSTOMERS_AT_ONCE, h.n_customers))
+        pair, row, item = _pairs_of(h, affinity.place, block)
+        fit = np.asarray(habits(h, affinity.place, len(affinity.items), block) @ affinity.habit)
+        found[pair] = fit[row, item]
+    return found
+
+
+class Affinities:
+    """The affinity of a shop at each moment, learned once for both kinds of prediction."""
+
+    def __init__(self, first: Callable[[History], Bools]) -> None:
+        """`first` marks the products of a history that must be among the items."""
+        self._first = first
+        self._learned: dict[float, Affinity] = {}
+
+    def at(self, h: History) -> Affinity:
+        """The affinity at `h.until`; all calls must be about one shop."""
+        if h.until not in self._learned:
+            self._learned[h.until] = learn(h, self._first(h))
+        return self._learned[h.until]

@@ -14,6 +14,7 @@ import pandas as pd
 import pyarrow as pa
 from threadpoolctl import threadpool_limits  # type: ignore[import-untyped]  # ships no types
 
+from ml.affinity import Affinities
 from ml.associations import associations, best_reason, count_sequences
 from ml.base_rates import base_rates
 from ml.cross_sell import CrossSell, Scope, predict_cross_sell, segment_candidates
@@ -109,9 +110,10 @@ def _predict(
     codes = None if named is None else np.searchsorted(h.product_no, named)
     scope = _scope(h, products, codes, mode)
     limited = _codes_mask(h, codes) if codes is not None and mode != "segments" else np.ones(h.n_products, dtype=bool)
-    again, again_card = predict_repurchase(h, float(horizon_days), limited, seed)
+    affinities = Affinities(scope.marked_at)
+    again, again_card = predict_repurchase(h, float(horizon_days), limited, seed, affinities)
     progress(f"{len(again.customer)} repurchase pairs scored ({again.basis})")
-    new, new_card = predict_cross_sell(h, float(horizon_days), scope, seed)
+    new, new_card = predict_cross_sell(h, float(horizon_days), scope, seed, affinities)
     progress(f"{len(new.customer)} cross-sell pairs scored ({new_card['basis']})")
     sequences = count_sequences(h)
     found = associations(h, sequences)

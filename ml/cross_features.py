@@ -10,6 +10,7 @@ import numpy as np
 from ml.affinity import Affinity, Fit, fit_of
 from ml.calibration import to_logit
 from ml.history import Bools, Floats, History, Ints, Matrix, contains, tally
+from ml.pair_model import CLOSED_FORM
 from ml.repurchase_features import category_weights, customer_columns
 
 ACTIVE_DAYS = 365.0
@@ -154,8 +155,7 @@ class PairInputs:
     """The model's inputs and the closed-form scores of pairs."""
 
     features: Matrix
-    closed_form: Floats
-    baselines: dict[str, Floats]
+    closed: dict[str, Floats]
     names: list[str]
 
 
@@ -170,12 +170,14 @@ def inputs(shop: Shop, customers: Ints, fit: Fit, customer: Ints, product: Ints)
         values[known] = matrix[row[known], item[known]]
         return values
 
-    recent, mean, ease = gather(fit.recent), gather(fit.mean), gather(fit.ease)
+    recent, mean, ease, habit = gather(fit.recent), gather(fit.mean), gather(fit.ease), gather(fit.habit)
     columns = {
         "recent_lift": recent,
         "mean_lift": mean,
         "ease": ease,
         "log_ease": np.log(np.maximum(ease, 0.0) + 0.01),
+        "habit": habit,
+        "log_habit": np.log(np.maximum(habit, 0.0) + 0.003),
     }
     columns |= shop.category_columns(customer, product)
     columns |= {name: values[product] for name, values in shop.product_columns.items()}
@@ -186,13 +188,16 @@ def inputs(shop: Shop, customers: Ints, fit: Fit, customer: Ints, product: Ints)
     # A product finds new buyers at its own rate, more among those it fits and whose last baskets lead to it.
     closed_form = columns["new_buyer_rate"] + np.clip(fits, -FIT_LIMIT, FIT_LIMIT) + RECENT_WEIGHT * recent
     matrix = np.column_stack([values.astype(np.float32) for values in columns.values()])
-    baselines = {
+    closed = {
+        CLOSED_FORM: closed_form,
         "recent_lift": recent,
+        "mean_lift": mean,
         "ease": ease,
+        "habit": habit,
         "customer_activity": columns["customer_log_orders_90d"],
         "best_sellers": columns["log_penetration"],
     }
-    return PairInputs(matrix, closed_form, baselines, list(columns))
+    return PairInputs(matrix, closed, list(columns))
 
 
 def block_fit(shop: Shop, customers: Ints) -> Fit:

@@ -8,15 +8,26 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import numpy.typing as npt
 
-from ml.affinity import learn
 from ml.calibration import IDENTITY, Platt, fit_platt
 from ml.cross_features import ACTIVE_DAYS, RETRIEVED, Candidates, PairInputs, Shop, block_fit, candidates, inputs
 from ml.history import Bools, Floats, History, Ints, contains, group_ends, group_starts, tally
 from ml.lifetime_value import order_chance
-from ml.pair_model import MAX_TRAINING_ROWS, Basis, Examples, Predictor, choose, fit_logistic, sample, windows
+from ml.pair_model import (
+    CLOSED_FORM,
+    MAX_TRAINING_ROWS,
+    Basis,
+    Examples,
+    Predictor,
+    choose,
+    fit,
+    sample,
+    windows,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+
+    from ml.affinity import Affinities
 
 BEST = 50
 SEGMENT_CANDIDATES = 100
@@ -43,6 +54,12 @@ class Scope:
     allowed: Bools
     retrieve: bool
     keep_listed: bool
+
+    def marked_at(self, h: History) -> Bools:
+        """The listed products as seen at one moment, as a mark per product."""
+        marked = np.zeros(h.n_products, dtype=bool)
+        marked[self.listed_at(h)] = True
+        return marked
 
     def listed_at(self, h: History) -> Ints:
         """The listed products as seen at one moment."""
@@ -80,14 +97,15 @@ def blocks(shop: Shop, customers: Ints, scope: Scope) -> Iterator[tuple[Candidat
         yield found, inputs(shop, block, fit, found.customer, found.product)
 
 
-def _shop(h: History, horizon: float, scope: Scope) -> Shop:
-    wanted = np.zeros(h.n_products, dtype=bool)
-    wanted[scope.listed_at(h)] = True
-    return Shop(h, learn(h, wanted), horizon)
-
-
 def _examples(
-    h: History, moment: float, horizon: float, scope: Scope, customers_limit: int, rows_limit: int | None, seed: int
+    h: History,
+    moment: float,
+    horizon: float,
+    scope: Scope,
+    customers_limit: int,
+    rows_limit: int | None,
+    seed: int,
+    affinities: Affinities,
 ) -> tuple[Examples, Bools] | None:
     """Labelled candidates at one moment, and which of them were listed; None if there are none.
 
@@ -96,7 +114,7 @@ def _examples(
     known = h.before(moment)
     active = known.active(ACTIVE_DAYS)
     customers = active[sample(len(active), customers_limit, seed)]
-    shop = _shop(known, horizon, scope)
+    shop = Shop(known, affinities.at(known), horizon)
     bought = h.bought_between(moment, moment + horizon)
     rng = np.random.default_rng(seed)
     expected_rows = len(customers) * (len(scope.listed_at(known)) + (RETRIEVED if scope.retrieve else 0))
@@ -107,8 +125,7 @@ def _examples(
         drawn = label | (rng.random(len(label)) < share)
         weight = np.where(label, 1.0, 1.0 / share)
         whole = Examples(
-            found.customer, found.product, described.features, described.closed_form, label, weight,
-            described.baselines,
+            found.customer, found.product, described.features, label, weight, described.closed
         )  # fmt: skip
         parts.append(whole.take(drawn))
         listed.append(found.listed[drawn])
@@ -122,10 +139,9 @@ def _join(parts: list[Examples]) -> Examples:
         np.concatenate([part.customer for part in parts]),
         np.concatenate([part.product for part in parts]),
         np.concatenate([part.features for part in parts]),
-        np.concatenate([part.closed_form for part in parts]),
         np.concatenate([part.label for part in parts]),
         np.concatenate([part.weight for part in parts]),
-        {name: np.concatenate([part.baselines[name] for part in parts]) for name in parts[0].baselines},
+        {name: np.concatenate([part.closed[name] for part in parts]) for name in parts[0].closed},
     )
 
 
@@ -147,28 +163,31 @@ class _Fitted:
     retrieved: Platt
 
 
-def _fit(h: History, horizon: float, scope: Scope, seed: int) -> tuple[_Fitted, dict[str, Any]]:
+def _fit(h: History, horizon: float, scope: Scope, seed: int, affinities: Affinities) -> tuple[_Fitted, dict[str, Any]]:
     plan = windows(h.begins, h.until, horizon)
     training = []
     for moment in plan.training:
-        found = _examples(h, moment, horizon, scope, MAX_TRAINING_CUSTOMERS, ROWS_PER_WINDOW, seed)
+        found = _examples(h, moment, horizon, scope, MAX_TRAINING_CUSTOMERS, ROWS_PER_WINDOW, seed, affinities)
         if found is not None:
             training.append(found)
     latest = None
     if plan.latest is not None:
         width = len(scope.listed_at(h)) + RETRIEVED
-        latest = _examples(h, plan.latest, horizon, scope, max(1, MAX_LATEST_PAIRS // width), None, seed)
-    logistic = fit_logistic([part for part, _ in training])
+        customers = max(1, MAX_LATEST_PAIRS // width)
+        latest = _examples(h, plan.latest, horizon, scope, customers, None, seed, affinities)
+    learned = latest[0].thinned(ROWS_PER_WINDOW, seed) if latest else None
+    # A line alone: trees gain nothing here, and a giant shop has hundreds of millions of new pairs to score.
+    fitted = fit([part for part, _ in training], learned, seed, with_trees=False)
 
     def served(part: Examples, listed: Bools) -> Examples:
         """The pairs among which the choice is made and the main curve fitted."""
         if scope.keep_listed:
             return part.take(listed)
-        score = logistic.score(part.features) if logistic else part.closed_form
+        score = fitted.honest.score(part.features) if fitted else part.closed[CLOSED_FORM]
         return part.take(best_of_each(part.customer, score, part.product))
 
     predictor, card = choose(
-        logistic,
+        fitted,
         served(*latest) if latest else None,
         # Negatives of training windows are drawn, so a ranking among them is not the one that is served.
         served(*training[0]) if training and scope.keep_listed else None,
@@ -178,21 +197,25 @@ def _fit(h: History, horizon: float, scope: Scope, seed: int) -> tuple[_Fitted, 
     retrieved = predictor.curve
     if latest is not None and scope.keep_listed and scope.retrieve and predictor.basis != "prior":
         part, listed = latest
-        score = predictor.score(part.features, part.closed_form)
+        score = part.closed[predictor.rule]
+        if predictor.model is not None:
+            score = predictor.model.unseen(part.customer, part.features)
         chosen = best_of_each(part.customer, score, part.product) & ~listed
         retrieved = fit_platt(score[chosen], part.label[chosen], part.weight[chosen]) or predictor.curve
     return _Fitted(predictor, retrieved), card
 
 
-def predict_cross_sell(h: History, horizon: float, scope: Scope, seed: int) -> tuple[CrossSell, dict[str, Any]]:
-    """Fit on earlier windows, calibrate on the latest complete one, score the wanted pairs now."""
-    fitted, card = _fit(h, horizon, scope, seed)
+def predict_cross_sell(
+    h: History, horizon: float, scope: Scope, seed: int, affinities: Affinities
+) -> tuple[CrossSell, dict[str, Any]]:
+    """Fit on complete windows, calibrate on the latest of them, score the wanted pairs now."""
+    fitted, card = _fit(h, horizon, scope, seed, affinities)
     predictor = fitted.predictor
-    shop = _shop(h, horizon, scope)
+    shop = Shop(h, affinities.at(h), horizon)
     ceiling = order_chance(h, horizon) if predictor.basis == "prior" else np.ones(h.n_customers)
     customers, products, chances = [], [], []
     for found, described in blocks(shop, h.active(ACTIVE_DAYS), scope):
-        score = predictor.score(described.features, described.closed_form)
+        score = predictor.score(described.features, described.closed)
         kept = found.listed & scope.keep_listed
         if scope.retrieve or not scope.keep_listed:
             kept = kept | best_of_each(found.customer, score, found.product)

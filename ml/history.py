@@ -156,6 +156,23 @@ class History:
         """The pair key of codes."""
         return customer * self.n_products + product
 
+    def decayed_counts(self, half_life: float, pairs: Ints | None = None) -> Floats:
+        """Purchases of each pair, each worth half as much per `half_life` days of age.
+
+        pairs: sorted pair numbers, if not all are wanted; only what lies between the first and the last is
+        looked at, so that blocks of customers cost what they hold.
+        """
+        starts = self.pair_starts
+        if pairs is None:
+            return sums(0.5 ** ((self.until - self.day) / half_life), starts)
+        if len(pairs) == 0:
+            return np.zeros(0)
+        low, high = pairs[0], pairs[-1] + 1
+        first, last = starts[low], starts[high] if high < len(starts) else len(self.day)
+        weight = 0.5 ** ((self.until - self.day[first:last]) / half_life)
+        counted: Floats = sums(weight, starts[low:high] - first)[pairs - low]
+        return counted
+
     def last_order(self) -> Floats:
         """Day of each customer's last order, -inf without one."""
         last = np.full(self.n_customers, -np.inf)

@@ -2,82 +2,45 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
 
+from ml.affinity import habit_of_pairs
 from ml.calibration import to_logit
-from ml.gaps import Gaps, pair_gaps, repeat_rates
+from ml.closed_forms import closed_form
+from ml.gaps import DEFAULT_SPREAD, SHORTEST_GAP, Gaps, pair_gaps, repeat_rates
 from ml.history import Floats, History, Ints, Matrix, sums, tally
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-HALF_LIVES = (15.0, 30.0, 60.0, 120.0)
-WINDOWS = (30.0, 60.0, 90.0)
+    from ml.affinity import Affinity
+
+HALF_LIVES = (7.0, 15.0, 30.0, 60.0, 120.0, 240.0)
+WINDOWS = (7.0, 14.0, 30.0, 60.0, 90.0, 180.0)
+LAST_ORDERS = (5, 10, 20, 40)
+ORDER_HALF_LIVES = (5.0, 15.0)  # in orders of the customer, whatever time they took
 CATEGORY_HALF_LIFE = 60.0
-PRIOR_DAYS = 60.0  # a product's own repeat rate weighs as much as this many days of watching a pair
-SHORTEST_EXPOSURE = 1.0
 LONGEST_RATIO = 6.0
+UNKNOWN_GAP = 90.0  # days, where a pair has no gap of its own
 
 
-@dataclass(frozen=True)
-class PairScores:
-    """Closed-form scores of every pair, in the order of the history's pairs."""
-
-    poisson_gamma: Floats
-    ceiling: Floats
-    decayed: Floats
-    recency: Floats
-    best_sellers: Floats
-
-
-def decayed_counts(h: History, half_life: float) -> Floats:
-    """Purchases of each pair, each worth half as much per half-life of age."""
-    return sums(0.5 ** ((h.until - h.day) / half_life), h.pair_starts)
-
-
-def closed_form(h: History, horizon: float) -> PairScores:
-    """Score every pair without training.
-
-    poisson_gamma: a customer buys a product at a steady rate, drawn from a gamma distribution around the
-    product's own repeat rate; the chance of at least one purchase in the horizon. Needs no more than one
-    order. Source: Bhagat et al. (2018), "Buy It Again", KDD.
-    ceiling: what the product's repeats allow. Where many watched for long and no one came back, it is ~0.
-    """
-    watched = np.maximum(h.until - h.pair_first, SHORTEST_EXPOSURE)
-    repeats = h.pair_count - 1
-    by_product = tally(h.pair_product, h.n_products, repeats)
-    exposure = tally(h.pair_product, h.n_products, watched)
-    # Before anything was seen, one repeat in a year of watching.
-    shop_rate = (by_product.sum() + 1) / (exposure.sum() + 365.0)
-    rate = (by_product + 0.5) / (exposure + 0.5 / shop_rate)
-    alpha = PRIOR_DAYS * rate[h.pair_product] + repeats
-    chance = 1 - (1 + horizon / (PRIOR_DAYS + watched)) ** -alpha
-    ceiling = np.where(by_product > 0, 1.0, 1 - np.exp(-horizon * rate))[h.pair_product]
-    buyers = tally(h.pair_product, h.n_products)
-    mix = decayed_counts(h, HALF_LIVES[-1]) + 0.5 * decayed_counts(h, HALF_LIVES[1])
-    return PairScores(
-        poisson_gamma=np.minimum(chance, ceiling),
-        ceiling=ceiling,
-        decayed=mix,
-        recency=h.pair_last - h.until,
-        best_sellers=buyers[h.pair_product],
-    )
-
-
-def features(h: History, horizon: float) -> tuple[Matrix, list[str]]:
+def features(h: History, horizon: float, affinity: Affinity) -> tuple[Matrix, list[str]]:
     """The model's inputs: one row per pair of the history, and the names of the columns.
 
     Counts and days enter as logarithms, shares as log-odds, so that a linear model can use them.
     """
     parts: list[Callable[[], dict[str, Floats]]] = [
         lambda: _own(h, horizon),
+        lambda: _by_orders(h),
         lambda: _timing(h, pair_gaps(h)),
+        lambda: _own_gaps(h),
         lambda: {name: values[h.pair_product] for name, values in _of_product(h, horizon).items()},
         lambda: {name: values[h.pair_customer] for name, values in customer_columns(h).items()},
+        lambda: {name: values[h.pair_customer] for name, values in _customer_rhythm(h).items()},
         lambda: _of_category(h),
+        lambda: _of_others(h, affinity),
     ]
     names: list[str] = []
     # Half precision of what is computed, and one group of columns at a time: a shop may have millions of pairs.
@@ -95,19 +58,32 @@ def _own(h: History, horizon: float) -> dict[str, Floats]:
     for days in WINDOWS:
         columns[f"log_count_{days:.0f}d"] = np.log1p(sums(age <= days, h.pair_starts))
     for life in HALF_LIVES:
-        columns[f"log_decayed_{life:.0f}d"] = np.log(decayed_counts(h, life) + 0.05)
+        columns[f"log_decayed_{life:.0f}d"] = np.log(h.decayed_counts(life) + 0.05)
     columns["log_age"] = np.log1p(h.until - h.pair_last)
     columns["log_known_for"] = np.log1p(h.until - h.pair_first)
     columns["poisson_gamma"] = to_logit(closed_form(h, horizon).poisson_gamma)
-    position = h.order - _first_order(h)[h.customer]
-    total = tally(h.order_customer, h.n_customers)[h.pair_customer]
-    first = position[h.pair_starts]
-    last = position[h.pair_starts + h.pair_count.astype(np.int64) - 1]
-    columns["log_orders_since"] = np.log1p(total - 1 - last)
-    columns["log_per_order"] = np.log(h.pair_count / (total - first))
     value = sums(h.value, h.pair_starts)
     discount = sums(h.discount, h.pair_starts)
     columns["discount_share"] = discount / np.maximum(value + discount, 1e-9)
+    return columns
+
+
+def _by_orders(h: History) -> dict[str, Floats]:
+    """The pair counted in orders of its customer instead of days: who shops rarely forgets less in a month."""
+    total = tally(h.order_customer, h.n_customers)
+    position = h.order - _first_order(h)[h.customer]
+    first = position[h.pair_starts]
+    last = position[h.pair_starts + h.pair_count.astype(np.int64) - 1]
+    of_pair = total[h.pair_customer]
+    since = total[h.customer] - 1 - position
+    columns = {
+        "log_orders_since": np.log1p(of_pair - 1 - last),
+        "log_per_order": np.log(h.pair_count / (of_pair - first)),
+    }
+    for orders in LAST_ORDERS:
+        columns[f"share_of_last_{orders}"] = sums(since < orders, h.pair_starts) / np.minimum(of_pair, orders)
+    for life in ORDER_HALF_LIVES:
+        columns[f"log_decayed_{life:.0f}_orders"] = np.log(sums(0.5 ** (since / life), h.pair_starts) + 0.05)
     return columns
 
 
@@ -129,6 +105,44 @@ def _timing(h: History, gaps: Gaps) -> dict[str, Floats]:
         "near_due": np.exp(-(np.log(ratio + 0.1) ** 2)),
         "log_quantity_ratio": np.log(np.clip(gaps.quantity_ratio, 0.1, 10.0)),
     }
+
+
+def _own_gaps(h: History) -> dict[str, Floats]:
+    """How steady the pair's own gaps are, and how the wait so far compares with them and with the customer's."""
+    gap = np.diff(h.day, prepend=0.0)
+    inner = np.ones(len(gap), dtype=bool)
+    inner[h.pair_starts] = False
+    logs = np.where(inner, np.log(np.maximum(gap, SHORTEST_GAP)), 0.0)
+    count = np.maximum(h.pair_count - 1, 1)
+    mean = sums(logs, h.pair_starts) / count
+    spread = np.sqrt(np.maximum(sums(logs**2, h.pair_starts) / count - mean**2, 0.0))
+    again = h.pair_count > 1
+    last_gap = gap[h.pair_starts + h.pair_count.astype(np.int64) - 1]
+    mean_gap = (h.pair_last - h.pair_first) / count
+    waited = h.until - h.pair_last + 1
+    silent = h.until - h.last_order()[h.pair_customer] + 1
+    return {
+        "gap_spread": np.where(h.pair_count > 2, spread, DEFAULT_SPREAD),  # noqa: PLR2004 - two gaps make a spread
+        "log_waited_over_last_gap": np.log(waited / (np.where(again, last_gap, UNKNOWN_GAP) + 1)),
+        "log_waited_over_mean_gap": np.log(waited / (np.where(again, mean_gap, UNKNOWN_GAP) + 1)),
+        "log_waited_over_silent": np.log(waited / silent),
+    }
+
+
+def _customer_rhythm(h: History) -> dict[str, Floats]:
+    """How much each customer orders these days."""
+    age = h.until - h.order_day
+    columns = {"customer_log_orders_7d": np.log1p(tally(h.order_customer, h.n_customers, age <= 7.0))}  # noqa: PLR2004
+    for life in (15.0, 60.0):
+        decayed = tally(h.order_customer, h.n_customers, 0.5 ** (age / life))
+        columns[f"customer_log_decayed_{life:.0f}d"] = np.log(decayed + 0.1)
+    return columns
+
+
+def _of_others(h: History, affinity: Affinity) -> dict[str, Floats]:
+    """What else the customer buys, as far as it speaks for this product."""
+    habit = habit_of_pairs(h, affinity)
+    return {"habit": habit, "log_habit": np.log(np.maximum(habit, 0.0) + 0.01)}
 
 
 def _of_product(h: History, horizon: float) -> dict[str, Floats]:
@@ -188,7 +202,7 @@ def category_weights(h: History) -> tuple[Ints, Floats, int]:
 def _of_category(h: History) -> dict[str, Floats]:
     """Purchases of the pair's category beyond the pair itself."""
     keys, weights, n_categories = category_weights(h)
-    own = decayed_counts(h, CATEGORY_HALF_LIFE)
+    own = h.decayed_counts(CATEGORY_HALF_LIFE)
     mine = weights[np.searchsorted(keys, h.pair_customer * n_categories + h.category[h.pair_product])]
     return {
         "category_log_others": np.log(np.maximum(mine - own, 0.0) + 0.1),

@@ -5,9 +5,9 @@ from __future__ import annotations
 import numpy as np
 import pandas as pd
 import pytest
-from ml_shops import AS_OF, day, lines, taste_shop
+from ml_shops import AS_OF, day, every, lines, taste_shop
 
-from ml.affinity import learn
+from ml.affinity import fit_of, habit_of_pairs, learn
 from ml.cross_sell import Scope, best_of_each, predict_cross_sell, segment_candidates
 from ml.history import build_history
 
@@ -33,6 +33,27 @@ class TestAffinity:
         assert found.ease[tuple(same)] > found.ease[tuple(other)]
         assert (np.diag(found.ease) == 0).all()
 
+    def test_a_habit_of_today_speaks_louder_than_one_of_last_year(self) -> None:
+        rows = taste_shop(200, seed=1)
+        twice = lines(
+            (900, "now", day(5), 1), (900, "now2", day(9), 2), (901, "then", day(360), 1), (901, "t", day(362), 2)
+        )
+        h = build_history(pd.concat([rows, twice], ignore_index=True), None, AS_OF)
+        affinity = learn(h)
+        fit = fit_of(h, affinity, np.searchsorted(h.customer_no, [900, 901]))
+        assert fit.habit[0, affinity.place[3]] > 5 * fit.habit[1, affinity.place[3]] > 0
+        assert fit.ease[0, affinity.place[3]] == pytest.approx(fit.ease[1, affinity.place[3]])
+
+    def test_the_fit_of_owned_pairs_is_that_of_their_customers(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setattr("ml.affinity.CUSTOMERS_AT_ONCE", 7)
+        h = build_history(taste_shop(60, seed=3), None, AS_OF)
+        affinity = learn(h, max_items=15)
+        fit = fit_of(h, affinity, np.arange(h.n_customers))
+        item = affinity.place[h.pair_product]
+        expected = np.where(item >= 0, fit.habit[h.pair_customer, item], 0.0)
+        assert habit_of_pairs(h, affinity) == pytest.approx(expected, rel=1e-5)
+        assert (item < 0).any()
+
 
 class TestBestOfEach:
     def test_marks_the_highest_scores_of_every_customer(self) -> None:
@@ -53,7 +74,7 @@ class TestPredictCrossSell:
     def test_learns_tastes_ranks_by_them_and_stays_calibrated(self) -> None:
         rows = taste_shop(1500, seed=2)
         h = build_history(rows, None, day(30))
-        found, card = predict_cross_sell(h, 30, everything(h.n_products), 1)
+        found, card = predict_cross_sell(h, 30, everything(h.n_products), 1, every(h))
         later = rows[rows["ordered_at"] >= day(30)]
         bought = later["customer_no"].to_numpy(dtype=int) * 100 + later["product_no"].to_numpy(dtype=int)
         truth = np.isin(h.customer_no[found.customer].astype(int) * 100 + h.product_no[found.product], bought)
@@ -66,7 +87,7 @@ class TestPredictCrossSell:
     def test_never_offers_what_the_customer_has_nor_offers_to_the_inactive(self) -> None:
         rows = pd.concat([taste_shop(60, seed=3), lines((999, "old", day(400), 1))], ignore_index=True)
         h = build_history(rows, None, AS_OF)
-        found, _ = predict_cross_sell(h, 30, everything(h.n_products), 1)
+        found, _ = predict_cross_sell(h, 30, everything(h.n_products), 1, every(h))
         assert not np.isin(h.key(found.customer, found.product), h.pair_keys).any()
         assert 999 not in h.customer_no[found.customer]
         owned = np.isin(h.pair_customer, h.active(365.0)).sum()
@@ -74,8 +95,8 @@ class TestPredictCrossSell:
 
     def test_customers_in_blocks_give_what_customers_at_once_give(self, monkeypatch: pytest.MonkeyPatch) -> None:
         h = build_history(taste_shop(60, seed=3), None, AS_OF)
-        whole, _ = predict_cross_sell(h, 30, everything(h.n_products), 1)
+        whole, _ = predict_cross_sell(h, 30, everything(h.n_products), 1, every(h))
         monkeypatch.setattr("ml.cross_sell.MAX_BLOCK", 7)
-        parts, _ = predict_cross_sell(h, 30, everything(h.n_products), 1)
+        parts, _ = predict_cross_sell(h, 30, everything(h.n_products), 1, every(h))
         assert np.array_equal(whole.product, parts.product)
         assert parts.probability == pytest.approx(whole.probability, rel=1e-5)

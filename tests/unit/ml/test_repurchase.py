@@ -5,12 +5,14 @@ from __future__ import annotations
 import numpy as np
 import pandas as pd
 import pytest
-from ml_shops import AS_OF, day, lines, steady_shop
+from ml_shops import AS_OF, day, every, lines, steady_shop
 
+from ml.affinity import learn
+from ml.closed_forms import closed_form, rules
 from ml.history import build_history
 from ml.pair_model import windows
 from ml.repurchase import examples, predict_repurchase
-from ml.repurchase_features import closed_form, decayed_counts, features
+from ml.repurchase_features import features
 
 
 class TestWindows:
@@ -31,7 +33,13 @@ class TestWindows:
 class TestClosedForm:
     def test_decayed_counts_halve_per_half_life(self) -> None:
         h = build_history(lines((1, "a", day(60), 5), (1, "b", day(30), 5)), None, AS_OF)
-        assert decayed_counts(h, 30).tolist() == [pytest.approx(0.25 + 0.5)]
+        assert h.decayed_counts(30).tolist() == [pytest.approx(0.25 + 0.5)]
+
+    def test_decayed_counts_of_some_pairs_are_those_of_all(self) -> None:
+        h = build_history(steady_shop(customers=20), None, AS_OF)
+        some = np.array([3, 7, 8, len(h.pair_starts) - 1])
+        assert np.array_equal(h.decayed_counts(30, some), h.decayed_counts(30)[some])
+        assert h.decayed_counts(30, some[:0]).tolist() == []
 
     def test_more_purchases_in_the_same_time_mean_a_higher_chance(self) -> None:
         rows = [(1, f"a{i}", day(90 - 10 * i), 5) for i in range(9)] + [(2, "b", day(90), 5), (2, "c", day(10), 5)]
@@ -55,10 +63,12 @@ class TestFeatures:
         h = build_history(rows, None, AS_OF)
         moment = h.until - 60
         cut = build_history(rows, None, day(60))
-        assert np.array_equal(features(h.before(moment), 30)[0], features(cut, 30)[0])
+        known = h.before(moment)
+        assert np.array_equal(features(known, 30, learn(known))[0], features(cut, 30, learn(cut))[0])
 
     def test_every_input_is_finite(self) -> None:
-        matrix, names = features(build_history(steady_shop(customers=40), None, AS_OF), 30)
+        h = build_history(steady_shop(customers=40), None, AS_OF)
+        matrix, names = features(h, 30, learn(h))
         assert matrix.shape[1] == len(names) == len(set(names))
         assert np.isfinite(matrix).all()
 
@@ -71,15 +81,31 @@ class TestFeatures:
             (3, "e", day(50), 5),
         )
         h = build_history(rows, None, AS_OF)
-        found = examples(h, h.until - 30, 10, np.ones(1, dtype=bool), 100, 0)
+        found = examples(h, h.until - 30, 10, np.ones(1, dtype=bool), 100, 0, every(h))
         assert found.label.tolist() == [True, False, False]
+
+
+class TestRules:
+    def test_the_due_rule_prefers_whoever_is_at_the_end_of_the_usual_gap(self) -> None:
+        def visits(customer: int, *days_ago: float) -> list[tuple[int, str, pd.Timestamp, int]]:
+            return [(customer, f"{customer}-{ago}", day(ago), 5) for ago in days_ago]
+
+        rows = visits(1, 90, 60, 30) + visits(2, 64, 34, 4) + visits(3, 200, 170, 140)
+        due = rules(build_history(lines(*rows), None, AS_OF))["due_rule"]
+        assert due.argmax() == 0
+
+    def test_every_rule_scores_every_pair(self) -> None:
+        h = build_history(steady_shop(customers=20), None, AS_OF)
+        for name, score in rules(h).items():
+            assert score.shape == h.pair_starts.shape, name
+            assert np.isfinite(score).all(), name
 
 
 class TestPredictRepurchase:
     def test_with_enough_history_the_model_beats_the_base_rate_and_is_calibrated(self) -> None:
         rows = steady_shop(customers=1200)
         h = build_history(rows, None, day(30))
-        found, card = predict_repurchase(h, 30, np.ones(h.n_products, dtype=bool), 1)
+        found, card = predict_repurchase(h, 30, np.ones(h.n_products, dtype=bool), 1, every(h))
         truth = np.isin(
             h.customer_no[found.customer] * 1000 + h.product_no[found.product],
             [
@@ -101,7 +127,7 @@ class TestPredictRepurchase:
         rows = steady_shop(customers=400)
         one_off = lines(*[(c, f"one{c}", day(40 + c % 200), 99) for c in range(400)])
         h = build_history(pd.concat([rows, one_off], ignore_index=True), None, AS_OF)
-        found, _ = predict_repurchase(h, 30, np.ones(h.n_products, dtype=bool), 1)
+        found, _ = predict_repurchase(h, 30, np.ones(h.n_products, dtype=bool), 1, every(h))
         mine = h.product_no[found.product] == 99
         assert mine.sum() == 400
         assert found.probability[mine].max() < 0.005
