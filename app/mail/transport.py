@@ -2,7 +2,7 @@
 
 RFC 1047: once the final dot is sent, a sender that hears nothing cannot know whether the server
 took the message. So every transport tells apart what happened before the dot (surely not accepted)
-and after it (unknown until an answer is read).
+and after it (unknown until an answer is read that says yes or no; half an answer says neither).
 """
 
 from __future__ import annotations
@@ -22,8 +22,8 @@ CONNECT_SECONDS = 10.0
 ANSWER_SECONDS = 20.0  # three answers stay below the deadline between stamp and final dot
 OK = 250
 START_MAIL_INPUT = 354
-FIRST_PERMANENT = 500
 CLOSING = 421
+DONE, TRANSIENT, PERMANENT = range(200, 300), range(400, 500), range(500, 600)  # RFC 5321 4.2.1
 
 
 @dataclass(frozen=True)
@@ -40,10 +40,10 @@ class Envelope:
 class Delivery:
     """How a hand-over ended.
 
-    accepted:     the server answered 250 to the final dot
-    refused:      5xx: it will never take this message
+    accepted:     the server answered 2xx to the final dot
+    refused:      5xx, or an address that SMTP can't carry: it will never take this message
     not_accepted: 4xx, no connection, or not allowed any more: surely not taken, may be tried again
-    unknown:      nothing was heard after the final dot: may have been taken
+    unknown:      after the final dot nothing was heard, or no answer that means yes or no: may have been taken
     detail:       the server's code and where in the dialogue; never its words, which repeat addresses
     """
 
@@ -135,15 +135,18 @@ class SmtpTransport:
             return connection
         try:
             code, _ = connection.rcpt(envelope.rcpt_to)
-            if OK <= code < START_MAIL_INPUT:
+            if code in DONE:
                 code, _ = connection.docmd("DATA")
         except (OSError, smtplib.SMTPException) as fault:
             self._drop()
             return Delivery("not_accepted", f"envelope: {type(fault).__name__}")
+        except ValueError as fault:
+            self._drop()  # it would stay inside this transaction, and refuse the next one
+            return Delivery("refused", f"envelope: {type(fault).__name__}")
         if code == START_MAIL_INPUT:
             return connection
         self._reset(code)
-        return _refusal(code, "envelope")
+        return Delivery("refused" if code in PERMANENT else "not_accepted", f"envelope: {code}")
 
     def _open_sender(self, mail_from: str) -> smtplib.SMTP | Delivery:
         # A server may have closed a connection that stood idle. Nothing of this message was said
@@ -156,6 +159,9 @@ class SmtpTransport:
             self._drop()
             gone = Delivery("not_accepted", f"connection: {type(fault).__name__}")
             return gone if fresh else self._open_sender(mail_from)
+        except ValueError as fault:
+            self._drop()
+            return Delivery("refused", f"envelope: {type(fault).__name__}")
         if code == OK:
             return connection
         self._reset(code)
@@ -180,11 +186,16 @@ class SmtpTransport:
         except (OSError, smtplib.SMTPException) as fault:
             self._drop()
             return Delivery("unknown", f"after the dot: {type(fault).__name__}")
-        if code == OK:
+        if code in DONE:
             return Delivery("accepted", str(code))
-        if code == CLOSING:
-            self._drop()
-        return _refusal(code, "body")
+        if code in TRANSIENT or code in PERMANENT:
+            if code == CLOSING:
+                self._drop()
+            return Delivery("refused" if code in PERMANENT else "not_accepted", f"body: {code}")
+        # A cut `250` reads as 25, a line without a code as -1: the message may have been taken. Whatever
+        # comes next on this connection might be the rest of that answer, read as one to another message.
+        self._drop()
+        return Delivery("unknown", f"after the dot: {code}")
 
     def _connect(self) -> smtplib.SMTP:
         context = ssl.create_default_context()
@@ -211,7 +222,8 @@ class SmtpTransport:
 
     def _reset(self, code: int) -> None:
         try:
-            if code == CLOSING or self._connection is None:
+            lost = code not in TRANSIENT and code not in PERMANENT  # an answer that fits no question
+            if code == CLOSING or lost or self._connection is None:
                 self._drop()
             else:
                 self._connection.rset()
@@ -222,10 +234,6 @@ class SmtpTransport:
         if self._connection is not None:
             self._connection.close()
             self._connection = None
-
-
-def _refusal(code: int, where: str) -> Delivery:
-    return Delivery("refused" if code >= FIRST_PERMANENT else "not_accepted", f"{where}: {code}")
 
 
 def _dot_stuffed(data: bytes) -> bytes:

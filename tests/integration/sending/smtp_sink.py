@@ -22,7 +22,26 @@ Behaviour = Literal[
     "drop_before_dot",
     "take_and_drop",
     "drop_at_dot",
+    "take_then_252",
+    "take_then_354",
+    "take_then_words",
+    "take_then_25",
+    "take_then_2",
+    "drop_after_45",
 ]
+# What is heard after the final dot; without a line end the connection closes in the middle of the answer.
+LAST_WORDS: dict[str, bytes] = {
+    "data_451": b"451 later\r\n",
+    "data_554": b"554 no\r\n",
+    "drop_at_dot": b"",
+    "drop_after_45": b"45",
+    "take_and_drop": b"",
+    "take_then_252": b"252 taken\r\n",
+    "take_then_354": b"354 go on\r\n",
+    "take_then_words": b"hello there\r\n",
+    "take_then_25": b"25",
+    "take_then_2": b"2",
+}
 
 
 @dataclass(frozen=True)
@@ -37,8 +56,8 @@ class Accepted:
 class SmtpSink:
     """Serves on a free loopback port while used as a context manager.
 
-    behave: asked once per message with the recipient. take_and_drop: accepts, then closes without an
-    answer; drop_at_dot: closes at the dot without having accepted.
+    behave: asked once per message with the recipient. `take…` accepts, whatever is answered then;
+    take_and_drop closes without an answer; drop_at_dot closes at the dot without having accepted.
     """
 
     behave: Callable[[str], Behaviour] = lambda _: "accept"
@@ -99,21 +118,21 @@ class SmtpSink:
                     return
                 say("354 go")
                 data = self._body(peer)
-                if data is None or behaviour == "drop_at_dot":
+                if data is None:
                     return
-                if behaviour in {"data_451", "data_554"}:
-                    say({"data_451": "451 later", "data_554": "554 no"}[behaviour])
-                    continue
-                found = re.search(rb"(?im)^Message-ID:\s*<([^@>]+)", data)
-                self.accepted.append(
-                    Accepted(time.monotonic(), recipient, found.group(1).decode() if found else "", data)
-                )
-                if behaviour == "take_and_drop":
+                if behaviour == "accept" or behaviour.startswith("take"):
+                    self._take(recipient, data)
+                answer = LAST_WORDS.get(behaviour, b"250 taken\r\n")
+                peer.wfile.write(answer)
+                if not answer.endswith(b"\n"):
                     return
-                say("250 taken")
             elif verb == b"QUIT":
                 say("221 bye")
                 return
+
+    def _take(self, recipient: str, data: bytes) -> None:
+        found = re.search(rb"(?im)^Message-ID:\s*<([^@>]+)", data)
+        self.accepted.append(Accepted(time.monotonic(), recipient, found.group(1).decode() if found else "", data))
 
     @staticmethod
     def _body(peer: socketserver.StreamRequestHandler) -> bytes | None:

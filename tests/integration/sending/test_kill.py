@@ -1,7 +1,7 @@
 """Workers killed at random moments; the auditor reads nothing but the mail server's own log.
 
 The week is two seconds and the margin one, so that people come round again while the test runs. The
-mail server refuses some messages, and drops the line before or after taking others.
+mail server refuses some messages, drops the line before or after taking others, and garbles answers.
 """
 
 from __future__ import annotations
@@ -91,6 +91,11 @@ def misbehave(_: str) -> Behaviour:
         (0.05, "drop_before_dot"),
         (0.10, "take_and_drop"),
         (0.12, "drop_at_dot"),
+        (0.14, "take_then_words"),
+        (0.16, "take_then_25"),
+        (0.18, "take_then_354"),
+        (0.19, "take_then_252"),
+        (0.20, "drop_after_45"),
     ):
         if chance < limit:
             return behaviour  # type: ignore[return-value]

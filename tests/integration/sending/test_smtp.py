@@ -24,6 +24,12 @@ class TestSmtpTransport:
             ("drop_before_dot", "not_accepted", 0),
             ("drop_at_dot", "unknown", 0),
             ("take_and_drop", "unknown", 1),
+            ("take_then_252", "accepted", 1),
+            ("take_then_354", "unknown", 1),
+            ("take_then_words", "unknown", 1),
+            ("take_then_25", "unknown", 1),
+            ("take_then_2", "unknown", 1),
+            ("drop_after_45", "unknown", 0),
         ],
     )
     def test_each_ending_has_its_own_result(self, behaviour: str, result: str, taken: int) -> None:
@@ -68,6 +74,28 @@ class TestSmtpTransport:
         with SmtpSink(lambda _: next(answers)) as sink:  # type: ignore[arg-type,return-value]
             transport = SmtpTransport(sink.url)
             assert transport.deliver(envelope(), always).result == "unknown"
+            assert transport.deliver(envelope(), always).result == "accepted"
+            transport.close()
+
+    def test_half_an_answer_is_never_read_as_the_next_message_s(self) -> None:
+        answers = iter(["take_then_words", "data_451"])
+        with SmtpSink(lambda _: next(answers)) as sink:  # type: ignore[arg-type,return-value]
+            transport = SmtpTransport(sink.url)
+            results = [transport.deliver(envelope(), always).result for _ in range(2)]
+            transport.close()
+        assert results == ["unknown", "not_accepted"]
+        assert sink.connections == 2
+
+    @pytest.mark.parametrize(
+        ("sender", "recipient"), [("shop@example.com", "jörg@example.com"), ("jörg@example.com", "ann@example.com")]
+    )
+    def test_an_address_that_smtp_cannot_carry_is_refused_and_leaves_the_line_free(
+        self, sender: str, recipient: str
+    ) -> None:
+        data = b"Message-ID: <m1@x>\r\n\r\nhello\r\n"
+        with SmtpSink() as sink:
+            transport = SmtpTransport(sink.url)
+            assert transport.deliver(Envelope(sender, recipient, data, "m1"), always).result == "refused"
             assert transport.deliver(envelope(), always).result == "accepted"
             transport.close()
 
