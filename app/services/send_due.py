@@ -15,7 +15,6 @@ from sqlalchemy import select
 
 from app.domain.campaigns import Reason
 from app.domain.consent import refusal
-from app.mail.render import MissingValue
 from app.mail.transport import Delivery
 from app.services import campaigns, senders
 from app.services.campaigns_audience import Product, newest_history, products
@@ -23,7 +22,6 @@ from app.services.plan_sends_candidates import Purchases, purchases
 from app.services.published import latest_history
 from app.services.send_due_compose import Contact, Frame, contact_of, envelope, frame_of, links_of, rendered
 from app.store import outbox
-from app.store.crypto import CannotUnseal
 from app.store.models.campaigns import Campaign
 from app.store.models.customers import Customer, Suppression
 from app.store.models.senders import Sender
@@ -285,7 +283,7 @@ def _deliver(
             unsubscribe_url=unsubscribe,
             now=rooms.clock.now(),
         )
-    except (CannotUnseal, MissingValue, ValueError, LookupError) as fault:
+    except Exception as fault:  # noqa: BLE001 - nothing was said to the server yet: one odd message, not the batch
         log.warning("message_not_composed", shop_id=ctx.shop_id, message=message.id, kind=type(fault).__name__)
         return Delivery("refused", f"compose: {type(fault).__name__}")
     try:
