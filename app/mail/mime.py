@@ -10,6 +10,9 @@ from email.policy import SMTP
 from email.utils import format_datetime
 from typing import TYPE_CHECKING
 
+from app.domain.addresses import mail_address
+from app.mail.transport import Envelope
+
 if TYPE_CHECKING:
     from collections.abc import Mapping
     from datetime import datetime
@@ -41,13 +44,18 @@ class Mail:
     headers: Mapping[str, str] = field(default_factory=dict)
 
 
+def pack(mail: Mail) -> Envelope:
+    """The message in the envelope that goes with it, both with the same addresses. Raises ValueError as `build` does."""
+    return Envelope(mail_address(mail.from_address), mail_address(mail.to_address), build(mail), mail.message_id)
+
+
 def build(mail: Mail) -> bytes:
     """The message in CRLF lines, 7-bit clean. Raises ValueError on a line break in a header or an address."""
     message = EmailMessage(policy=POLICY)
-    message["From"] = Address(display_name=_header(mail.from_name), addr_spec=_ascii(mail.from_address))
-    message["To"] = Address(addr_spec=_ascii(mail.to_address))
+    message["From"] = Address(display_name=_header(mail.from_name), addr_spec=_address(mail.from_address))
+    message["To"] = Address(addr_spec=_address(mail.to_address))
     if mail.reply_to:
-        message["Reply-To"] = Address(addr_spec=_ascii(mail.reply_to))
+        message["Reply-To"] = Address(addr_spec=_address(mail.reply_to))
     message["Subject"] = _header(mail.subject)
     message["Date"] = format_datetime(mail.date)
     message["Message-ID"] = f"<{mail.message_id}@{mail.message_domain}>"
@@ -74,9 +82,5 @@ def _header(value: str) -> str:
     return value
 
 
-def _ascii(address: str) -> str:
-    """The address with its domain in ASCII; a local part outside ASCII needs SMTPUTF8, which few relays take."""
-    local, _, domain = _header(address).rpartition("@")
-    if not local.isascii():
-        raise ValueError("the address has a local part outside ASCII")
-    return f"{local}@{domain if domain.isascii() else domain.encode('idna').decode()}"
+def _address(text: str) -> str:
+    return mail_address(_header(text))

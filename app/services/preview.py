@@ -218,6 +218,9 @@ def _members(rooms: Rooms, ctx: ShopContext, sample: list[Candidate]) -> list[Me
 def _address(rooms: Rooms, text: str) -> str:
     try:
         sandboxed = rooms.settings.env == "development"
-        return validate_email(text.strip(), check_deliverability=False, test_environment=sandboxed).normalized
+        found = validate_email(text.strip(), check_deliverability=False, test_environment=sandboxed)
     except EmailNotValidError as fault:
         raise Invalid(f"{text!r} is no e-mail address.", field="addresses") from fault
+    if not found.local_part.isascii():
+        raise Invalid(f"{text!r} was not mailed, nor any other. {senders.NON_ASCII_LOCAL_PART}", field="addresses")
+    return found.normalized

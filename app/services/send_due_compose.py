@@ -7,9 +7,8 @@ from typing import TYPE_CHECKING, Any
 
 from sqlalchemy import select
 
-from app.mail.mime import Mail, build
+from app.mail.mime import Mail, pack
 from app.mail.render import Discount, Facts, Footer, Rendered, ShownProduct, Words, render
-from app.mail.transport import Envelope
 from app.services import campaigns, senders
 from app.store.crypto import customer_subject
 from app.store.models.campaigns import Link
@@ -21,6 +20,7 @@ if TYPE_CHECKING:
     from sqlalchemy.orm import Session
 
     from app.domain.context import ShopContext
+    from app.mail.transport import Envelope
     from app.services.campaigns_audience import Product
     from app.services.rooms import Rooms
     from app.store.models.campaigns import Campaign, CampaignContent
@@ -137,8 +137,8 @@ def envelope(
     now: datetime,
     headers: Mapping[str, str] | None = None,
 ) -> Envelope:
-    """The bytes to hand over. Raises ValueError for an address that mail can't carry."""
-    data = build(
+    """What to hand over. Raises ValueError for an address that mail can't carry."""
+    return pack(
         Mail(
             from_name=frame.from_name,
             from_address=frame.from_address,
@@ -154,4 +154,3 @@ def envelope(
             headers=headers or {},
         )
     )
-    return Envelope(frame.from_address, to_address, data, message_id)

@@ -14,10 +14,10 @@ from email_validator import EmailNotValidError, validate_email
 from sqlalchemy import func, select, update
 
 from app.errors import Conflict, EncoreError, Invalid, NotFound, Unavailable
-from app.mail.mime import Mail, build
+from app.mail.mime import Mail, pack
 from app.mail.render import CONTROL
 from app.mail.tokens import Tokens
-from app.mail.transport import Envelope, always
+from app.mail.transport import always
 from app.services.shops import context_by_id
 from app.store.counters import allocate
 from app.store.models.campaigns import Campaign
@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from sqlalchemy.orm import Session
 
     from app.domain.context import ShopContext
+    from app.mail.transport import Envelope
     from app.services.rooms import Rooms
 
 log = structlog.get_logger()
@@ -42,6 +43,7 @@ FREE_MAIL = frozenset(
         "protonmail.com", "rocketmail.com", "web.de", "yahoo.co.uk", "yahoo.com", "yandex.com", "ymail.com", "zoho.com",
     ]
 )  # fmt: skip
+NON_ASCII_LOCAL_PART = "Few mail servers take addresses with letters outside ASCII before the @."
 REQUIRED = ("display_name", "from_address", "company", "postal_address")
 NAMES = {
     "display_name": "name that customers see",
@@ -331,8 +333,8 @@ def _address(rooms: Rooms, text: str, field: str) -> str:
         found = validate_email(text, check_deliverability=False, test_environment=sandboxed)
     except EmailNotValidError as fault:
         raise Invalid(f"That is no e-mail address: {fault}", field=field) from fault
-    if not found.normalized.split("@")[0].isascii():
-        raise Invalid("Few mail servers take addresses with letters outside ASCII before the @.", field=field)
+    if not found.local_part.isascii():
+        raise Invalid(NON_ASCII_LOCAL_PART, field=field)
     return found.normalized
 
 
@@ -398,7 +400,7 @@ def _confirmation_mail(rooms: Rooms, ctx: ShopContext, address: str, url: str, n
         "If that is right, open this page and confirm it:"
     )
     small_print = "The link works once and for 72 hours. If you don't know the shop, ignore this message."
-    data = build(
+    return pack(
         Mail(
             from_name="Encore",
             from_address=own,
@@ -414,4 +416,3 @@ def _confirmation_mail(rooms: Rooms, ctx: ShopContext, address: str, url: str, n
             headers={"Auto-Submitted": "auto-generated"},
         )
     )
-    return Envelope(own, address, data, message_id)

@@ -11,6 +11,8 @@ import orjson
 from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
+from app.domain.addresses import normal_address
+
 NONCE_BYTES = 12  # the length that AES-GCM is specified for (NIST SP 800-38D)
 KEY_ID_BYTES = 1
 
@@ -52,8 +54,8 @@ class Vault:
         return value
 
     def email_hash(self, address: str) -> str:
-        """HMAC-SHA256 of the trimmed lower-case address, in hex."""
-        return self.keyed_hash(address.strip().lower())
+        """HMAC-SHA256 of the address in its one spelling, in hex. Works for any text."""
+        return self.keyed_hash(normal_address(address))
 
     def keyed_hash(self, text: str) -> str:
         """HMAC-SHA256 of any text under the pepper, in hex."""

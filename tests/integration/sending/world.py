@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
 import pyarrow as pa
 import pyarrow.parquet as pq
 from pyroaring import BitMap
+from sqlalchemy import select
 
 from app.lake.lake import Lake
 from app.lake.schemas import TABLES
-from app.mail.transport import MemoryTransport
+from app.mail.transport import MemoryTransport, SmtpTransport
 from app.services import campaigns, senders
 from app.services.rooms import Rooms
 from app.settings import Settings
@@ -19,6 +21,7 @@ from app.store.counters import allocate
 from app.store.crypto import Vault, customer_subject
 from app.store.models.customers import Customer
 from app.store.models.segments import Membership, Segment
+from app.store.models.sending import Message
 from app.store.models.shops import Run, Snapshot
 from app.store.session import Store
 from tests.fakes import FakeClock, FakeConsentWriter, FakeJobs
@@ -76,8 +79,11 @@ class World:
         self.stock: dict[int, int | None] = {}
         self.status: dict[int, str] = {}
         self.associations: list[tuple[int, int, float]] = []
+        self._smtp: SmtpTransport | None = None
 
     def close(self) -> None:
+        if self._smtp is not None:
+            self._smtp.close()
         self.store.close()
 
     def customer(
@@ -168,6 +174,29 @@ class World:
             )  # fmt: skip
         self.members(number, members)
         return number
+
+    def coffee_drinkers(self, count: int, emails: dict[int, str] | None = None) -> int:
+        """Customers who are due for coffee, a verified sender, everything published; returns their segment."""
+        numbers = list(range(1, count + 1))
+        for number in numbers:
+            self.customer(number, email=(emails or {}).get(number))
+            self.bought(number, COFFEE, LONG_AGO)
+            self.pair(number, COFFEE, "repurchase", 0.3)
+        self.sender()
+        segment = self.segment("buy_again:101", "repurchase", numbers, COFFEE)
+        self.publish()
+        return segment
+
+    def mails_over(self, smtp_url: str) -> None:
+        """From now on messages go to this server."""
+        self._smtp = SmtpTransport(smtp_url)
+        self.rooms = replace(self.rooms, transport=self._smtp)
+
+    def message_states(self) -> dict[int, str]:
+        """customer → state of their newest message."""
+        with self.store.reading(self.ctx) as session:
+            rows = session.scalars(select(Message).order_by(Message.planned_at))
+            return {row.customer_no: row.state for row in rows}
 
     def members(self, segment: int, members: list[int]) -> None:
         now = self.clock.now()
