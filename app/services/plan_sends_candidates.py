@@ -293,14 +293,33 @@ def _live(ctx: ShopContext) -> Any:
 
 
 def _past(session: Session, ctx: ShopContext, campaign_ids: list[int]) -> Past:
+    """What these campaigns handed over, under the number that each customer has after merges."""
     query = select(
         Message.campaign_id, Message.customer_no, Message.product_no, Message.state, Message.stamped_at
     ).where(Message.shop_id == ctx.shop_id, Message.campaign_id.in_(campaign_ids))
+    survivors = _survivors(session, ctx)
     past = Past()
-    for campaign, customer, product, state, stamped_at in session.execute(query):
+    for campaign, mailed, product, state, stamped_at in session.execute(query):
+        customer = survivors.get(mailed, mailed)
         past.rows[campaign, customer, product] += 1
         if state in HANDED_OVER and stamped_at is not None:
             past.times[campaign, customer, product].append(stamped_at)
             last = past.last.get((campaign, customer))
             past.last[campaign, customer] = stamped_at if last is None else max(last, stamped_at)
     return past
+
+
+def _survivors(session: Session, ctx: ShopContext) -> dict[int, int]:
+    """Merged customer → who they are now, at the end of the chain of merges."""
+    query = select(Customer.customer_no, Customer.merged_into).where(
+        Customer.shop_id == ctx.shop_id, Customer.merged_into.is_not(None)
+    )
+    steps: dict[int, int] = {loser: int(into or 0) for loser, into in session.execute(query)}
+    found: dict[int, int] = {}
+    for loser in steps:
+        seen, end = {loser}, steps[loser]
+        while end in steps and end not in seen:  # a ring can't be, but must not hang a tick either
+            seen.add(end)
+            end = steps[end]
+        found[loser] = end
+    return found

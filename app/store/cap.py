@@ -26,6 +26,7 @@ if TYPE_CHECKING:
 WINDOW = timedelta(hours=168)
 MARGIN = timedelta(hours=1)
 NEVER = datetime(1970, 1, 1, tzinfo=UTC)
+NOBODY = ""  # no message has this id
 KEYS_PER_STATEMENT = 400  # two bound values each, below SQLite's historic limit of 999
 
 
@@ -43,7 +44,7 @@ def lock(session: Session, ctx: ShopContext, keys: Iterable[str]) -> None:
     """
     if session.get_bind().dialect.name == "sqlite":
         return
-    rows = [{"shop_id": ctx.shop_id, "key": key, "last_at": NEVER, "holder": ""} for key in sorted(set(keys))]
+    rows = [{"shop_id": ctx.shop_id, "key": key, "last_at": NEVER, "holder": NOBODY} for key in sorted(set(keys))]
     for start in range(0, len(rows), KEYS_PER_STATEMENT):
         insert = postgresql_insert(Cap).values(rows[start : start + KEYS_PER_STATEMENT])
         session.execute(insert.on_conflict_do_update(index_elements=["shop_id", "key"], set_={"holder": Cap.holder}))
@@ -84,20 +85,24 @@ def _stamp_one(session: Session, ctx: ShopContext, now: datetime, key: str, hold
 def merge(session: Session, ctx: ShopContext, loser: int, survivor: int) -> None:
     """Two customers turned out to be one: the survivor's week begins at the later of both stamps.
 
+    If both stand within one week, neither message may stamp again: the other one went to the same person.
     The loser's row stays, in case that the merge is found to be wrong.
     """
-    old = session.get(Cap, {"shop_id": ctx.shop_id, "key": f"c:{loser}"})
-    if old is None:
+    lock(session, ctx, [f"c:{loser}", f"c:{survivor}"])
+    old, new = _row(session, ctx, f"c:{loser}"), _row(session, ctx, f"c:{survivor}")
+    if old is None or old.last_at == NEVER:
         return
-    lock(session, ctx, [f"c:{survivor}"])
-    new = session.get(
-        Cap, {"shop_id": ctx.shop_id, "key": f"c:{survivor}"}, with_for_update=True, populate_existing=True
-    )
     if new is None:
         session.add(Cap(shop_id=ctx.shop_id, key=f"c:{survivor}", last_at=old.last_at, holder=old.holder))
-    elif old.last_at > new.last_at:
-        new.last_at, new.holder = old.last_at, old.holder
+    else:
+        both = old.holder != new.holder and abs(old.last_at - new.last_at) < WINDOW + MARGIN
+        later = max(old, new, key=lambda row: row.last_at)
+        new.last_at, new.holder = later.last_at, NOBODY if both else later.holder
     session.flush()
+
+
+def _row(session: Session, ctx: ShopContext, key: str) -> Cap | None:
+    return session.get(Cap, {"shop_id": ctx.shop_id, "key": key}, with_for_update=True, populate_existing=True)
 
 
 def busy(session: Session, ctx: ShopContext, now: datetime) -> set[str]:

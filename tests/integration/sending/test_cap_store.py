@@ -87,6 +87,27 @@ class TestTheCap:
             cap.merge(session, ctx, loser=1, survivor=2)
             assert not cap.stamp(session, ctx, NOW + EDGE, cap.keys_of(2, "c"), "m3")
 
+    @pytest.mark.parametrize(("loser_at", "survivor_at"), [(0, 5), (5, 0)])
+    def test_a_merge_within_one_week_lets_neither_message_stamp_again(
+        self, store: Store, ctx: ShopContext, loser_at: int, survivor_at: int
+    ) -> None:
+        with store.session(ctx) as session:
+            cap.stamp(session, ctx, NOW + timedelta(minutes=loser_at), cap.keys_of(1, "a"), "m1")
+            cap.stamp(session, ctx, NOW + timedelta(minutes=survivor_at), cap.keys_of(2, "b"), "m2")
+            cap.merge(session, ctx, loser=1, survivor=2)
+            again = NOW + timedelta(minutes=10)
+            assert not cap.stamp(session, ctx, again, cap.keys_of(2, "b"), "m2")
+            assert not cap.stamp(session, ctx, again, cap.keys_of(2, "b"), "m1")
+            assert not cap.stamp(session, ctx, NOW + EDGE, cap.keys_of(2, "c"), "m3")
+            assert cap.stamp(session, ctx, NOW + EDGE + timedelta(minutes=5), cap.keys_of(2, "c"), "m3")
+
+    def test_a_merge_with_an_older_week_leaves_the_retry_alone(self, store: Store, ctx: ShopContext) -> None:
+        with store.session(ctx) as session:
+            cap.stamp(session, ctx, NOW - EDGE, cap.keys_of(1, "a"), "m1")
+            cap.stamp(session, ctx, NOW, cap.keys_of(2, "b"), "m2")
+            cap.merge(session, ctx, loser=1, survivor=2)
+            assert cap.stamp(session, ctx, NOW + timedelta(minutes=10), cap.keys_of(2, "b"), "m2")
+
     def test_locking_leaves_a_key_free(self, store: Store, ctx: ShopContext) -> None:
         keys = cap.keys_of(1, "a")
         with store.session(ctx) as session:
