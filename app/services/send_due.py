@@ -29,7 +29,7 @@ from app.store.models.sending import Message
 from app.store.models.shops import Shop
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping, Sequence
+    from collections.abc import Callable, Iterable, Mapping, Sequence
 
     from sqlalchemy.orm import Session
 
@@ -59,7 +59,11 @@ class Sent:
 
 @dataclass
 class _Desk:
-    """What composing needs, read together with the stamps."""
+    """What composing needs, read together with the stamps.
+
+    read_customers, read_products: whom and what the lake was asked about. Of anybody else a missing
+    purchase says nothing.
+    """
 
     customers: dict[int, Customer] = field(default_factory=dict)
     frames: dict[tuple[int, int, int], Frame] = field(default_factory=dict)
@@ -67,6 +71,12 @@ class _Desk:
     products: dict[int, Product] = field(default_factory=dict)
     purchases: Purchases = field(default_factory=Purchases)
     history: int | None = None
+    read_customers: set[int] = field(default_factory=set)
+    read_products: set[int] = field(default_factory=set)
+
+    def covers(self, messages: Iterable[Message]) -> bool:
+        """Whether the lake was asked about all of these."""
+        return all(m.customer_no in self.read_customers and _products_of(m) <= self.read_products for m in messages)
 
 
 def send(
@@ -119,24 +129,28 @@ def _read_lake(rooms: Rooms, ctx: ShopContext, limit: int) -> _Desk:
     """Products and newest orders of what is probably stamped next; before the transaction, it may be slow."""
     desk = _Desk()
     with rooms.store.reading(ctx) as session:
-        query = select(Message).where(Message.shop_id == ctx.shop_id, Message.state == "queued")
-        near = session.scalars(query.order_by(Message.planned_at, Message.id).limit(limit * 4)).all()
+        # Four batches: what other workers hold is passed over when stamping.
+        near = session.scalars(outbox.due(ctx, rooms.store.db_now(session), limit * 4)).all()
     if near:
         _fill_from_lake(rooms, ctx, near, desk)
     return desk
 
 
 def _fill_from_lake(rooms: Rooms, ctx: ShopContext, messages: Sequence[Message], desk: _Desk) -> None:
+    """Read all that these messages need; what was read for others is forgotten, it may be older."""
     history = newest_history(rooms, ctx)
     if history is None:
         return
     desk.history, connection = history
-    numbers = {m.product_no for m in messages} | {m.purchased_product_no or 0 for m in messages}
-    desk.products |= products(connection, ctx, numbers)
-    found = purchases(connection, {m.customer_no for m in messages}, numbers)
-    desk.purchases.any |= found.any
-    desk.purchases.product |= found.product
+    desk.read_customers = {m.customer_no for m in messages}
+    desk.read_products = {number for m in messages for number in _products_of(m)}
+    desk.products = products(connection, ctx, desk.read_products)
+    desk.purchases = purchases(connection, desk.read_customers, desk.read_products)
     connection.close()
+
+
+def _products_of(message: Message) -> set[int]:
+    return {number for number in (message.product_no, message.purchased_product_no) if number is not None}
 
 
 def _recheck(
@@ -144,7 +158,7 @@ def _recheck(
 ) -> Mapping[str, outbox.Check]:
     """Everything that may have changed since planning, under locks that hold until the stamps are committed."""
     newest = latest_history(session, ctx)
-    if any(m.product_no not in desk.products for m in due) or (newest and newest.id != desk.history):
+    if not desk.covers(due) or (newest and newest.id != desk.history):
         _fill_from_lake(rooms, ctx, due, desk)
     numbers = sorted({m.campaign_id for m in due})
     # Shared locks, always in this order: campaigns, senders, customers.

@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
     from datetime import datetime
 
+    from sqlalchemy import Select
     from sqlalchemy.orm import Session
 
     from app.domain.context import ShopContext
@@ -232,16 +233,15 @@ def cancel_campaign(session: Session, ctx: ShopContext, now: datetime, campaign_
     return len(waiting)
 
 
+def due(ctx: ShopContext, now: datetime, limit: int) -> Select[tuple[Message]]:
+    """The messages that the next stamps are for, in order; what waits out a failure is not among them."""
+    ready = or_(Message.not_before.is_(None), Message.not_before <= now)
+    query = select(Message).where(Message.shop_id == ctx.shop_id, Message.state == "queued", ready)
+    return query.order_by(Message.planned_at, Message.id).limit(limit)
+
+
 def _take_due(session: Session, ctx: ShopContext, now: datetime, limit: int) -> list[Message]:
-    due = or_(Message.not_before.is_(None), Message.not_before <= now)
-    query = (
-        select(Message)
-        .where(Message.shop_id == ctx.shop_id, Message.state == "queued", due)
-        .order_by(Message.planned_at, Message.id)
-        .limit(limit)
-        .with_for_update(skip_locked=True)
-        .execution_options(populate_existing=True)
-    )
+    query = due(ctx, now, limit).with_for_update(skip_locked=True).execution_options(populate_existing=True)
     return list(session.scalars(query))
 
 
