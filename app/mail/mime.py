@@ -45,7 +45,7 @@ class Mail:
 
 
 def pack(mail: Mail) -> Envelope:
-    """The message in the envelope that goes with it, both with the same addresses. Raises ValueError as `build` does."""
+    """The message in its envelope, both with the same addresses. Raises ValueError as `build` does."""
     return Envelope(mail_address(mail.from_address), mail_address(mail.to_address), build(mail), mail.message_id)
 
 

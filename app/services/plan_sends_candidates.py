@@ -316,8 +316,8 @@ def _survivors(session: Session, ctx: ShopContext) -> dict[int, int]:
     )
     steps: dict[int, int] = {loser: int(into or 0) for loser, into in session.execute(query)}
     found: dict[int, int] = {}
-    for loser in steps:
-        seen, end = {loser}, steps[loser]
+    for loser, into in steps.items():
+        seen, end = {loser}, into
         while end in steps and end not in seen:  # a ring can't be, but must not hang a tick either
             seen.add(end)
             end = steps[end]

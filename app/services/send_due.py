@@ -25,7 +25,6 @@ from app.store import outbox
 from app.store.models.campaigns import Campaign
 from app.store.models.customers import Customer, Suppression
 from app.store.models.senders import Sender
-from app.store.models.sending import Message
 from app.store.models.shops import Shop
 
 if TYPE_CHECKING:
@@ -35,6 +34,7 @@ if TYPE_CHECKING:
 
     from app.domain.context import ShopContext
     from app.services.rooms import Rooms
+    from app.store.models.sending import Message
 
 log = structlog.get_logger()
 

@@ -233,7 +233,7 @@ def cancel_campaign(session: Session, ctx: ShopContext, now: datetime, campaign_
     return len(waiting)
 
 
-def due(ctx: ShopContext, now: datetime, limit: int) -> Select[tuple[Message]]:
+def due(ctx: ShopContext, now: datetime, limit: int) -> Select[Message]:
     """The messages that the next stamps are for, in order; what waits out a failure is not among them."""
     ready = or_(Message.not_before.is_(None), Message.not_before <= now)
     query = select(Message).where(Message.shop_id == ctx.shop_id, Message.state == "queued", ready)
