@@ -106,7 +106,7 @@ def build(settings: Settings | None = None) -> Encore:
         jobs=StoredJobs(store, clock),
         connectors=open_connectors({"klaviyo": settings.klaviyo_url, "mailchimp": settings.mailchimp_url}),
         transport=open_transport(settings.smtp_url, settings.data_dir),
-        consent_writer=ShopifyConsent(api, store, clock),
+        consent_writer=ShopifyConsent(api, store),
     )
     importer = ShopifyImport(rooms, api, BulkExports(api, client), settings.data_dir / "imports")
     installer = Installer(rooms, api, tokens)
@@ -144,7 +144,7 @@ def _handlers(rooms: Rooms, importer: ShopifyImport) -> dict[str, Handler]:
         sync_segment.run_sync(rooms, ctx, key)
 
     def write_consent(ctx: ShopContext, key: str) -> None:
-        rooms.consent_writer.write_unsubscribe(ctx, int(key))
+        rooms.consent_writer.write(ctx, int(key.partition(":")[0]))
 
     return {
         "import": import_everything,

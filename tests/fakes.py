@@ -35,10 +35,10 @@ class FakeJobs:
 
 
 class FakeConsentWriter:
-    """Remembers which customers were written back as unsubscribed."""
+    """Remembers which customers' consent was written back."""
 
     def __init__(self) -> None:
-        self.unsubscribed: list[tuple[int, int]] = []
+        self.written: list[tuple[int, int]] = []
 
-    def write_unsubscribe(self, ctx: ShopContext, customer_no: int) -> None:
-        self.unsubscribed.append((ctx.shop_id, customer_no))
+    def write(self, ctx: ShopContext, customer_no: int) -> None:
+        self.written.append((ctx.shop_id, customer_no))

@@ -118,7 +118,7 @@ def connect(url: str, folder: Path, store: Store, clock: Clock) -> Connected:
         jobs=jobs,
         connectors=None,  # type: ignore[arg-type] # an import sends nothing
         transport=None,  # type: ignore[arg-type] # an import mails nobody
-        consent_writer=ShopifyConsent(api, store, clock),
+        consent_writer=ShopifyConsent(api, store),
     )
     return Connected(
         rooms, client, tokens, api, BulkExports(api, client, sleep=_blink), Installer(rooms, api, tokens), jobs

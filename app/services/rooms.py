@@ -30,8 +30,8 @@ class JobQueue(Protocol):
 class ConsentWriter(Protocol):
     """The shop's own record of who may be mailed."""
 
-    def write_unsubscribe(self, ctx: ShopContext, customer_no: int) -> None:
-        """Tell the shop's platform that this customer no longer wants marketing e-mail. Raises Unavailable."""
+    def write(self, ctx: ShopContext, customer_no: int) -> None:
+        """Tell the shop's platform what this customer said here about marketing e-mail. Raises Unavailable."""
         ...
 
 

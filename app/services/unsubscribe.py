@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, Literal
 from urllib.parse import urlsplit
 
 import structlog
+from sqlalchemy import or_, select
 
 from app.domain.consent import SUBSCRIBED, UNSUBSCRIBED
 from app.errors import EncoreError, NotFound
@@ -24,6 +25,7 @@ from app.store.models.campaigns import Campaign, Link
 from app.store.models.customers import ConsentEvent, Customer
 from app.store.models.senders import Sender
 from app.store.models.sending import Message, MessageEvent
+from app.store.models.shops import Job
 
 if TYPE_CHECKING:
     from sqlalchemy.orm import Session
@@ -34,7 +36,8 @@ if TYPE_CHECKING:
 
 log = structlog.get_logger()
 
-WRITE_BACK = "write_consent"  # the job that tells the shop's platform; its key is the customer's number
+WRITE_BACK = "write_consent"  # the job that tells the shop's platform; its key: <customer_no>:<consent event>
+UNDO = "undo_link"
 
 
 class Gone(EncoreError):
@@ -62,27 +65,35 @@ def look(rooms: Rooms, token: str) -> Subscription:
 
 
 def unsubscribe(rooms: Rooms, token: str, source: Literal["unsubscribe_link", "one_click"]) -> Subscription:
-    """No marketing mail to this customer any more, from the next stamp on. Twice is once.
+    """No marketing mail to this address any more, from the next stamp on. Twice is once.
 
-    Written here first, with a record of how; the shop's platform is told by a job that is tried again.
-    A link of a test message changes nothing.
+    Written here with a record of how, for every customer with the address: the person who clicked reads
+    it, whichever of them was mailed. The shop's platform is told by jobs that are recorded in the same
+    transaction and tried again. A link of a test message changes nothing.
     """
     ctx, message_id, customer_no = _read(rooms, "unsubscribe", token)
-    changed = _set_consent(rooms, ctx, message_id, customer_no, UNSUBSCRIBED, source)
+    with rooms.store.session(ctx) as session:
+        changed = [row for row in _affected(session, ctx, message_id, customer_no) if row.email_consent != UNSUBSCRIBED]
+        _set_consent(rooms, session, ctx, changed, UNSUBSCRIBED, source)
+        found = _describe(rooms, session, ctx, message_id, customer_no)
     if changed:
-        rooms.jobs.enqueue(ctx, WRITE_BACK, str(customer_no))
-        log.info("unsubscribed", shop_id=ctx.shop_id, customer_no=customer_no, source=source)
-    with rooms.store.reading(ctx) as session:
-        return _describe(rooms, session, ctx, message_id, customer_no)
+        log.info("unsubscribed", shop_id=ctx.shop_id, customer_no=customer_no, source=source, customers=len(changed))
+    return found
 
 
 def undo(rooms: Rooms, token: str) -> Subscription:
-    """Take an unsubscribe back, if it was made with a link of ours and nothing happened since."""
+    """Take an unsubscribe back for those whom it took from the list, if nothing happened to them since.
+
+    Whoever was not subscribed before is not subscribed by this either.
+    """
     ctx, message_id, customer_no = _read(rooms, "undo", token)
-    if _set_consent(rooms, ctx, message_id, customer_no, SUBSCRIBED, "undo_link"):
-        log.info("unsubscribe_undone", shop_id=ctx.shop_id, customer_no=customer_no)
-    with rooms.store.reading(ctx) as session:
-        return _describe(rooms, session, ctx, message_id, customer_no)
+    with rooms.store.session(ctx) as session:
+        changed = [row for row in _affected(session, ctx, message_id, customer_no) if _undoable(session, ctx, row)]
+        _set_consent(rooms, session, ctx, changed, SUBSCRIBED, UNDO)
+        found = _describe(rooms, session, ctx, message_id, customer_no)
+    if changed:
+        log.info("unsubscribe_undone", shop_id=ctx.shop_id, customer_no=customer_no, customers=len(changed))
+    return found
 
 
 def web_view(rooms: Rooms, token: str) -> str:
@@ -169,31 +180,33 @@ def _read(rooms: Rooms, purpose: Purpose, token: str) -> tuple[ShopContext, str,
 
 
 def _set_consent(
-    rooms: Rooms, ctx: ShopContext, message_id: str, customer_no: int | None, state: str, source: str
-) -> bool:
-    if message_id == TEST or customer_no is None:
-        return False
+    rooms: Rooms, session: Session, ctx: ShopContext, customers: list[Customer], state: str, source: str
+) -> None:
     now = rooms.clock.now()
-    with rooms.store.session(ctx) as session:
-        customer = _survivor(session, ctx, customer_no)
-        if customer is None or customer.erased_at is not None or customer.email_consent == state:
-            return False
-        if state == SUBSCRIBED and not _undoable(session, ctx, customer):
-            return False
-        # Everybody with this address: the person who clicked reads it, whichever record was mailed.
-        for row in _same_address(session, ctx, customer):
-            row.email_consent, row.email_consent_at = state, now
-            event = ConsentEvent(
-                shop_id=ctx.shop_id,
-                id=allocate(session, ctx.shop_id, "consent_events"),
-                customer_no=row.customer_no,
-                channel="email",
-                state=state,
-                at=now,
-                source=source,
-            )
-            session.add(event)
-        return True
+    for row in customers:
+        event = ConsentEvent(
+            shop_id=ctx.shop_id,
+            id=allocate(session, ctx.shop_id, "consent_events"),
+            customer_no=row.customer_no,
+            channel="email",
+            state=state,
+            previous=row.email_consent,
+            at=now,
+            source=source,
+        )
+        row.email_consent, row.email_consent_at = state, now
+        session.add(event)
+        # A job of its own for every change: one that runs right now may have read what stood before.
+        job = Job(
+            shop_id=ctx.shop_id,
+            id=allocate(session, ctx.shop_id, "jobs"),
+            job=WRITE_BACK,
+            key=f"{row.customer_no}:{event.id}",
+            state="queued",
+            queued_at=now,
+        )
+        session.add(job)
+    session.flush()
 
 
 def _describe(
@@ -204,11 +217,10 @@ def _describe(
         return Subscription(ctx.domain, test=True, unsubscribed=False, undo_token=undo_token)
     message = session.get_one(Message, {"shop_id": ctx.shop_id, "id": message_id})
     sender = session.get(Sender, {"shop_id": ctx.shop_id, "id": message.sender_id})
-    customer = _survivor(session, ctx, customer_no)
     return Subscription(
         company=sender.company if sender else ctx.domain,
         test=False,
-        unsubscribed=customer is None or customer.email_consent != SUBSCRIBED,
+        unsubscribed=all(row.email_consent != SUBSCRIBED for row in _same_person(session, ctx, customer_no)),
         undo_token=undo_token,
     )
 
@@ -223,19 +235,46 @@ def _survivor(session: Session, ctx: ShopContext, customer_no: int) -> Customer 
     return None
 
 
-def _same_address(session: Session, ctx: ShopContext, customer: Customer) -> list[Customer]:
-    if customer.email_hash is None:
-        return [customer]
-    rows = session.query(Customer).filter_by(shop_id=ctx.shop_id, email_hash=customer.email_hash)
-    return rows.order_by(Customer.customer_no).with_for_update().all()
+def _affected(session: Session, ctx: ShopContext, message_id: str, customer_no: int | None) -> list[Customer]:
+    """Whose consent a link speaks of, locked; nobody for a link of a test message."""
+    if message_id == TEST or customer_no is None:
+        return []
+    numbers = [row.customer_no for row in _same_person(session, ctx, customer_no)]
+    query = (
+        select(Customer)
+        .where(Customer.shop_id == ctx.shop_id, Customer.customer_no.in_(numbers))
+        .order_by(Customer.customer_no)
+        .with_for_update()
+        .execution_options(populate_existing=True)
+    )
+    return list(session.scalars(query))
+
+
+def _same_person(session: Session, ctx: ShopContext, customer_no: int) -> list[Customer]:
+    """The customer that was mailed, as merges left them, and everybody with their address or the mailed one."""
+    mailed = session.get(Customer, {"shop_id": ctx.shop_id, "customer_no": customer_no})
+    now = _survivor(session, ctx, customer_no)
+    hashes = {row.email_hash for row in (mailed, now) if row is not None and row.email_hash is not None}
+    query = select(Customer).where(
+        Customer.shop_id == ctx.shop_id,
+        Customer.merged_into.is_(None),
+        Customer.erased_at.is_(None),
+        or_(Customer.email_hash.in_(hashes), Customer.customer_no == (now.customer_no if now else None)),
+    )
+    return list(session.scalars(query))
 
 
 def _undoable(session: Session, ctx: ShopContext, customer: Customer) -> bool:
-    """Whether the last word on this customer's consent was an unsubscribe through a link of ours."""
+    """Whether the last word on this customer's consent was a link of ours, and they were subscribed before it."""
     last = (
         session.query(ConsentEvent)
         .filter_by(shop_id=ctx.shop_id, customer_no=customer.customer_no, channel="email")
         .order_by(ConsentEvent.id.desc())
         .first()
     )
-    return last is not None and last.state == UNSUBSCRIBED and last.source in {"unsubscribe_link", "one_click"}
+    return (
+        last is not None
+        and last.source in {"unsubscribe_link", "one_click"}
+        and last.previous == SUBSCRIBED
+        and customer.email_consent == last.state == UNSUBSCRIBED
+    )

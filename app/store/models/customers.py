@@ -47,6 +47,7 @@ class ConsentEvent(ShopRow, Base):
     customer_no: Mapped[int]
     channel: Mapped[str] = mapped_column(String(8), comment="email | sms")
     state: Mapped[str] = mapped_column(String(24))
+    previous: Mapped[str | None] = mapped_column(String(24), comment="What it was before, if the source knew")
     at: Mapped[datetime]
     source: Mapped[str] = mapped_column(String(32), comment="shopify | csv | unsubscribe_link | one_click | complaint")
 

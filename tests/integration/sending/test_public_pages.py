@@ -15,14 +15,17 @@ from sqlalchemy import select
 from app.api import public
 from app.api.common import ROOMS
 from app.services import plan_sends, preview, send_due, senders
+from app.services.merge import merge_customers
 from app.services.send_due_events import write_events
 from app.store.models.customers import ConsentEvent, Customer
 from app.store.models.sending import MessageEvent
+from app.store.models.shops import Job
 from tests.conftest import add_shop
 from tests.integration.sending.world import COFFEE, LONG_AGO, World
 
 if TYPE_CHECKING:
     from flask.testing import FlaskClient
+    from werkzeug.test import TestResponse
 
 ONE_CLICK = {"List-Unsubscribe": "One-Click"}
 
@@ -61,6 +64,16 @@ def consent(world: World, customer: int = 1) -> str:
         return session.get_one(Customer, {"shop_id": 1, "customer_no": customer}).email_consent
 
 
+def write_backs(world: World) -> list[str]:
+    """Keys of the recorded write-backs: customer and consent event."""
+    with world.store.reading(world.ctx) as session:
+        return list(session.scalars(select(Job.key).where(Job.job == "write_consent").order_by(Job.id)))
+
+
+def undo_path(page: TestResponse) -> str:
+    return re.search(r'action="(/u/[^"]+/undo)"', page.text).group(1)  # type: ignore[union-attr]
+
+
 class TestUnsubscribing:
     def test_opening_the_link_in_any_way_changes_nothing_and_shows_a_button(
         self, world: World, client: FlaskClient, links: dict[str, str]
@@ -83,7 +96,7 @@ class TestUnsubscribing:
         with world.store.reading(world.ctx) as session:
             events = [(e.state, e.source) for e in session.scalars(select(ConsentEvent))]
         assert events == [("UNSUBSCRIBED", "one_click")]
-        assert [job for job in world.jobs.asked if job[1] == "write_consent"] == [(1, "write_consent", "1")]
+        assert write_backs(world) == ["1:1"]
 
     def test_takes_effect_before_the_next_stamp(self, world: World, client: FlaskClient, links: dict[str, str]) -> None:
         world.clock.advance(timedelta(days=8))
@@ -97,18 +110,68 @@ class TestUnsubscribing:
         world.customer(2, email="C1@example.com ")
         client.post(links["u"])
         assert consent(world, 2) == "UNSUBSCRIBED"
+        assert write_backs(world) == ["1:1", "2:2"]
+
+    def test_reaches_the_others_although_the_mailed_record_is_unsubscribed_already(
+        self, world: World, client: FlaskClient, links: dict[str, str]
+    ) -> None:
+        world.customer(2, email="c1@example.com")
+        with world.store.session(world.ctx) as session:
+            session.get_one(Customer, {"shop_id": 1, "customer_no": 1}).email_consent = "UNSUBSCRIBED"
+        client.post(links["u"])
+        assert consent(world, 2) == "UNSUBSCRIBED"
+        assert write_backs(world) == ["2:1"]
+
+    def test_after_a_merge_reaches_the_survivor_and_whoever_has_the_mailed_address(
+        self, world: World, client: FlaskClient, links: dict[str, str]
+    ) -> None:
+        world.customer(2, email="new@example.com")
+        world.customer(3, email="c1@example.com")
+        merge_customers(world.rooms, world.ctx, kept=1002, deleted=1001)
+        assert "unsubscribed" in client.post(links["u"]).text
+        assert (consent(world, 2), consent(world, 3)) == ("UNSUBSCRIBED", "UNSUBSCRIBED")
+        assert [key.partition(":")[0] for key in write_backs(world)] == ["2", "3"]
+
+    def test_is_written_together_with_its_job_or_not_at_all(
+        self, world: World, client: FlaskClient, links: dict[str, str], monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        class Killed(BaseException):
+            pass
+
+        def die(**_: object) -> Job:
+            raise Killed
+
+        with monkeypatch.context() as patched, pytest.raises(Killed):
+            patched.setattr("app.services.unsubscribe.Job", die)
+            client.post(links["u"])
+        assert (consent(world), write_backs(world)) == ("SUBSCRIBED", [])
+        client.post(links["u"])
+        assert (consent(world), write_backs(world)) == ("UNSUBSCRIBED", ["1:1"])
 
     def test_can_be_undone_from_the_page(self, world: World, client: FlaskClient, links: dict[str, str]) -> None:
         page = client.post(links["u"])
-        undo = re.search(r'action="(/u/[^"]+/undo)"', page.text).group(1)  # type: ignore[union-attr]
-        assert "subscribed again" in client.post(undo).text
+        undo = undo_path(page)
+        for _ in range(2):
+            assert "subscribed again" in client.post(undo).text
         assert consent(world) == "SUBSCRIBED"
+        assert write_backs(world) == ["1:1", "1:2"]
+
+    def test_an_undo_subscribes_nobody_who_was_not_subscribed_before(
+        self, world: World, client: FlaskClient, links: dict[str, str]
+    ) -> None:
+        world.customer(2, email="c1@example.com", consent="NOT_SUBSCRIBED")
+        world.customer(3, email="c1@example.com", consent="UNSUBSCRIBED")
+        world.customer(4, email="c1@example.com")
+        client.post(undo_path(client.post(links["u"])))
+        assert [consent(world, n) for n in (1, 2, 3, 4)] == [
+            "SUBSCRIBED", "UNSUBSCRIBED", "UNSUBSCRIBED", "SUBSCRIBED",
+        ]  # fmt: skip
 
     def test_an_undo_does_not_overrule_what_happened_elsewhere_since(
         self, world: World, client: FlaskClient, links: dict[str, str]
     ) -> None:
         page = client.post(links["u"])
-        undo = re.search(r'action="(/u/[^"]+/undo)"', page.text).group(1)  # type: ignore[union-attr]
+        undo = undo_path(page)
         with world.store.session(world.ctx) as session:
             event = {"shop_id": 1, "id": 999, "customer_no": 1, "channel": "email", "at": world.clock.now()}
             session.add(ConsentEvent(**event, state="UNSUBSCRIBED", source="shopify"))
