@@ -11,12 +11,8 @@ from dataclasses import dataclass
 from functools import lru_cache
 from typing import TYPE_CHECKING
 
-import nh3
-from inscriptis import get_text
-from inscriptis.css_profiles import CSS_PROFILES
-from inscriptis.model.config import ParserConfig
-
 from app.domain.placeholders import Parts, Placeholder, problems, split
+from app.mail.body import body
 from app.mail.template import frame
 
 if TYPE_CHECKING:
@@ -24,21 +20,6 @@ if TYPE_CHECKING:
 
 MAX_SUBJECT = 200
 CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029]+")
-ALLOWED_TAGS = {
-    "a", "b", "blockquote", "br", "div", "em", "h1", "h2", "h3", "hr", "i", "img", "li", "ol", "p", "s", "span",
-    "strong", "table", "tbody", "td", "th", "thead", "tr", "u", "ul",
-}  # fmt: skip
-ALLOWED_ATTRIBUTES = {
-    "*": {"style", "align"},
-    "a": {"href", "title"},
-    "img": {"src", "alt", "width", "height"},
-    "td": {"colspan", "rowspan"},
-    "th": {"colspan", "rowspan"},
-}
-ALLOWED_STYLES = {
-    "color", "background-color", "font-size", "font-weight", "font-style", "line-height", "margin", "padding",
-    "text-align", "text-decoration", "width", "max-width", "border", "border-radius",
-}  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -56,17 +37,26 @@ class Words:
         """(field, sentence) for everything that keeps these words from being sent."""
         found = [
             (field, sentence)
-            for field in ("subject", "preview_text", "body_html")
+            for field in ("subject", "preview_text")
             for sentence in problems(getattr(self, field), allowed)
         ]
-        found += [("button_label", "Placeholders have no place in the button.")] if "[" in self.button_label else []
-        for field, name in (("subject", "subject"), ("body_html", "text"), ("button_label", "button label")):
-            if not _visible(getattr(self, field)):
+        found += [("body_html", sentence) for sentence in body(self.body_html).problems(allowed)]
+        for field, name in (("button_label", "button"), ("first_name_fallback", "stand-in for the first name")):
+            if "[" in getattr(self, field):
+                found.append((field, f"Placeholders have no place in the {name}."))
+        for field, name in (("subject", "subject"), ("button_label", "button label")):
+            if not getattr(self, field).strip():
                 found.append((field, f"The {name} is empty."))
-        used = split(self.subject).used | split(self.preview_text).used | split(self.body_html).used
-        if Placeholder.CUSTOMER_FIRST_NAME in used and not self.first_name_fallback.strip():
+        if not body(self.body_html).visible:
+            found.append(("body_html", "The text is empty."))
+        if Placeholder.CUSTOMER_FIRST_NAME in self.used and not self.first_name_fallback.strip():
             found.append(("first_name_fallback", "Say what stands for a first name that is not known."))
         return found
+
+    @property
+    def used(self) -> frozenset[Placeholder]:
+        """The placeholders that these words ask to be filled, wherever they stand."""
+        return split(self.subject).used | split(self.preview_text).used | body(self.body_html).html.used
 
 
 @dataclass(frozen=True)
@@ -162,7 +152,6 @@ class _Plan:
 
 @lru_cache(maxsize=256)
 def _compile(words: Words, footer: Footer, discount: Discount | None, image: bool, test: bool) -> _Plan:  # noqa: FBT001 - a cache key
-    body = sanitise(words.body_html)
     fixed = {
         "button_label": _escape(words.button_label),
         "discount_code": _escape(discount.code) if discount else "",
@@ -172,29 +161,14 @@ def _compile(words: Words, footer: Footer, discount: Discount | None, image: boo
     for place, part in enumerate(frame(image=image, discount=discount is not None, test=test)):
         odd = place % 2 == 1
         page.append((False, fixed[part]) if odd and part in fixed else (odd, part))
-    # Indented bullets and no link targets: the text part lists the links that matter itself.
-    text = get_text(f"<html><body>{body}</body></html>", ParserConfig(css=CSS_PROFILES["strict"]))
     return _Plan(
         subject=split(words.subject),
         preview_text=split(words.preview_text),
-        body=split(body),
+        body=body(words.body_html).html,
         text_head="TEST. Unsubscribing from this message changes nothing.\n\n" if test else "",
-        text_body=split(text),
+        text_body=body(words.body_html).text,
         footer=_footer_html(footer),
         page=tuple(page),
-    )
-
-
-def sanitise(body_html: str) -> str:
-    """A merchant's HTML without anything that runs, loads a frame, or restyles the page."""
-    return nh3.clean(
-        body_html,
-        tags=ALLOWED_TAGS,
-        attributes=ALLOWED_ATTRIBUTES,
-        clean_content_tags={"script", "style"},
-        url_schemes={"http", "https", "mailto"},
-        filter_style_properties=ALLOWED_STYLES,
-        url_relative="deny",
     )
 
 
@@ -245,10 +219,6 @@ def _web(url: str) -> str:
 
 def _one_line(text: str) -> str:
     return CONTROL.sub(" ", text).strip()[:MAX_SUBJECT]
-
-
-def _visible(text: str) -> bool:
-    return bool(re.sub(r"<[^>]*>|&nbsp;|\s", "", text)) or "<img" in text
 
 
 def _escape(text: str) -> str:

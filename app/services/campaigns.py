@@ -258,6 +258,10 @@ def _discount_problems(rooms: Rooms, ctx: ShopContext, campaign: Campaign) -> li
         return []
     if not (campaign.discount_code or "").strip():
         return [Unresolved("discount", "code", "Enter the code, or switch the discount off.")]
+    for field in ("code", "description"):
+        if "[" in (getattr(campaign, f"discount_{field}") or ""):
+            text = f"Placeholders have no place in the discount's {field}. Take out the square brackets."
+            return [Unresolved("discount", field, text)]
     today = rooms.clock.now().astimezone(ctx.zone).date()
     if campaign.discount_expires_on is not None and campaign.discount_expires_on < today:
         return [Unresolved("discount", "expires_on", "The code's last day has passed.")]

@@ -16,7 +16,7 @@ from sqlalchemy import select
 
 from app.domain.arbitration import Candidate, rank
 from app.domain.campaigns import Reason
-from app.domain.placeholders import Placeholder, split
+from app.domain.placeholders import Placeholder
 from app.services import campaigns
 from app.services.campaigns_audience import Product, audience_of, newest_history, products
 from app.services.published import open_run
@@ -75,8 +75,7 @@ class Runner:
     @property
     def needs_purchase(self) -> bool:
         """Whether its words name a purchased product."""
-        texts = (self.words.subject, self.words.preview_text, self.words.body_html)
-        return any(Placeholder.PURCHASED_PRODUCT in split(text).used for text in texts)
+        return Placeholder.PURCHASED_PRODUCT in self.words.used
 
 
 @dataclass(frozen=True)

@@ -187,6 +187,9 @@ class TestDrafts:
         assert "SAVE10" not in client.post("/api/campaigns/cmp_1/preview", json={}).json["html"]
         (problem,) = client.get("/api/campaigns/cmp_1").json["unresolved"]
         assert (problem["step"], problem["field"]) == ("discount", "expires_on")
+        for field in ("code", "description"):
+            bad = client.patch("/api/campaigns/cmp_1", json={"discount": {field: "10% off [Recommended Product]"}})
+            assert (bad.status_code, bad.json["error"]["field"]) == (422, f"discount.{field}")
         no_code = client.patch("/api/campaigns/cmp_1", json={"discount": {"code": " "}})
         assert (no_code.status_code, no_code.json["error"]["field"]) == (422, "discount.code")
 

@@ -57,6 +57,70 @@ class TestPlaceholders:
     def test_one_that_is_cut_by_markup_is_not_let_through(self) -> None:
         assert replace(WORDS, body_html="<p>[Customer <b>First</b> Name]</p>").problems()
 
+    @pytest.mark.parametrize(
+        "cut",
+        [
+            "[<b>Customer First Name</b>]",
+            "[Customer <b>First</b> Name]",
+            "[<span>Customer</span> First Name]",
+            "<b>[</b>Customer First Name<b>]</b>",
+            "[<i>Totally Unknown</i>]",
+            "[Customer<br>First Name]",
+        ],
+    )
+    def test_one_that_shows_once_tags_are_gone_is_refused(self, cut: str) -> None:
+        found = replace(WORDS, body_html=f"<p>Hi {cut}, take [Recommended Product]</p>").problems()
+        assert [field for field, _ in found] == ["body_html"]
+
+    @pytest.mark.parametrize(
+        "whole",
+        [
+            "[Customer\nFirst Name]",
+            "[Customer&nbsp;First Name]",
+            "[ Customer First  Name ]",
+            "[<!-- x -->Customer First Name]",
+            "[<script>x()</script>Customer First Name]",
+            "&#91;Customer First Name&#93;",
+            "<b>[Customer First Name]</b>",
+        ],
+    )
+    def test_one_that_an_editor_wrote_otherwise_is_filled_and_needs_its_fallback(self, whole: str) -> None:
+        words = replace(WORDS, body_html=f"<p>Hi {whole}!</p>", first_name_fallback="")
+        assert [field for field, _ in words.problems()] == ["first_name_fallback"]
+        shown = render(replace(words, first_name_fallback="there"), FOOTER, None, FACTS)
+        assert "Hi Ann!" in shown.text
+        assert "Ann" in shown.html
+        assert "First" not in shown.html + shown.text
+
+    @pytest.mark.parametrize(
+        "attribute",
+        [
+            '<img src="https://x.example/a.png" alt="a > b [Recommended Product]">',
+            '<a href="https://x.example/?q=[Recommended Product]">here</a>',
+            '<a href="https://x.example/" title="[Anything]">here</a>',
+        ],
+    )
+    def test_one_inside_an_attribute_is_refused(self, attribute: str) -> None:
+        found = replace(WORDS, body_html=f"<p>Look: {attribute}</p>").problems()
+        assert [field for field, _ in found] == ["body_html"]
+        assert "inside a link or picture" in found[0][1]
+
+    def test_brackets_that_are_none_stay(self) -> None:
+        text = '<p>See [1] and <a href="https://x.example/?filter[color]=red">red</a></p>'
+        words = replace(WORDS, body_html=text)
+        assert words.problems() == []
+        shown = render(words, FOOTER, None, FACTS)
+        assert "[1]" in shown.html
+        assert "filter[color]=red" in shown.html
+
+    def test_a_stand_in_for_the_name_is_no_placeholder(self) -> None:
+        found = replace(WORDS, first_name_fallback="[Customer First Name]").problems()
+        assert [field for field, _ in found] == ["first_name_fallback"]
+
+    @pytest.mark.parametrize("empty", ["", "<p>&nbsp;</p>", "<script>x()</script>", "<!-- x -->"])
+    def test_a_text_of_which_nothing_shows_is_empty(self, empty: str) -> None:
+        assert replace(WORDS, body_html=empty).problems() == [("body_html", "The text is empty.")]
+
     def test_purchased_product_is_refused_where_no_purchase_leads_to_the_product(self) -> None:
         (problem,) = WORDS.problems(allowed_placeholders(None))
         assert problem[0] == "body_html"
