@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from app.store import cap, ledger
@@ -12,10 +13,12 @@ if TYPE_CHECKING:
 
 
 def verify_cap(rooms: Rooms, ctx: ShopContext) -> ledger.Verdict:
-    """Read the whole chain of a shop and say what holds and what does not. Changes nothing."""
+    """Read a shop's whole chain beside its outbox, and say what holds and what does not. Changes nothing."""
     with rooms.store.reading(ctx) as session:
         end = ledger.head(session, ctx)
-        return ledger.verify(ctx.shop_id, ledger.entries(session, ctx), end, cap.WINDOW)
+        taken_back = ledger.taken_back(session, ctx)
+        verdict = ledger.verify(ctx.shop_id, ledger.entries(session, ctx), end, cap.WINDOW, taken_back)
+        return replace(verdict, broken=verdict.broken + ledger.missing(session, ctx))
 
 
 def in_words(length_seconds: float) -> str:

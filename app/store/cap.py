@@ -10,7 +10,7 @@ from __future__ import annotations
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
-from sqlalchemy import case, or_, select
+from sqlalchemy import case, or_, select, update
 from sqlalchemy.dialects.postgresql import insert as postgresql_insert
 from sqlalchemy.dialects.sqlite import insert as sqlite_insert
 
@@ -103,6 +103,21 @@ def merge(session: Session, ctx: ShopContext, loser: int, survivor: int) -> None
 
 def _row(session: Session, ctx: ShopContext, key: str) -> Cap | None:
     return session.get(Cap, {"shop_id": ctx.shop_id, "key": key}, with_for_update=True, populate_existing=True)
+
+
+def held_by(session: Session, ctx: ShopContext, holders: Iterable[str]) -> list[str]:
+    """The keys that these messages stamped last."""
+    query = select(Cap.key).where(Cap.shop_id == ctx.shop_id, Cap.holder.in_(list(holders)))
+    return list(session.scalars(query))
+
+
+def release(session: Session, ctx: ShopContext, holders: Iterable[str]) -> None:
+    """Give back the weeks of messages that surely never left. Lock their keys first.
+
+    Only what they hold themselves: before a message could stamp a key, it was free.
+    """
+    free = update(Cap).where(Cap.shop_id == ctx.shop_id, Cap.holder.in_(list(holders)))
+    session.execute(free.values(last_at=NEVER, holder=NOBODY).execution_options(synchronize_session=False))
 
 
 def busy(session: Session, ctx: ShopContext, now: datetime) -> set[str]:

@@ -7,17 +7,18 @@ inserted entry breaks every hash after it. It holds keyed hashes only and so sur
 from __future__ import annotations
 
 import hashlib
+from collections import defaultdict, deque
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal, cast
 
-from sqlalchemy import select
+from sqlalchemy import case, func, select
 from sqlalchemy.dialects.postgresql import insert as postgresql_insert
 from sqlalchemy.dialects.sqlite import insert as sqlite_insert
 
-from app.store.models.sending import LedgerEntry, LedgerHead
+from app.store.models.sending import LedgerEntry, LedgerHead, Message, MessageEvent
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Collection, Iterable, Sequence
     from datetime import datetime, timedelta
 
     from sqlalchemy.orm import Session
@@ -52,7 +53,12 @@ class Gap:
 
 @dataclass(frozen=True)
 class Verdict:
-    """What a verifier finds in a chain. `broken`: one sentence per entry that can't be as it was written."""
+    """What a verifier finds in a chain.
+
+    entries: stamps, of mail and of holdouts.
+    mails:   stamps of mail that led, or may have led, to a mail.
+    broken:  one sentence per entry that can't be as it was written, or that lacks.
+    """
 
     entries: int
     mails: int
@@ -120,17 +126,80 @@ def head(session: Session, ctx: ShopContext) -> LedgerHead | None:
     return session.get(LedgerHead, {"shop_id": ctx.shop_id})
 
 
-def verify(shop_id: int, chain: Iterable[LedgerEntry], end: LedgerHead | None, window: timedelta) -> Verdict:
+def taken_back(session: Session, ctx: ShopContext) -> set[int]:
+    """The entries whose stamp surely led to no mail: the outbox wrote down that its hand-over was not accepted.
+
+    Such an end takes back the one stamp that it follows; of two stamps with none between them both stand.
+    """
+    back = (
+        select(MessageEvent.message_id, MessageEvent.at)
+        .where(
+            MessageEvent.shop_id == ctx.shop_id,
+            MessageEvent.from_state == "sending",
+            MessageEvent.to_state == "queued",
+        )
+        .order_by(MessageEvent.at, MessageEvent.id)
+    )
+    ends: dict[str, deque[datetime]] = defaultdict(deque)
+    for message_id, at in session.execute(back):
+        ends[message_id].append(at)
+    mine = select(LedgerEntry.seq, LedgerEntry.message_id, LedgerEntry.stamped_at).where(
+        LedgerEntry.shop_id == ctx.shop_id,
+        LedgerEntry.message_id.in_(back.with_only_columns(MessageEvent.message_id).order_by(None)),
+    )
+    found: set[int] = set()
+    newest: dict[str, int] = {}
+    for seq, message_id, stamped_at in session.execute(mine.order_by(LedgerEntry.seq)):
+        ended = ends[message_id]
+        if message_id in newest and ended and ended[0] <= stamped_at:
+            ended.popleft()
+            found.add(newest[message_id])
+        while ended and ended[0] < stamped_at:  # follows no stamp that the ledger knows
+            ended.popleft()
+        newest[message_id] = seq
+    return found | {seq for message_id, seq in newest.items() if ends[message_id]}
+
+
+def missing(session: Session, ctx: ShopContext) -> list[str]:
+    """One sentence per message that was stamped more often than the ledger says."""
+    kept = (
+        select(LedgerEntry.message_id, func.count().label("entries"))
+        .where(LedgerEntry.shop_id == ctx.shop_id)
+        .group_by(LedgerEntry.message_id)
+        .subquery()
+    )
+    stamps = case((Message.state == "held_out", 1), else_=Message.attempts)
+    entries_of = func.coalesce(kept.c.entries, 0)
+    query = (
+        select(Message.id, stamps, entries_of)
+        .outerjoin(kept, kept.c.message_id == Message.id)
+        .where(Message.shop_id == ctx.shop_id, Message.stamped_at.is_not(None), entries_of < stamps)
+        .order_by(Message.stamped_at, Message.id)
+    )
+    return [
+        f"message {message_id} was stamped {stamped} times, but the ledger has {entered} entries of it"
+        for message_id, stamped, entered in session.execute(query)
+    ]
+
+
+def verify(
+    shop_id: int,
+    chain: Iterable[LedgerEntry],
+    end: LedgerHead | None,
+    window: timedelta,
+    taken_back: Collection[int] = frozenset(),
+) -> Verdict:
     """Recompute every hash and the gap between any two mails of one key.
 
-    Stamps of one and the same message are one mail: a retry happens only after the server surely
-    did not accept, so the last of them counts. `end` shows entries cut off at the tail.
+    taken_back: entries whose stamp surely led to no mail, as `taken_back` finds them. Every other stamp is a
+                mail, also a second one of the same message.
+    `end` shows entries cut off at the tail.
     """
-    previous, count = GENESIS, 0
+    previous, count, seen = GENESIS, 0, 0
     broken: list[str] = []
     gaps = _Gaps(window)
     for entry in chain:
-        count += 1
+        count, seen = count + 1, seen + 1
         stamp = Stamp(
             entry.stamped_at,
             entry.customer_hash,
@@ -146,10 +215,11 @@ def verify(shop_id: int, chain: Iterable[LedgerEntry], end: LedgerHead | None, w
         if entry.hash != entry_hash(shop_id, entry.seq, stamp, entry.prev_hash):
             broken.append(f"entry {entry.seq} was changed: its hash is not that of its content")
         previous = entry.hash
-        gaps.see(entry.seq, stamp)
+        if entry.seq not in taken_back:
+            gaps.see(entry.seq, stamp)
     if (end.seq, end.hash) != (count, previous) if end else count:
         broken.append(f"the chain should end at entry {end.seq if end else 0}, but it ends at {count}")
-    return Verdict(count, gaps.mails, broken, gaps.shortest, gaps.too_short)
+    return Verdict(seen, gaps.mails, broken, gaps.shortest, gaps.too_short)
 
 
 class _Gaps:
@@ -169,7 +239,7 @@ class _Gaps:
         for key in (f"c:{stamp.customer_hash}", f"e:{stamp.email_hash}"):
             before = self._last.get(key)
             self._last[key] = (seq, stamp)
-            if before is None or before[1].message_id == stamp.message_id:
+            if before is None:
                 continue
             gap = Gap(stamp.stamped_at - before[1].stamped_at, key, before[0], seq)
             if self.shortest is None or gap.length < self.shortest.length:

@@ -3,8 +3,8 @@
 queued → sending → sent | failed | unknown, or capped, cancelled; held_out is decided at once.
 A row goes to `sending` together with its stamp under the weekly cap, in a transaction that is
 durable before anything is said to the mail server. Only what was surely not accepted returns to
-`queued`. What may have been accepted becomes `unknown`, keeps its place in the week, and no code
-path leads back from there to `queued`.
+`queued`, and if it ends there its week is given back. What may have been accepted becomes `unknown`,
+keeps its place in the week, and no code path leads back from there to `queued`.
 """
 
 from __future__ import annotations
@@ -152,7 +152,7 @@ def stamp_batch(
     due = _take_due(session, ctx, clock(session), min(limit, MAX_BATCH))
     checks = recheck(session, due) if due else {}
     going: list[tuple[Message, str]] = []
-    cancelled = 0
+    ended: list[Message] = []
     now = clock(session)
     for message in due:
         check = checks.get(message.id, Check(None, Reason.NO_ADDRESS))
@@ -161,9 +161,10 @@ def stamp_batch(
             message.consent_source = check.consent_source
             going.append((message, check.email_hash))
         else:
-            cancelled += 1
+            ended.append(message)
             _move(session, message, now, "cancelled", reason=reason or Reason.NO_ADDRESS)
-    cap.lock(session, ctx, [key for message, address in going for key in cap.keys_of(message.customer_no, address)])
+    wanted = [key for message, address in going for key in cap.keys_of(message.customer_no, address)]
+    _give_back(session, ctx, ended, wanted)
     stamped: list[Message] = []
     entries: list[ledger.Stamp] = []
     for message, address in going:
@@ -180,7 +181,7 @@ def stamp_batch(
         stamped.append(message)
     session.flush()
     ledger.append(session, ctx, entries)
-    return Batch(stamped, len(going) - len(stamped), cancelled)
+    return Batch(stamped, len(going) - len(stamped), len(ended))
 
 
 def record(session: Session, ctx: ShopContext, now: datetime, outcomes: Sequence[Outcome]) -> None:
@@ -229,8 +230,22 @@ def cancel_campaign(session: Session, ctx: ShopContext, now: datetime, campaign_
     waiting = list(session.scalars(query))
     for message in waiting:
         _move(session, message, now, "cancelled", reason=reason)
+    _give_back(session, ctx, waiting, [])
     session.flush()
     return len(waiting)
+
+
+def _give_back(session: Session, ctx: ShopContext, ended: Sequence[Message], wanted: Sequence[str]) -> None:
+    """Lock the `wanted` keys, and free those of messages that end without having left.
+
+    Whatever was stamped and is in line again was surely not accepted: nothing else leads back there.
+    All keys are locked at once, in the order that everybody keeps.
+    """
+    never_left = [message.id for message in ended if message.attempts > 0]
+    held = cap.held_by(session, ctx, never_left) if never_left else []
+    cap.lock(session, ctx, [*wanted, *held])
+    if held:
+        cap.release(session, ctx, never_left)
 
 
 def due(ctx: ShopContext, now: datetime, limit: int) -> Select[Message]:

@@ -18,6 +18,7 @@ class Cap(ShopRow, Base):
     """When a key was last stamped. Two keys per message: `c:<customer_no>` and `e:<email_hash>`."""
 
     __tablename__ = "cap"
+    __table_args__ = (Index("ix_cap_holder", "shop_id", "holder"),)
     key: Mapped[str] = mapped_column(String(80), primary_key=True)
     last_at: Mapped[datetime] = mapped_column(comment="By the database's clock")
     holder: Mapped[str] = mapped_column(String(36), comment="The message that stamped it, and may stamp it again")

@@ -174,6 +174,44 @@ class TestTheOutbox:
             found = {m.id: m.state for m in session.scalars(select(Message))}
         assert found == {first.id: "sent", second.id: "unknown"}
 
+    def test_gives_its_week_back_if_it_ends_without_having_left(
+        self, store: Store, ctx: ShopContext, vault: Vault
+    ) -> None:
+        with store.session(ctx) as session:
+            outbox.enqueue(session, ctx, NOW, replace(new(1), expires_at=NOW + timedelta(hours=1)))
+            outbox.enqueue(session, ctx, NOW, new(2))
+        for message in stamp(store, ctx, vault).stamped:
+            with store.session(ctx) as session:
+                outbox.record(session, ctx, NOW, [outbox.Outcome(message.id, "not_accepted")])
+        with store.session(ctx) as session:
+            outbox.cancel_campaign(session, ctx, NOW, 1, Reason.CAMPAIGN_NOT_ACTIVE)
+            assert cap.busy(session, ctx, NOW) == set()
+            assert outbox.enqueue(session, ctx, NOW, new(1, occurrence="2")) is not None
+        assert len(stamp(store, ctx, vault).stamped) == 1
+
+    @pytest.mark.parametrize("result", ["unknown", "refused", "accepted"])
+    def test_keeps_its_week_if_it_may_have_left(
+        self, store: Store, ctx: ShopContext, vault: Vault, result: outbox.Result
+    ) -> None:
+        with store.session(ctx) as session:
+            outbox.enqueue(session, ctx, NOW, new(1))
+        (message,) = stamp(store, ctx, vault).stamped
+        with store.session(ctx) as session:
+            outbox.record(session, ctx, NOW, [outbox.Outcome(message.id, result)])
+            outbox.cancel_campaign(session, ctx, NOW, 1, Reason.CAMPAIGN_NOT_ACTIVE)
+            assert len(cap.busy(session, ctx, NOW)) == 2
+
+    def test_gives_back_only_what_it_holds_itself(self, store: Store, ctx: ShopContext, vault: Vault) -> None:
+        with store.session(ctx) as session:
+            outbox.enqueue(session, ctx, NOW, new(1))
+        (message,) = stamp(store, ctx, vault).stamped
+        with store.session(ctx) as session:
+            outbox.record(session, ctx, NOW, [outbox.Outcome(message.id, "not_accepted")])
+            cap.stamp(session, ctx, NOW, cap.keys_of(7, "g"), "another")
+            cap.merge(session, ctx, loser=7, survivor=1)
+            outbox.cancel_campaign(session, ctx, NOW, 1, Reason.CAMPAIGN_NOT_ACTIVE)
+            assert cap.busy(session, ctx, NOW) == {"c:1", "c:7", "e:g"}
+
     def test_tries_again_ever_more_rarely_until_it_expires(self, store: Store, ctx: ShopContext, vault: Vault) -> None:
         with store.session(ctx) as session:
             outbox.enqueue(session, ctx, NOW, replace(new(1), expires_at=NOW + timedelta(hours=24)))
@@ -244,11 +282,16 @@ class TestTheLedger:
         (gap,) = self.verdict(store, chain).too_short
         assert (gap.key, gap.first_seq, gap.second_seq, gap.length) == ("e:b@", 5, 6, short)
 
-    def test_stamps_of_one_message_are_one_mail(self, store: Store, chain: ShopContext) -> None:
+    @pytest.mark.parametrize(("taken_back", "mails", "short"), [({3}, 3, 0), (set(), 4, 2)])
+    def test_a_second_stamp_of_one_message_is_a_second_mail_unless_the_first_was_taken_back(
+        self, store: Store, chain: ShopContext, taken_back: set[int], mails: int, short: int
+    ) -> None:
         with store.session(chain) as session:
             again = ledger.Stamp(NOW + timedelta(days=16, minutes=5), "ann", "a@", "m2", "mail")
             ledger.append(session, chain, [again])
-        assert self.verdict(store, chain).too_short == []
+            entries, head = ledger.entries(session, chain), ledger.head(session, chain)
+            verdict = ledger.verify(1, entries, head, cap.WINDOW, taken_back)
+        assert (verdict.mails, len(verdict.too_short)) == (mails, short)
 
 
 def work(url: str, worker: int, rounds: int) -> None:

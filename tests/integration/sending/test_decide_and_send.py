@@ -367,7 +367,7 @@ class TestEndings:
         planned.clock.advance(timedelta(minutes=3))
         assert send_due.send(planned.rooms, planned.ctx).sent == 1
         verdict = verify_cap(planned.rooms, planned.ctx)
-        assert (verdict.mails, verdict.too_short, verdict.broken) == (2, [], [])
+        assert (verdict.entries, verdict.mails, verdict.too_short, verdict.broken) == (2, 1, [], [])
 
     def test_what_may_have_been_accepted_is_never_tried_again(self, planned: World) -> None:
         planned.transport.script = [Delivery("unknown", "after the dot")]

@@ -152,9 +152,11 @@ class TestKilledWorkers:
         assert min(gaps) >= WEEK.total_seconds()
         with store.reading(CTX) as session:
             sent = set(session.scalars(select(Message.id).where(Message.state == "sent")))
-            verdict = ledger.verify(1, ledger.entries(session, CTX), ledger.head(session, CTX), WEEK)
+            taken_back = ledger.taken_back(session, CTX)
+            verdict = ledger.verify(1, ledger.entries(session, CTX), ledger.head(session, CTX), WEEK, taken_back)
+            missing = ledger.missing(session, CTX)
         assert sent <= {taken.message_id for taken in sink.accepted}
-        assert (verdict.broken, verdict.too_short) == ([], [])
+        assert (verdict.broken, verdict.too_short, missing) == ([], [], [])
 
     def test_the_usual_way_fails_in_the_same_storm(self, store_url: str) -> None:
         with SmtpSink(misbehave) as sink:

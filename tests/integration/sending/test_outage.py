@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
 from typing import TYPE_CHECKING
 
 import pytest
 
 from app.mail.transport import Delivery
 from app.services import plan_sends, send_due
+from app.services.verify_cap import verify_cap
 from app.store import outbox
 from tests.integration.sending.world import COFFEE, LONG_AGO, MUG, TEA, World
 
@@ -71,3 +73,18 @@ class TestAfterAnOutage:
         )
         done = send_due.send(tea.rooms, tea.ctx)
         assert (done.sent, done.cancelled, done.failed) == (9, 1, 0)
+
+
+class TestAnOutageLongerThanAMessageIsGoodFor:
+    def test_costs_nobody_their_week(self, world: World) -> None:
+        world.campaign(world.coffee_drinkers(2), name="A")
+        plan_sends.plan(world.rooms, world.ctx)
+        for _ in range(26):
+            outage(world, batches=1)
+            world.clock.advance(timedelta(hours=1))
+        send_due.send(world.rooms, world.ctx)
+        assert world.message_states() == {1: "cancelled", 2: "cancelled"}
+        assert plan_sends.plan(world.rooms, world.ctx).queued == 2
+        assert send_due.send(world.rooms, world.ctx).sent == 2
+        verdict = verify_cap(world.rooms, world.ctx)
+        assert (verdict.mails, verdict.too_short, verdict.broken) == (2, [], [])
