@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import html
+import re
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from ipaddress import ip_address
@@ -38,11 +39,15 @@ RATIONS: dict[str, int] = {"confirmation": 5, "test": 20}  # per shop and hour
 # Their DMARC policy refuses mail that others send in their name, so it goes out from our own address.
 FREE_MAIL = frozenset(
     [
-        "aol.com", "gmail.com", "gmx.com", "gmx.de", "gmx.net", "googlemail.com", "hotmail.com", "icloud.com",
-        "live.com", "mac.com", "mail.com", "mail.ru", "me.com", "msn.com", "outlook.com", "proton.me",
-        "protonmail.com", "rocketmail.com", "web.de", "yahoo.co.uk", "yahoo.com", "yandex.com", "ymail.com", "zoho.com",
+        "bk.ru", "freenet.de", "gmail.com", "googlemail.com", "icloud.com", "inbox.ru", "libero.it", "list.ru",
+        "mac.com", "mail.com", "mail.ru", "me.com", "msn.com", "naver.com", "orange.fr", "proton.me",
+        "protonmail.com", "qq.com", "rocketmail.com", "t-online.de", "web.de", "ymail.com", "zoho.com",
     ]
 )  # fmt: skip
+# These have an address in almost every country: yahoo.fr, yahoo.co.jp, hotmail.co.uk, live.com.mx.
+FREE_MAIL_FAMILIES = frozenset(["aol", "gmx", "hotmail", "live", "outlook", "yahoo", "yandex"])
+COUNTRY = re.compile(r"[a-z]{2}|com|net")
+SECOND_LEVEL = frozenset(["ac", "co", "com", "ne", "net", "org"])
 NON_ASCII_LOCAL_PART = "Few mail servers take addresses with letters outside ASCII before the @."
 REQUIRED = ("display_name", "from_address", "company", "postal_address")
 NAMES = {
@@ -339,7 +344,12 @@ def _address(rooms: Rooms, text: str, field: str) -> str:
 
 
 def _is_free_mail(address: str) -> bool:
-    return address.rpartition("@")[2].lower() in FREE_MAIL
+    domain = address.rpartition("@")[2].lower()
+    family, _, country = domain.partition(".")
+    second, _, top = country.rpartition(".")
+    return domain in FREE_MAIL or (
+        family in FREE_MAIL_FAMILIES and COUNTRY.fullmatch(top) is not None and second in {"", *SECOND_LEVEL}
+    )
 
 
 def _read_link(rooms: Rooms, token: str) -> tuple[ShopContext, int, int]:

@@ -270,6 +270,18 @@ class TestSenders:
         assert made.json["header_from"] == "Ann's Beans via Encore <no-reply@encore.example>"
         assert made.json["domain_checks"] == {"spf": "not_checked", "dkim": "not_checked", "dmarc": "not_checked"}
 
+    @pytest.mark.parametrize(
+        ("domain", "on_behalf"),
+        [
+            ("yahoo.fr", True), ("yahoo.co.jp", True), ("hotmail.co.uk", True), ("outlook.de", True), ("aol.de", True),
+            ("live.com.mx", True), ("GMX.ch", True), ("yandex.ru", True), ("gmail.com", True), ("web.de", True),
+            ("live.beans.example", False), ("notyahoo.com", False), ("live.shop", False), ("yahoo.beans.de", False),
+        ],
+    )  # fmt: skip
+    def test_free_mail_of_every_country_is_known(self, client: FlaskClient, domain: str, on_behalf: bool) -> None:
+        body = {"display_name": "B", "from_address": f"a@{domain}", "company": "C", "postal_address": "1 Road"}
+        assert client.post("/api/senders", json=body).json["on_behalf"] == on_behalf
+
     @pytest.mark.parametrize("field", ["display_name", "from_address", "company", "postal_address"])
     def test_every_part_that_the_law_asks_for_is_required(self, client: FlaskClient, field: str) -> None:
         body = {"display_name": "B", "from_address": "a@b.example", "company": "C", "postal_address": "1 Road"}
