@@ -33,6 +33,7 @@ if TYPE_CHECKING:
 log = structlog.get_logger()
 
 KEPT_FOR = timedelta(days=7)  # ticks; decisions and messages stay
+MAX_URL = 2_000  # the column's width
 GOOD_FOR = timedelta(hours=24)  # a message that waits longer is decided anew, never sent late
 
 
@@ -66,6 +67,7 @@ def plan(rooms: Rooms, ctx: ShopContext, tick: datetime | None = None) -> Planne
     with rooms.store.reading(ctx) as session:
         tick = tick or rooms.store.db_now(session)
         done = session.get(PlanTick, {"shop_id": ctx.shop_id, "tick": tick})
+        newest = last_tick(session, ctx)
         rows = _active(session, ctx)
     if done is not None:
         return Planned(tick, **done.counts)
@@ -78,6 +80,9 @@ def plan(rooms: Rooms, ctx: ShopContext, tick: datetime | None = None) -> Planne
         with rooms.store.session(ctx) as session:
             planned = _write(rooms, session, ctx, run, found, winners)
     except IntegrityError:
+        with rooms.store.reading(ctx) as session:
+            if last_tick(session, ctx) == newest:
+                raise  # nobody came in between: the next tick would fail as well, and silently
         # Another process decided at the same moment; its tick stands and the next one is ours again.
         log.info("tick_lost", shop_id=ctx.shop_id)
         return Planned(tick)
@@ -247,8 +252,12 @@ def _stands(row: Decision | None, choice: _Choice, found: Assessment) -> bool:
 
 
 def _make_links(session: Session, ctx: ShopContext, found: Assessment, winners: dict[int, Candidate]) -> None:
-    """Fix where clicks of these messages lead, before any of them exists."""
+    """Fix where clicks of these messages lead, before any of them exists.
+
+    An address too long to keep whole gets none: its messages lead there directly.
+    """
     wanted = {(won.campaign_id, found.products[won.product_no].url) for won in winners.values()}
+    wanted = {(campaign, url) for campaign, url in wanted if len(url) <= MAX_URL}
     query = select(Link.campaign_id, Link.url).where(
         Link.shop_id == ctx.shop_id, Link.campaign_id.in_({campaign for campaign, _ in wanted})
     )
@@ -257,7 +266,7 @@ def _make_links(session: Session, ctx: ShopContext, found: Assessment, winners: 
         return
     number = allocate(session, ctx.shop_id, "links", len(missing))
     for offset, (campaign, url) in enumerate(missing):
-        session.add(Link(shop_id=ctx.shop_id, id=number + offset, campaign_id=campaign, url=url[:2000]))
+        session.add(Link(shop_id=ctx.shop_id, id=number + offset, campaign_id=campaign, url=url))
     session.flush()
 
 
