@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import hashlib
 from dataclasses import dataclass
+from datetime import timedelta
 from enum import StrEnum
 from typing import TYPE_CHECKING, Literal
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Iterable, Mapping, Sequence
+    from datetime import datetime
 
 MIN_EVERY_DAYS = 7
 MAX_EVERY_DAYS = 365
@@ -46,6 +48,7 @@ class Reason(StrEnum):
     BETTER_CAMPAIGN = "better_campaign"
     HELD_OUT = "held_out"
     CAMPAIGN_NOT_ACTIVE = "campaign_not_active"
+    CAMPAIGN_CHANGED = "campaign_changed"
     SENDER_NOT_VERIFIED = "sender_not_verified"
     NO_POSTAL_ADDRESS = "no_postal_address"
     EXPIRED = "expired"
@@ -71,6 +74,7 @@ REASON_TEXTS: Mapping[Reason, str] = {
     Reason.BETTER_CAMPAIGN: "Another campaign or product suited better",
     Reason.HELD_OUT: "Held out, to measure what the campaign adds",
     Reason.CAMPAIGN_NOT_ACTIVE: "The campaign was not active at hand-over",
+    Reason.CAMPAIGN_CHANGED: "The campaign was changed while the message waited; it is decided anew",
     Reason.SENDER_NOT_VERIFIED: "The sender was not verified at hand-over",
     Reason.NO_POSTAL_ADDRESS: "The sender had no postal address at hand-over",
     Reason.EXPIRED: "The message was not handed over in time",
@@ -97,6 +101,19 @@ class TimingRules:
     every_days: int = DEFAULT_EVERY_DAYS
     wait_days: int = DEFAULT_WAIT_DAYS
     repeats: int = DEFAULT_REPEATS
+
+    def too_soon(self, last: datetime | None, now: datetime) -> Reason | None:
+        """Why a customer may not get the campaign again, given when they got it last."""
+        if last is None:
+            return None
+        if self.frequency == "once":
+            return Reason.ONCE_ONLY
+        return Reason.FREQUENCY if now - last < timedelta(days=self.every_days) else None
+
+    def used_up(self, times: Iterable[datetime], since: datetime | None) -> Reason | None:
+        """Whether a customer got a product's e-mail as often as allowed. since: only later ones count."""
+        count = sum(since is None or at > since for at in times)
+        return Reason.REPEAT_LIMIT if count >= self.repeats else None
 
     def problems(self) -> list[Unresolved]:
         """What is out of bounds, with the reason."""

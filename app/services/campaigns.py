@@ -110,11 +110,14 @@ def create(
 def change(rooms: Rooms, ctx: ShopContext, campaign_id: str, changes: dict[str, Any]) -> None:
     """Save what is given; a draft may stay unfinished.
 
+    What waits to be sent was decided by other rules or in other words: it is taken out of the line, and the next
+    tick decides anew.
     Raises Invalid for a timing that is never allowed, and for a change that would leave an active
     or paused campaign unfinished; Conflict if it was deleted.
     """
     with rooms.store.session(ctx) as session:
         campaign = find(session, ctx, campaign_id)
+        before = _rules(session, campaign)
         edited: set[str] = set()
         if "name" in changes:
             _set_name(session, ctx, campaign, changes["name"])
@@ -138,6 +141,10 @@ def change(rooms: Rooms, ctx: ShopContext, campaign_id: str, changes: dict[str, 
             raise Conflict("Another campaign has this name.", field="name") from fault
         if campaign.state != "draft":
             _refuse_unfinished(standing(rooms, session, ctx, campaign).unresolved)
+        decided_anew = campaign.state == "active" and _rules(session, campaign) != before
+        number = campaign.id
+    if decided_anew:
+        _empty_the_line(rooms, ctx, number, Reason.CAMPAIGN_CHANGED)
 
 
 def activate(rooms: Rooms, ctx: ShopContext, campaign_id: str) -> None:
@@ -281,12 +288,18 @@ def _go(campaign: Campaign, state: str) -> None:
     campaign.state = state
 
 
-def _empty_the_line(rooms: Rooms, ctx: ShopContext, number: int) -> None:
+def _rules(session: Session, campaign: Campaign) -> tuple[object, ...]:
+    """What a message in line was decided by: whom, when, in which words."""
+    audience = (campaign.audience_type, campaign.segment_id)
+    return *audience, timing_of(campaign), words_of(content_of(session, campaign))
+
+
+def _empty_the_line(rooms: Rooms, ctx: ShopContext, number: int, reason: Reason = Reason.CAMPAIGN_NOT_ACTIVE) -> None:
     # A second transaction: the state is committed, so a stamp that runs now sees it; holding both
     # locks at once could meet a stamp that takes them the other way round.
     with rooms.store.session(ctx) as session:
         now = rooms.store.db_now(session)
-        outbox.cancel_campaign(session, ctx, now, number, Reason.CAMPAIGN_NOT_ACTIVE)
+        outbox.cancel_campaign(session, ctx, now, number, reason)
 
 
 def _recommendation(session: Session, ctx: ShopContext, recommendation_id: str | None) -> Recommendation | None:
@@ -370,9 +383,11 @@ def _set_words(
     if changes.get("reset_content"):
         audience = audience_of(session, ctx, campaign.segment_id)
         given = vars(starter(audience.kind if audience else None))
-    if not given:
-        return set()
     content = content_of(session, campaign)
+    edited = {f"content.{field}" for field in given}
+    given = {field: value for field, value in given.items() if value != getattr(content, field)}
+    if not given:
+        return edited
     used = select(Message.id).where(
         Message.shop_id == ctx.shop_id,
         Message.campaign_id == campaign.id,
@@ -392,4 +407,4 @@ def _set_words(
         session.add(content)
     for field, value in given.items():
         setattr(content, field, value)
-    return {f"content.{field}" for field in given}
+    return edited

@@ -26,7 +26,7 @@ from app.store.models.customers import Customer
 from app.store.models.sending import Message
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Collection, Iterable
 
     import duckdb
     from sqlalchemy.orm import Session
@@ -145,7 +145,7 @@ def assess(rooms: Rooms, ctx: ShopContext, run: PublishedRun, rows: Iterable[Cam
         busy = cap.busy(session, ctx, tick)
         found.email_hashes = _email_hashes(session, ctx)
         found.live = {m.customer_no: m for m in session.scalars(_live(ctx))}
-        found.past = _past(session, ctx, list(found.runners))
+        found.past = past(session, ctx, found.runners)
     with open_run(rooms, ctx, run) as connection:
         pairs = {number: _pairs(connection, runner, reached, tick) for number, runner in found.runners.items()}
     shown = {c.product_no for found_pairs in pairs.values() for of in found_pairs.values() for c in of}
@@ -204,7 +204,7 @@ class _Judge:
         self._found.eligible[customer] += possible
         return Verdict(min(possible, key=rank), None)
 
-    def _of_customer(self, customer: int) -> Reason | None:  # noqa: PLR0911 - a list of reasons, in order
+    def _of_customer(self, customer: int) -> Reason | None:
         if customer not in self._reached.reachable:
             if customer not in self._reached.universe:
                 return Reason.ERASED
@@ -217,12 +217,7 @@ class _Judge:
         ordered = self._found.purchases.any.get(customer)
         if ordered is not None and tick - ordered < timedelta(days=timing.wait_days):
             return Reason.WAIT_AFTER_PURCHASE
-        last = self._found.past.last.get((self._runner.campaign.id, customer))
-        if last is None:
-            return None
-        if timing.frequency == "once":
-            return Reason.ONCE_ONLY
-        return Reason.FREQUENCY if tick - last < timedelta(days=timing.every_days) else None
+        return timing.too_soon(self._found.past.last.get((self._runner.campaign.id, customer)), tick)
 
     def _of_product(self, candidate: Candidate) -> Reason | None:
         product = self._found.products.get(candidate.product_no)
@@ -237,9 +232,7 @@ class _Judge:
             if self._needs_purchase and candidate.because_product_no is None:
                 return Reason.NO_PRODUCT
         key = (candidate.campaign_id, candidate.customer_no, candidate.product_no)
-        since = bought if candidate.kind == "repurchase" else None
-        times = [at for at in self._found.past.times[key] if since is None or at > since]
-        return Reason.REPEAT_LIMIT if len(times) >= self._timing.repeats else None
+        return self._timing.used_up(self._found.past.times[key], bought if candidate.kind == "repurchase" else None)
 
 
 def _pairs(
@@ -291,21 +284,26 @@ def _live(ctx: ShopContext) -> Any:
     return select(Message).where(Message.shop_id == ctx.shop_id, Message.state.in_(("queued", "sending")))
 
 
-def _past(session: Session, ctx: ShopContext, campaign_ids: list[int]) -> Past:
-    """What these campaigns handed over, under the number that each customer has after merges."""
+def past(
+    session: Session, ctx: ShopContext, campaign_ids: Iterable[int], customers: Collection[int] | None = None
+) -> Past:
+    """What these campaigns handed over (to these customers), under the number that each has after merges."""
     query = select(
         Message.campaign_id, Message.customer_no, Message.product_no, Message.state, Message.stamped_at
-    ).where(Message.shop_id == ctx.shop_id, Message.campaign_id.in_(campaign_ids))
+    ).where(Message.shop_id == ctx.shop_id, Message.campaign_id.in_(list(campaign_ids)))
     survivors = _survivors(session, ctx)
-    past = Past()
+    if customers is not None:
+        losers = [loser for loser, survivor in survivors.items() if survivor in customers]
+        query = query.where(Message.customer_no.in_([*customers, *losers]))
+    found = Past()
     for campaign, mailed, product, state, stamped_at in session.execute(query):
         customer = survivors.get(mailed, mailed)
-        past.rows[campaign, customer, product] += 1
+        found.rows[campaign, customer, product] += 1
         if state in HANDED_OVER and stamped_at is not None:
-            past.times[campaign, customer, product].append(stamped_at)
-            last = past.last.get((campaign, customer))
-            past.last[campaign, customer] = stamped_at if last is None else max(last, stamped_at)
-    return past
+            found.times[campaign, customer, product].append(stamped_at)
+            last = found.last.get((campaign, customer))
+            found.last[campaign, customer] = stamped_at if last is None else max(last, stamped_at)
+    return found
 
 
 def _survivors(session: Session, ctx: ShopContext) -> dict[int, int]:

@@ -18,7 +18,7 @@ from app.domain.consent import refusal
 from app.mail.transport import Delivery
 from app.services import campaigns, senders
 from app.services.campaigns_audience import Product, newest_history, products
-from app.services.plan_sends_candidates import Purchases, purchases
+from app.services.plan_sends_candidates import Past, Purchases, past, purchases
 from app.services.published import latest_history
 from app.services.send_due_compose import Contact, Frame, contact_of, envelope, frame_of, links_of, rendered
 from app.store import outbox
@@ -32,6 +32,7 @@ if TYPE_CHECKING:
 
     from sqlalchemy.orm import Session
 
+    from app.domain.campaigns import TimingRules
     from app.domain.context import ShopContext
     from app.services.rooms import Rooms
     from app.store.models.sending import Message
@@ -191,6 +192,7 @@ def _recheck(
         )
     )
     desk.links = links_of(session, ctx, numbers)
+    before = past(session, ctx, numbers, desk.customers.keys())
     installed = session.get_one(Shop, ctx.shop_id).uninstalled_at is None
     now = rooms.store.db_now(session)
     checks: dict[str, outbox.Check] = {}
@@ -201,8 +203,11 @@ def _recheck(
         reason: Reason | None = Reason.CAMPAIGN_NOT_ACTIVE
         if campaign is not None and campaign.state == "active" and installed:
             reason = _sender_refusal(sender) or _customer_refusal(customer, suppressed)
-            since = now - timedelta(days=campaign.wait_days)
-            reason = reason or _purchase_refusal(message, desk, since)
+            if message.content_version != campaign.content_version:
+                reason = reason or Reason.CAMPAIGN_CHANGED
+            timing = campaigns.timing_of(campaign)
+            reason = reason or _purchase_refusal(message, desk, now - timedelta(days=timing.wait_days))
+            reason = reason or _repeat_refusal(message, desk, timing, before, now)
         if reason is None and campaign is not None and customer is not None:
             key = (campaign.id, message.content_version, campaign.sender_id or 0)
             if key not in desk.frames:
@@ -246,6 +251,14 @@ def _purchase_refusal(message: Message, desk: _Desk, wait_since: datetime) -> Re
     if product is None or not product.on_sale:
         return Reason.PRODUCT_INACTIVE
     return None if product.in_stock else Reason.OUT_OF_STOCK
+
+
+def _repeat_refusal(message: Message, desk: _Desk, timing: TimingRules, before: Past, now: datetime) -> Reason | None:
+    """Whether the customer had enough of the campaign: a merge since planning may have brought mails along."""
+    reason = timing.too_soon(before.last.get((message.campaign_id, message.customer_no)), now)
+    key = (message.campaign_id, message.customer_no, message.product_no)
+    bought = desk.purchases.product.get((message.customer_no, message.product_no))
+    return reason or timing.used_up(before.times[key], bought if message.kind == "repurchase" else None)
 
 
 def _hand_over(

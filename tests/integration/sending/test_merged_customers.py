@@ -10,6 +10,7 @@ import pytest
 from app.mail.transport import Delivery
 from app.services import plan_sends, send_due
 from app.services.merge import merge_customers
+from tests.integration.sending.world import COFFEE
 
 if TYPE_CHECKING:
     from tests.integration.sending.world import World
@@ -34,7 +35,7 @@ class TestAMerge:
         world.members(coffee, [1])
         world.campaign(coffee, name="A")
         tick(world)
-        world.members(coffee, [2])
+        world.campaign(world.segment("again", "repurchase", [2], COFFEE), name="B")
         world.clock.advance(timedelta(minutes=5))
         world.transport.script = [Delivery("not_accepted", "body: 451")]
         tick(world)
@@ -44,6 +45,17 @@ class TestAMerge:
         send_due.send(world.rooms, world.ctx)
         assert mailed(world) == ["c1@example.com"]
         assert world.message_states() == {1: "sent", 2: "capped"}
+
+    def test_between_planning_and_hand_over_stops_a_campaign_that_mails_once(self, world: World, coffee: int) -> None:
+        world.members(coffee, [1])
+        world.campaign(coffee, name="A", frequency="once")
+        tick(world)
+        world.clock.advance(timedelta(days=8))
+        world.members(coffee, [2])
+        assert plan_sends.plan(world.rooms, world.ctx).queued == 1
+        merge_customers(world.rooms, world.ctx, kept=1002, deleted=1001)
+        assert send_due.send(world.rooms, world.ctx).cancelled == 1
+        assert mailed(world) == ["c1@example.com"]
 
     def test_brings_along_what_a_campaign_has_sent_before(self, world: World, coffee: int) -> None:
         world.members(coffee, [1])
