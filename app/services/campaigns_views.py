@@ -14,7 +14,7 @@ from app.mail.starters import allowed_placeholders
 from app.services import campaigns
 from app.services.campaigns_audience import Audience, audience_of, newest_history, products
 from app.services.plan_sends import last_tick
-from app.services.plan_sends_candidates import assess
+from app.services.plan_sends_candidates import assess, past, purchases
 from app.services.published import published
 from app.services.reachable import reachable
 from app.store.models.campaigns import Campaign, CampaignContent, Decision
@@ -63,7 +63,7 @@ class ReasonCount:
 
 @dataclass(frozen=True)
 class Counts:
-    """Customers by where they stand; `candidates` is the sum of all states and `skipped`."""
+    """Customers by where they stand. `candidates`, counted by itself, is the sum of all states and `skipped`."""
 
     candidates: int
     queued: int
@@ -127,7 +127,12 @@ class Preflight:
 
 @dataclass(frozen=True)
 class DecisionView:
-    """One entry of the diary."""
+    """One entry of the diary.
+
+    received: e-mails of this campaign about this product that the customer ever got (or was held out of);
+    received_since_purchase: of these, since they last bought it. Repeats are limited by the latter for repurchase,
+    by the former for cross-sell.
+    """
 
     id: int
     customer_no: int
@@ -140,6 +145,8 @@ class DecisionView:
     reason_text: str
     probability: float | None
     lift: float | None
+    received: int
+    received_since_purchase: int
     since: datetime
     last_tick: datetime
     current: bool
@@ -220,9 +227,17 @@ def decisions(
         if search and search.strip():
             query = query.where(Decision.customer_no.in_(_customers(rooms, ctx, search.strip())))
         rows = [(row[0], row[1]) for row in session.execute(query)]
-    page = rows[:limit]
-    titles = _titles(rooms, ctx, {row.product_no for row, _ in page if row.product_no is not None})
-    items = [_decision(row, state, titles) for row, state in page]
+        page = rows[:limit]
+        customers = {row.customer_no for row, _ in page}
+        before = past(session, ctx, [number], customers)
+    wanted = {row.product_no for row, _ in page if row.product_no is not None}
+    titles = _titles(rooms, ctx, wanted)
+    bought = _bought(rooms, ctx, customers, wanted)
+    items = []
+    for row, state in page:
+        times = before.times[number, row.customer_no, row.product_no or 0]
+        since = bought.get((row.customer_no, row.product_no or 0))
+        items.append(_decision(row, state, titles, times, since))
     return DecisionPage(items, str(page[-1][0].id) if len(rows) > limit else None)
 
 
@@ -234,7 +249,9 @@ def _customers(rooms: Rooms, ctx: ShopContext, search: str) -> Select[Any]:
     return query.where(Customer.email_hash == rooms.vault.email_hash(search))
 
 
-def _decision(row: Decision, message_state: str | None, titles: dict[int, str]) -> DecisionView:
+def _decision(
+    row: Decision, message_state: str | None, titles: dict[int, str], times: list[datetime], bought: datetime | None
+) -> DecisionView:
     text = "Chosen for a message"
     if row.reason is not None:
         text = REASON_TEXTS[Reason(row.reason)]
@@ -250,6 +267,8 @@ def _decision(row: Decision, message_state: str | None, titles: dict[int, str]) 
         reason_text=text,
         probability=row.probability,
         lift=row.lift,
+        received=len(times),
+        received_since_purchase=sum(bought is None or at > bought for at in times),
         since=row.since,
         last_tick=row.last_tick,
         current=row.current,
@@ -311,7 +330,7 @@ def _view(
 
 
 def counts_of(session: Session, ctx: ShopContext, campaign_ids: Collection[int]) -> dict[int, Counts]:
-    """Where every customer stands whom a campaign ever considered; two aggregate queries for all campaigns."""
+    """Where every customer stands whom a campaign ever considered; three aggregate queries for all campaigns."""
     place = case({state: number for number, state in enumerate(STANDING)}, value=Message.state)
     standing = (
         select(Message.campaign_id, Message.customer_no, func.min(place).label("place"))
@@ -342,10 +361,17 @@ def counts_of(session: Session, ctx: ShopContext, campaign_ids: Collection[int])
         .group_by(Message.campaign_id)
     )
     sent: dict[int, int] = {row[0]: row[1] for row in session.execute(accepted)}
+    # Not the sum of the above: that the two are equal is what a reader can check.
+    considered = (
+        select(Decision.campaign_id, func.count(Decision.customer_no.distinct()))
+        .where(Decision.shop_id == ctx.shop_id, Decision.campaign_id.in_(campaign_ids), Decision.current)
+        .group_by(Decision.campaign_id)
+    )
+    candidates: dict[int, int] = {row[0]: row[1] for row in session.execute(considered)}
     tick = last_tick(session, ctx)
     return {
         number: Counts(
-            candidates=states[number].total() + reasons[number].total(),
+            candidates=candidates.get(number, 0),
             skipped=reasons[number].total(),
             reasons=_reasons(reasons[number]),
             messages_sent=sent.get(number, 0),
@@ -367,3 +393,15 @@ def _titles(rooms: Rooms, ctx: ShopContext, numbers: Collection[int]) -> dict[in
     found = products(history[1], ctx, numbers)
     history[1].close()
     return {number: product.title for number, product in found.items()}
+
+
+def _bought(
+    rooms: Rooms, ctx: ShopContext, customers: Collection[int], numbers: Collection[int]
+) -> dict[tuple[int, int], datetime]:
+    """(customer, product) → last purchase."""
+    history = newest_history(rooms, ctx) if numbers else None
+    if history is None:
+        return {}
+    found = purchases(history[1], customers, numbers)
+    history[1].close()
+    return found.product

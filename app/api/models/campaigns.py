@@ -146,7 +146,7 @@ class ReasonCount(_Answer):
 
 
 class CampaignCounts(_Answer):
-    """Customers by where they stand: candidates is the sum of all others, `reasons` itemises `skipped`."""
+    """Customers by where they stand: candidates, counted by itself, is the sum of all; `reasons` itemises `skipped`."""
 
     candidates: int
     queued: int
@@ -280,6 +280,8 @@ class Decision(_Answer):
     reason_text: str
     probability: float | None
     lift: float | None
+    received: int = Field(description="E-mails of this campaign about this product that the customer ever got")
+    received_since_purchase: int = Field(description="Of these, since the customer last bought the product")
     since: datetime
     last_tick: datetime
     current: bool

@@ -14,7 +14,7 @@ from sqlalchemy.exc import IntegrityError
 
 from app.mail.starters import starter
 from app.mail.transport import Delivery, Envelope
-from app.services import campaigns, campaigns_audience, plan_sends, send_due, senders
+from app.services import campaigns, campaigns_audience, campaigns_views, plan_sends, send_due, senders
 from app.services.verify_cap import verify_cap
 from app.store.models.campaigns import Decision
 from app.store.models.customers import Customer, Suppression
@@ -214,6 +214,27 @@ class TestReasons:
         shop.clock.advance(timedelta(days=10))
         plan_sends.plan(shop.rooms, shop.ctx)
         assert reasons(shop, campaign) == {1: "selected"}
+
+    def test_the_diary_shows_how_often_the_customer_had_it_since_the_purchase_and_ever(self, shop: World) -> None:
+        coffee = shop.segment("buy_again:101", "repurchase", [1], COFFEE)
+        shop.publish()
+        campaign = shop.campaign(coffee, name="A", frequency="every", every_days=7, repeats=2, wait_days=0)
+
+        def shown() -> tuple[int, int]:
+            entry = campaigns_views.decisions(shop.rooms, shop.ctx, campaign).items[0]
+            return entry.received_since_purchase, entry.received
+
+        for expected in ((1, 1), (2, 2)):
+            plan_sends.plan(shop.rooms, shop.ctx)
+            send_due.send(shop.rooms, shop.ctx)
+            assert shown() == expected
+            shop.clock.advance(timedelta(days=10))
+        shop.bought(1, COFFEE, shop.clock.now())
+        shop.publish()
+        shop.clock.advance(timedelta(days=10))
+        plan_sends.plan(shop.rooms, shop.ctx)
+        send_due.send(shop.rooms, shop.ctx)
+        assert shown() == (1, 3)
 
     def test_who_leaves_the_segment_is_said_to_have_left(self, shop: World) -> None:
         coffee = shop.segment("buy_again:101", "repurchase", [1, 2], COFFEE)

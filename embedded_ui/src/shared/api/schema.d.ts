@@ -2495,7 +2495,7 @@ export interface components {
         };
         /**
          * CampaignCounts
-         * @description Customers by where they stand: candidates is the sum of all others, `reasons` itemises `skipped`.
+         * @description Customers by where they stand: candidates, counted by itself, is the sum of all; `reasons` itemises `skipped`.
          */
         CampaignCounts: {
             /** Candidates */
@@ -2562,7 +2562,7 @@ export interface components {
          * @description Why a customer was not mailed. Closed: whoever is left out has exactly one of these.
          * @enum {string}
          */
-        Reason: "erased" | "no_address" | "invalid_address" | "suppressed" | "not_subscribed" | "not_in_segment" | "no_product" | "product_inactive" | "out_of_stock" | "wait_after_purchase" | "already_bought" | "repeat_limit" | "once_only" | "frequency" | "message_under_way" | "weekly_cap" | "better_campaign" | "held_out" | "campaign_not_active" | "sender_not_verified" | "no_postal_address" | "expired";
+        Reason: "erased" | "no_address" | "invalid_address" | "suppressed" | "not_subscribed" | "not_in_segment" | "no_product" | "product_inactive" | "out_of_stock" | "wait_after_purchase" | "already_bought" | "repeat_limit" | "once_only" | "frequency" | "message_under_way" | "weekly_cap" | "better_campaign" | "held_out" | "campaign_not_active" | "campaign_changed" | "sender_not_verified" | "no_postal_address" | "expired";
         /**
          * ReasonCount
          * @description How many customers were not mailed for one reason.
@@ -2990,6 +2990,16 @@ export interface components {
             probability: number | null;
             /** Lift */
             lift: number | null;
+            /**
+             * Received
+             * @description E-mails of this campaign about this product that the customer ever got
+             */
+            received: number;
+            /**
+             * Received Since Purchase
+             * @description Of these, since the customer last bought the product
+             */
+            received_since_purchase: number;
             /**
              * Since
              * Format: date-time
