@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 def verify_cap(obj: Any, shop: str, *, as_json: bool) -> None:
     """Recompute SHOP's send ledger: every hash, and the shortest time between two mails to one person.
 
-    Exit status 1 if an entry was changed or two mails lie less than 168 hours apart.
+    Exit status 1 if an entry was changed or lacks, or two mails lie less than 168 hours apart.
     """
     encore = obj()
     ctx = context_by_name(encore.rooms, shop)

@@ -6,13 +6,12 @@ from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
 from email import message_from_bytes
 from email.policy import default
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import pytest
-from sqlalchemy import func, select, update
+from sqlalchemy import func, select
 from sqlalchemy.exc import IntegrityError
 
-from app.mail.starters import starter
 from app.mail.transport import Delivery, Envelope
 from app.services import campaigns, campaigns_audience, campaigns_views, plan_sends, send_due, senders
 from app.services.verify_cap import verify_cap
@@ -393,48 +392,6 @@ class TestTheReCheckAtHandOver:
         plan_sends.plan(planned.rooms, planned.ctx, NOW + timedelta(minutes=2))
         send_due.send(planned.rooms, planned.ctx)
         assert sorted(e.rcpt_to for e in planned.transport.taken) == ["c1@example.com", "c2@example.com"]
-
-    @pytest.mark.parametrize(
-        "changes",
-        [
-            {"content": {"subject": "Corrected"}},
-            {"timing": {"wait_days": 30}},
-            {"audience": {"type": "automatic"}, "content": {"body_html": "<p>Hi</p>"}},
-        ],
-    )
-    def test_a_change_takes_what_waits_out_of_the_line_and_decides_anew(
-        self, planned: World, changes: dict[str, Any]
-    ) -> None:
-        campaigns.change(planned.rooms, planned.ctx, "cmp_1", changes)
-        with planned.store.reading(planned.ctx) as session:
-            assert {(m.state, m.reason) for m in session.scalars(select(Message))} == {
-                ("cancelled", "campaign_changed")
-            }
-        assert plan_sends.plan(planned.rooms, planned.ctx, NOW + timedelta(minutes=1)).queued >= 2
-        assert send_due.send(planned.rooms, planned.ctx).sent >= 2
-        subjects = {message_from_bytes(e.data, policy=default)["Subject"] for e in planned.transport.taken}
-        assert ("Corrected" in subjects) == ("subject" in changes.get("content", {}))
-
-    def test_a_change_of_the_segment_mails_nobody_of_the_old_one(self, planned: World) -> None:
-        other = planned.segment("another", "custom", [3])
-        campaigns.change(
-            planned.rooms, planned.ctx, "cmp_1",
-            {"audience": {"type": "segment", "segment_id": f"seg_{other}"}, "content": {"body_html": "<p>Hi</p>"}},
-        )  # fmt: skip
-        plan_sends.plan(planned.rooms, planned.ctx, NOW + timedelta(minutes=1))
-        send_due.send(planned.rooms, planned.ctx)
-        assert [e.rcpt_to for e in planned.transport.taken] == ["c3@example.com"]
-
-    def test_saving_without_a_change_leaves_the_line_alone(self, planned: World) -> None:
-        words = vars(starter("repurchase"))
-        same = {"name": "Other", "content": words, "timing": {"frequency": "every"}}
-        campaigns.change(planned.rooms, planned.ctx, "cmp_1", same)
-        assert set(states(planned).values()) == {"queued"}
-
-    def test_words_of_an_older_version_are_not_sent(self, planned: World) -> None:
-        with planned.store.session(planned.ctx) as session:
-            session.execute(update(Message).values(content_version=0))
-        assert send_due.send(planned.rooms, planned.ctx).cancelled == 2
 
     def test_stale_mail_is_never_sent_late(self, planned: World) -> None:
         planned.clock.advance(timedelta(hours=25))
