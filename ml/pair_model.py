@@ -138,7 +138,9 @@ def fit_trees(parts: list[Examples], seed: int) -> HistGradientBoostingClassifie
     if min(int(label.sum()), int((~label).sum())) < MIN_TREE_POSITIVES:
         return None
     rows = sample(len(label), MAX_TREE_ROWS, seed)
-    weight = np.concatenate([part.weight for part in parts])[rows]
+    weight: Floats | None = np.concatenate([part.weight for part in parts])[rows]
+    if weight is not None and (weight == weight[0]).all():
+        weight = None  # weighted bins take scikit-learn ten times as long as the trees themselves
     model = HistGradientBoostingClassifier(
         max_iter=100,
         learning_rate=0.1,
