@@ -104,6 +104,11 @@ class Settings(BaseSettings):
         """Where the Delta tables live."""
         return self.data_dir / "lake"
 
+    @property
+    def imports_dir(self) -> Path:
+        """Where exports lie while an import runs; they hold personal data."""
+        return self.data_dir / "imports"
+
 
 def make_local_settings() -> Path | None:
     """Make keys for this machine where nothing is set up yet; returns the file, or None if something is.

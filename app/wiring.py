@@ -22,6 +22,7 @@ from app.services import plan_sends, refresh_shop, send_due, sync_segment, tidy
 from app.services.keys import check_keys
 from app.services.published import latest_history, published
 from app.services.rooms import Rooms
+from app.services.shops import context_by_id
 from app.settings import Settings
 from app.shopify.bulk import BulkExports
 from app.shopify.consent import ShopifyConsent
@@ -108,7 +109,7 @@ def build(settings: Settings | None = None) -> Encore:
         transport=open_transport(settings.smtp_url, settings.data_dir),
         consent_writer=ShopifyConsent(api, store),
     )
-    importer = ShopifyImport(rooms, api, BulkExports(api, client), settings.data_dir / "imports")
+    importer = ShopifyImport(rooms, api, BulkExports(api, client), settings.imports_dir)
     installer = Installer(rooms, api, tokens)
     inbox = Inbox(rooms, make_effects(rooms, installer))
     return Encore(settings, rooms, importer, installer, inbox, _handlers(rooms, importer))
@@ -121,9 +122,13 @@ def build_worker() -> tuple[Rooms, dict[str, Handler]]:
 
 
 def _handlers(rooms: Rooms, importer: ShopifyImport) -> dict[str, Handler]:
+    def described(ctx: ShopContext) -> ShopContext:
+        # An import may have found that the shop moved to another time zone.
+        return context_by_id(rooms, ctx.shop_id)
+
     def import_everything(ctx: ShopContext, _key: str) -> None:
         importer.everything(ctx)
-        refresh_shop.refresh(rooms, ctx)
+        refresh_shop.refresh(rooms, described(ctx))
 
     def import_changes(ctx: ShopContext, _key: str) -> None:
         with rooms.store.reading(ctx) as session:
@@ -131,7 +136,7 @@ def _handlers(rooms: Rooms, importer: ShopifyImport) -> dict[str, Handler]:
         counts = (importer.changes if imported else importer.everything)(ctx)
         # Nothing new: what changes by time alone is the four-hourly refresh's work.
         if counts["changed"] or published(rooms, ctx) is None:
-            refresh_shop.refresh(rooms, ctx, force=False)
+            refresh_shop.refresh(rooms, described(ctx), force=False)
 
     def refresh(ctx: ShopContext, _key: str) -> None:
         refresh_shop.refresh(rooms, ctx)

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 import structlog
 from sqlalchemy import delete, select
 
+from app.store.counters import keep_shop_id
 from app.store.crypto import customer_subject
 from app.store.models.customers import Customer, Suppression
 from app.store.models.shops import Shop, WebhookDelivery
@@ -47,12 +48,19 @@ def erase_customer(rooms: Rooms, ctx: ShopContext, shopify_id: int) -> None:
 
 
 def erase_shop(rooms: Rooms, ctx: ShopContext) -> None:
-    """Forget an uninstalled shop whole: rows, lake and deliveries. A shop that is installed again stays."""
+    """Forget an uninstalled shop whole: files, rows and deliveries. A shop that is installed again stays.
+
+    Files go before the rows are gone for good: a process that dies in between leaves the rows, and with them
+    the delivery that asks again. The shop's number is never given to another.
+    """
     with rooms.store.operator_session() as session:
-        shop = session.get(Shop, ctx.shop_id)
+        shop = session.scalars(select(Shop).where(Shop.id == ctx.shop_id).with_for_update()).one_or_none()
         if shop is None or shop.uninstalled_at is None:
             return
+        for folder in (rooms.lake.shop_dir(ctx), rooms.settings.imports_dir / f"shop_{ctx.shop_id}"):
+            if folder.exists():
+                shutil.rmtree(folder)
+        keep_shop_id(session, ctx.shop_id)
         session.execute(delete(WebhookDelivery).where(WebhookDelivery.shop_domain == ctx.domain))
         session.delete(shop)
-    shutil.rmtree(rooms.lake.shop_dir(ctx), ignore_errors=True)
     log.info("shop_erased", shop_id=ctx.shop_id)

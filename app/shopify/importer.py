@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import secrets
 import shutil
 from typing import TYPE_CHECKING, Any
 
@@ -12,6 +13,7 @@ from app.errors import Invalid, Unavailable
 from app.lake.lake import bare_connection
 from app.services import import_shop, runs, staging
 from app.services.published import latest_history
+from app.shopify.describe import describe
 from app.shopify.documents import bulk_document
 from app.shopify.stage_bulk import stage
 from app.store.models.shops import Run
@@ -71,10 +73,11 @@ class ShopifyImport:
     def _import(self, ctx: ShopContext, source: str, searches: dict[str, str]) -> dict[str, int]:
         rooms = self._rooms
         run = runs.begin(rooms, ctx, "import", source, STEPS)
-        folder = self._folder / f"shop_{ctx.shop_id}" / f"run_{run.id}"
-        folder.mkdir(parents=True, exist_ok=True)
         try:
-            files = self._bring_home(ctx, run, folder, searches)
+            ctx = describe(rooms, self._api, ctx)
+            plan = self._plan(ctx, run)
+            folder = self._room_for(ctx, run, plan["folder"])
+            files = self._bring_home(ctx, run, folder, {} if plan["whole"] else searches)
             staged = bare_connection()
             staging.create(staged)
             stage(staged, ctx.currency, files)
@@ -84,7 +87,7 @@ class ShopifyImport:
                 ctx,
                 run,
                 staged,
-                full=source == "bulk",
+                full=plan["whole"],
                 watermark=run.as_of,
                 reconcile=lambda lake: self._reconcile(ctx, lake),
                 border=self._border,
@@ -94,9 +97,45 @@ class ShopifyImport:
             runs.fail(rooms, ctx, run.id, str(fault))
             log.exception("import_failed", shop_id=ctx.shop_id, run_id=run.id)
             raise
-        shutil.rmtree(folder, ignore_errors=True)
+        finally:
+            # A run that ended is never resumed; only a process killed in between leaves its exports to the next.
+            shutil.rmtree(self._folder / f"shop_{ctx.shop_id}", ignore_errors=True)
         log.info("import_done", shop_id=ctx.shop_id, run_id=run.id, source=source, **counts)
         return counts
+
+    def _plan(self, ctx: ShopContext, run: runs.LiveRun) -> dict[str, Any]:
+        """What a run decides once and keeps when another process goes on with it.
+
+        folder:   a random token, which only the run's row knows: what happens to lie in the way of its exports
+                  is never taken for its own.
+        currency: the shop's when the run began.
+        whole:    whether everything is imported; after a change of currency it must be, because minor units of
+                  two currencies don't add up.
+        """
+        if "folder" in run.detail:
+            return run.detail
+        with self._rooms.store.reading(ctx) as session:
+            history = latest_history(session, ctx)
+            before = session.get_one(Run, (ctx.shop_id, history.run_id)).detail if history is not None else {}
+        other_currency = before.get("currency", ctx.currency) != ctx.currency
+        plan = {
+            "folder": secrets.token_hex(8),
+            "currency": ctx.currency,
+            "whole": run.source == "bulk" or other_currency,
+        }
+        runs.note(self._rooms, ctx, run.id, **plan)
+        if other_currency:
+            log.warning("currency_changed", shop_id=ctx.shop_id, run_id=run.id, currency=ctx.currency)
+        return plan
+
+    def _room_for(self, ctx: ShopContext, run: runs.LiveRun, token: str) -> Path:
+        """The folder of this run's exports; what other runs left in the shop's room goes."""
+        mine = self._folder / f"shop_{ctx.shop_id}" / f"run_{run.id}_{token}"
+        mine.mkdir(parents=True, exist_ok=True)
+        for other in mine.parent.iterdir():
+            if other != mine:
+                shutil.rmtree(other, ignore_errors=True)
+        return mine
 
     def _bring_home(
         self, ctx: ShopContext, run: runs.LiveRun, folder: Path, searches: dict[str, str]

@@ -36,6 +36,7 @@ class Customer(ShopRow, Base):
     updated_at: Mapped[datetime] = mapped_column(comment="Shopify's; an older update never overwrites")
     merged_into: Mapped[int | None] = mapped_column(comment="The surviving customer_no")
     erased_at: Mapped[datetime | None]
+    gone_at: Mapped[datetime | None] = mapped_column(comment="A whole import no longer found the customer at the shop")
 
 
 class ConsentEvent(ShopRow, Base):

@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import ForeignKeyConstraint, Index, LargeBinary, String, Text, UniqueConstraint, text
+from sqlalchemy import BigInteger, ForeignKeyConstraint, Index, LargeBinary, String, Text, UniqueConstraint, text
 from sqlalchemy.orm import Mapped, mapped_column
 
 from app.store.base import Base, ShopRow
@@ -22,8 +22,19 @@ class Shop(Base):
     currency: Mapped[str] = mapped_column(String(3))
     timezone: Mapped[str] = mapped_column(String(64))
     source: Mapped[str] = mapped_column(String(16), comment="shopify | csv")
-    installed_at: Mapped[datetime]
+    installed_at: Mapped[datetime] = mapped_column(comment="The newest install or token exchange")
     uninstalled_at: Mapped[datetime | None]
+    described_at: Mapped[datetime | None] = mapped_column(
+        comment="When Shopify last said name, currency and time zone; null: they are placeholders"
+    )
+
+
+class InstallationCounter(Base):
+    """The next free number of a kind in this installation: shops. Outlives every shop, so none is given twice."""
+
+    __tablename__ = "installation_counters"
+    name: Mapped[str] = mapped_column(String(32), primary_key=True)
+    next: Mapped[int]
 
 
 class Counter(ShopRow, Base):
@@ -42,6 +53,7 @@ class ShopToken(ShopRow, Base):
     scopes: Mapped[str] = mapped_column(Text)
     expires_at: Mapped[datetime]
     refresh_expires_at: Mapped[datetime]
+    refused_at: Mapped[datetime | None] = mapped_column(comment="Shopify no longer takes it; the next visit exchanges")
 
 
 class Run(ShopRow, Base):
@@ -69,6 +81,9 @@ class Run(ShopRow, Base):
     steps: Mapped[list[Any]] = mapped_column(comment="[{name, state, done, total, unit, seconds}] in order")
     detail: Mapped[dict[str, Any]] = mapped_column(comment="Counts, differences, operation ids")
     error: Mapped[str | None] = mapped_column(Text)
+    owner: Mapped[str | None] = mapped_column(
+        String(64), comment="Process that works on it; a dead one's is taken over"
+    )
 
 
 class Snapshot(ShopRow, Base):
@@ -108,6 +123,15 @@ class Job(ShopRow, Base):
     finished_at: Mapped[datetime | None]
     owner: Mapped[str | None] = mapped_column(String(64), comment="Process that runs it; a dead owner frees it")
     error: Mapped[str | None] = mapped_column(Text)
+
+
+class Deletion(ShopRow, Base):
+    """A product or order that the shop said it deleted, until the next import has taken it out of the lake."""
+
+    __tablename__ = "deletions"
+    kind: Mapped[str] = mapped_column(String(16), primary_key=True, comment="product | order")
+    shopify_id: Mapped[int] = mapped_column(BigInteger, primary_key=True, autoincrement=False)
+    at: Mapped[datetime]
 
 
 class WebhookDelivery(Base):

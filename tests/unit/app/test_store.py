@@ -85,7 +85,7 @@ class TestEveryTable:
 
     def test_only_these_tables_are_not_of_one_shop(self) -> None:
         others = {t.name for t in metadata().tables.values() if "shop_id" not in t.columns}
-        assert others == {"shops", "webhook_inbox"}
+        assert others == {"shops", "webhook_inbox", "installation_counters"}
 
 
 class TestVault:
