@@ -10,12 +10,13 @@ from app.services import erase, merge
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+    from datetime import datetime
 
     from app.domain.context import ShopContext
     from app.services.rooms import Rooms
     from app.shopify.install import Installer
 
-    Effect = Callable[[ShopContext, dict[str, Any]], None]
+    Effect = Callable[[ShopContext, dict[str, Any], datetime | None], None]
 
 log = structlog.get_logger()
 
@@ -38,33 +39,33 @@ def _number(gid: str) -> int:
 
 
 def make_effects(rooms: Rooms, installer: Installer) -> dict[str, Effect]:
-    """Topic → effect; each may happen twice without harm."""
+    """Topic → effect of shop, payload and the instant that Shopify names; each may happen twice without harm."""
 
-    def import_changes(ctx: ShopContext, _payload: dict[str, Any]) -> None:
+    def import_changes(ctx: ShopContext, _payload: dict[str, Any], _at: datetime | None) -> None:
         rooms.jobs.enqueue(ctx, "import_changes")
 
-    def uninstalled(ctx: ShopContext, _payload: dict[str, Any]) -> None:
-        installer.uninstalled(ctx)
+    def uninstalled(ctx: ShopContext, _payload: dict[str, Any], at: datetime | None) -> None:
+        installer.uninstalled(ctx, at)
 
-    def redact_customer(ctx: ShopContext, payload: dict[str, Any]) -> None:
+    def redact_customer(ctx: ShopContext, payload: dict[str, Any], _at: datetime | None) -> None:
         erase.erase_customer(rooms, ctx, int(payload["customer"]["id"]))
 
-    def deleted_customer(ctx: ShopContext, payload: dict[str, Any]) -> None:
+    def deleted_customer(ctx: ShopContext, payload: dict[str, Any], _at: datetime | None) -> None:
         erase.erase_customer(rooms, ctx, int(payload["id"]))
 
-    def merged_customers(ctx: ShopContext, payload: dict[str, Any]) -> None:
+    def merged_customers(ctx: ShopContext, payload: dict[str, Any], _at: datetime | None) -> None:
         kept, deleted = (_number(payload[f"admin_graphql_api_customer_{which}_id"]) for which in ("kept", "deleted"))
         merge.merge_customers(rooms, ctx, kept=kept, deleted=deleted)
         rooms.jobs.enqueue(ctx, "import_changes")
 
-    def redact_shop(ctx: ShopContext, _payload: dict[str, Any]) -> None:
+    def redact_shop(ctx: ShopContext, _payload: dict[str, Any], _at: datetime | None) -> None:
         erase.erase_shop(rooms, ctx)
 
-    def data_request(ctx: ShopContext, payload: dict[str, Any]) -> None:
+    def data_request(ctx: ShopContext, payload: dict[str, Any], _at: datetime | None) -> None:
         # The merchant answers the person; the log line says that the request came and for which number.
         log.info("data_request", shop_id=ctx.shop_id, request=payload.get("data_request", {}).get("id"))
 
-    def noted(ctx: ShopContext, _payload: dict[str, Any]) -> None:
+    def noted(ctx: ShopContext, _payload: dict[str, Any], _at: datetime | None) -> None:
         log.info("webhook_noted", shop_id=ctx.shop_id)
 
     return {

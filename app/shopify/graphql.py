@@ -81,10 +81,11 @@ class AdminApi:
             raise Unavailable("Shopify does not answer now. Encore tries again by itself; nothing is lost.") from fault
 
     def _once(self, ctx: ShopContext, operation: str, variables: dict[str, Any]) -> dict[str, Any]:
+        token = self._tokens.access_token(ctx)
         result = self._app.admin_graphql_request(
             operations()[operation],
             shop=ctx.domain.removesuffix(".myshopify.com"),
-            access_token=self._tokens.access_token(ctx),
+            access_token=token,
             api_version=API_VERSION,
             variables=variables,
             max_retries=0,  # one retry policy, ours
@@ -94,6 +95,7 @@ class AdminApi:
             return result.data
         status = result.response.status
         if status == 401:  # noqa: PLR2004
+            self._tokens.refused(ctx, token)
             raise NotAuthorised("Shopify no longer accepts Encore's token. Open Encore from the Shopify admin once.")
         if status == 429:  # noqa: PLR2004
             raise Throttled(_retry_after(result.response.headers))

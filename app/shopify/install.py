@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import structlog
-from sqlalchemy import func, select
 
 from app.errors import NotAuthorised
 from app.services.progress import ask_for_first_numbers
 from app.services.shops import context_of, find_shop
+from app.shopify.describe import describe
+from app.store.counters import new_shop_id
 from app.store.models.shops import Shop, ShopToken
 
 if TYPE_CHECKING:
+    from datetime import datetime
+
     from app.domain.context import ShopContext
     from app.services.rooms import Rooms
     from app.shopify.graphql import AdminApi
@@ -39,22 +42,34 @@ class Installer:
     def ensure(self, visitor: Visitor) -> ShopContext:
         """The shop of a visitor, installed now if it was not; a new install starts the first import.
 
-        A re-install finds the shop's history. Raises NotAuthorised or Unavailable.
+        A re-install finds the shop's history. A token that ended or that Shopify refused is exchanged for a
+        new one: a visit is the only moment that can. Raises NotAuthorised or Unavailable; a shop that could
+        not be described is asked again at the next visit.
         """
         with self._rooms.store.operator_session(writing=False) as session:
             shop = find_shop(session, visitor.shop)
-            has_token = shop is not None and session.get(ShopToken, shop.id) is not None
-        if shop is not None and shop.uninstalled_at is None and has_token:
+            token = session.get(ShopToken, shop.id) if shop is not None else None
+        works = token is not None and self._tokens.is_alive(token)
+        if shop is not None and shop.uninstalled_at is None and works:
             ctx = context_of(shop)
+            if shop.described_at is None:
+                ctx = describe(self._rooms, self._api, ctx)
         else:
             ctx = self._install(visitor)
         ask_for_first_numbers(self._rooms, ctx)
         return ctx
 
-    def uninstalled(self, ctx: ShopContext) -> None:
-        """The app was removed: no more sends, no token; history stays for 48 hours and a re-install."""
+    def uninstalled(self, ctx: ShopContext, triggered_at: datetime | None = None) -> None:
+        """The app was removed: no more sends, no token; history stays for 48 hours and a re-install.
+
+        triggered_at: when Shopify saw it happen. Deliveries come late and in any order: one from before the
+        newest install says nothing of it.
+        """
         with self._rooms.store.operator_session() as session:
             shop = session.get_one(Shop, ctx.shop_id)
+            if triggered_at is not None and triggered_at < shop.installed_at:
+                log.info("late_uninstall_ignored", shop_id=ctx.shop_id)
+                return
             shop.uninstalled_at = self._rooms.clock.now()
             token = session.get(ShopToken, ctx.shop_id)
             if token is not None:
@@ -63,32 +78,24 @@ class Installer:
 
     def _install(self, visitor: Visitor) -> ShopContext:
         token = self._tokens.exchange(visitor.token)
+        now = self._rooms.clock.now()
         with self._rooms.store.operator_session() as session:
             shop = find_shop(session, visitor.shop)
             if shop is None:
                 shop = Shop(
-                    id=(session.scalar(select(func.max(Shop.id))) or 0) + 1,
+                    id=new_shop_id(session),
                     domain=visitor.shop,
                     name=visitor.shop,
                     currency="USD",
                     timezone="UTC",
                     source="shopify",
-                    installed_at=self._rooms.clock.now(),
+                    installed_at=now,
                 )
                 session.add(shop)
-            shop.uninstalled_at = None
+            shop.installed_at, shop.uninstalled_at = now, None
             session.flush()
             ctx = context_of(shop)
         self._tokens.save(ctx, token)
-        ctx = self._describe(ctx)
+        ctx = describe(self._rooms, self._api, ctx)
         log.info("shop_installed", shop_id=ctx.shop_id)
         return ctx
-
-    def _describe(self, ctx: ShopContext) -> ShopContext:
-        """Ask the shop for its name, currency and time zone."""
-        info: dict[str, Any] = self._api.run(ctx, "ShopInfo")["shop"]
-        with self._rooms.store.operator_session() as session:
-            shop = session.get_one(Shop, ctx.shop_id)
-            shop.name, shop.email = info["name"], info["email"]
-            shop.currency, shop.timezone = info["currencyCode"], info["ianaTimezone"]
-            return context_of(shop)

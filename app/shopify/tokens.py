@@ -51,8 +51,31 @@ class Tokens:
             self._fill(row, token)
             session.add(row)
 
+    def is_alive(self, row: ShopToken) -> bool:
+        """Whether the pair can still give access: neither refused by Shopify nor past its last refresh."""
+        return row.refused_at is None and row.refresh_expires_at > self._clock.now()
+
+    def refused(self, ctx: ShopContext, token: str | None = None) -> None:
+        """Note that Shopify did not take the pair, so that the next visit brings another.
+
+        token: the one that was refused; if another stands there by now, that one was not.
+        """
+        with self._store.session(ctx) as session:
+            row = session.get(ShopToken, ctx.shop_id)
+            if row is None or row.refused_at is not None:
+                return
+            if token is None or self._vault.open(ctx.shop_id, SUBJECT, row.sealed)["token"] == token:
+                row.refused_at = self._clock.now()
+
     def access_token(self, ctx: ShopContext) -> str:
         """A token that is good for at least five minutes. Raises NotAuthorised if a merchant must open the app."""
+        try:
+            return self._good_token(ctx)
+        except NotAuthorised:
+            self.refused(ctx)
+            raise
+
+    def _good_token(self, ctx: ShopContext) -> str:
         with self._store.session(ctx) as session:
             row = session.scalars(
                 select(ShopToken).where(ShopToken.shop_id == ctx.shop_id).with_for_update()
@@ -81,7 +104,7 @@ class Tokens:
     def _fill(self, row: ShopToken, token: TokenExchangeAccessToken) -> None:
         now = self._clock.now()
         row.sealed = self._vault.seal(row.shop_id, SUBJECT, asdict(token))
-        row.scopes = token.scope
+        row.scopes, row.refused_at = token.scope, None
         row.expires_at = _moved(token.expires, now)
         row.refresh_expires_at = _moved(token.refresh_token_expires, now)
 

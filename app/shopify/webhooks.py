@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from app.domain.context import ShopContext
     from app.services.rooms import Rooms
 
-    Effect = Callable[[ShopContext, dict[str, Any]], None]
+    Effect = Callable[[ShopContext, dict[str, Any], datetime | None], None]
 
 log = structlog.get_logger()
 
@@ -111,7 +111,7 @@ class Inbox:
             return False
         try:
             raw = self._rooms.vault.open(NO_SHOP, f"webhook:{delivery.webhook_id}", delivery.sealed_body)["raw"]
-            effect(context_of(shop), orjson.loads(raw))
+            effect(context_of(shop), orjson.loads(raw), delivery.triggered_at)
         except Exception as fault:
             log.exception("webhook_failed", topic=delivery.topic, shop_id=shop.id)
             error = type(fault).__name__
