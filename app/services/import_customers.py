@@ -6,8 +6,9 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
 import pyarrow as pa
-from sqlalchemy import insert, select, update
+from sqlalchemy import func, insert, select, update
 
+from app.domain.consent import SUBSCRIBED
 from app.lake.schemas import CUSTOMERS
 from app.store.counters import allocate
 from app.store.crypto import customer_subject
@@ -20,6 +21,7 @@ if TYPE_CHECKING:
     from app.domain.context import ShopContext
     from app.services.rooms import Rooms
 
+UNDO = "undo_link"
 LONG_AGO = datetime(1970, 1, 1, tzinfo=UTC)
 CONTACT = ("email", "phone", "first_name", "last_name", "address1", "city", "province", "country", "zip")
 SEALED_AS = {"province": "province_code", "country": "country_code"}
@@ -30,7 +32,7 @@ def upsert_customers(rooms: Rooms, ctx: ShopContext, staged: duckdb.DuckDBPyConn
 
     Numbers are given in the order of Shopify's ids, guests in the order of their first order, so a
     repeated import gives the same numbers. An older update never overwrites a newer one, and
-    consent changes only by a newer decision. A guest whose address now belongs to a registered
+    consent is granted only by a newer decision. A guest whose address now belongs to a registered
     customer is merged into that customer.
 
     Returns all merged customers of the shop: loser → survivor.
@@ -121,18 +123,22 @@ def _upsert_known(
     events = [_event(ctx, v, v["email_consent"], source) for v in inserts]
     if inserts:
         session.execute(insert(Customer), inserts)
+    taken_back = _taken_back(session, ctx)
     changes: list[dict[str, Any]] = []
     for row in rows:
         old = known.get(row["shopify_id"])
         if old is None or old.erased_at is not None or row["updated_at"] < old.updated_at:
             continue
-        values = _values(rooms, ctx, row, old.customer_no)
-        if _newer(old.email_consent_at, values["email_consent_at"]):
-            if old.email_consent != values["email_consent"]:
-                events.append(_event(ctx, values, values["email_consent"], source))
-        else:
+        values = {**_values(rooms, ctx, row, old.customer_no), "gone_at": None}
+        if not _decides(old, values, taken_back.get(old.customer_no)):
             for name in ("email_consent", "email_consent_at", "email_opt_in_level"):
                 values[name] = getattr(old, name)
+        else:
+            if old.email_consent != values["email_consent"]:
+                events.append(_event(ctx, values, values["email_consent"], source))
+            if values["email_consent"] != SUBSCRIBED and old.email_hash == values["email_hash"]:
+                # An undated withdrawal must not forget what a grant has to be newer than.
+                values["email_consent_at"] = _later(old.email_consent_at, values["email_consent_at"])
         changes.append(values)
     if changes:
         session.execute(update(Customer), changes)
@@ -167,9 +173,42 @@ def _event(ctx: ShopContext, values: dict[str, Any], state: str, source: str) ->
     }  # fmt: skip
 
 
-def _newer(old: datetime | None, new: datetime | None) -> bool:
-    """Whether a consent decision of `new` may replace one of `old`; undated ones only replace undated ones."""
-    return old is None or (new is not None and new >= old)
+def _decides(old: Customer, new: dict[str, Any], undone_at: datetime | None) -> bool:
+    """Whether what the source says of e-mail consent replaces what is known here.
+
+    Consent was given for one address, so another address brings its own state. Taking consent away needs
+    no date: sources send withdrawals without one, and a newer record is enough. Only granting it needs a
+    decision that is dated no earlier than the one known here.
+
+    undone_at: when the customer took an unsubscribe back here; a withdrawal dated before that is the one
+               that was taken back.
+    """
+    if old.email_hash != new["email_hash"]:
+        return True
+    at: datetime | None = new["email_consent_at"]
+    if new["email_consent"] != SUBSCRIBED and new["updated_at"] > old.updated_at:
+        return at is None or undone_at is None or at > undone_at
+    return old.email_consent_at is None or (at is not None and at >= old.email_consent_at)
+
+
+def _later(one: datetime | None, other: datetime | None) -> datetime | None:
+    return max((at for at in (one, other) if at is not None), default=None)
+
+
+def _taken_back(session: Session, ctx: ShopContext) -> dict[int, datetime]:
+    """Customers whose last word on e-mail, given here, was to take an unsubscribe back; and when."""
+    newest = (
+        select(ConsentEvent.customer_no, func.max(ConsentEvent.id).label("id"))
+        .where(ConsentEvent.shop_id == ctx.shop_id, ConsentEvent.channel == "email")
+        .group_by(ConsentEvent.customer_no)
+        .subquery()
+    )
+    undone = (
+        select(ConsentEvent.customer_no, ConsentEvent.at)
+        .join(newest, newest.c.id == ConsentEvent.id)
+        .where(ConsentEvent.shop_id == ctx.shop_id, ConsentEvent.source == UNDO)
+    )
+    return {row.customer_no: row.at for row in session.execute(undone)}
 
 
 def _blank(rooms: Rooms, ctx: ShopContext, customer_no: int, email: str | None, at: datetime) -> dict[str, Any]:
