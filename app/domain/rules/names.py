@@ -236,7 +236,7 @@ EVENTS: dict[str, Event] = {
     for event in (
         Event("ordered", "Placed an order", "ordered", "orders", "o.counts", "o.processed_at", _ORDER_FIELDS),
         Event("refunded", "Had an order refunded", "had an order refunded", "orders",
-              "o.counts AND o.refunded_minor > 0", "o.processed_at", _WHOLE_ORDER_FIELDS),
+              "o.counts AND o.refunded_minor > 0", "coalesce(o.refunded_at, o.processed_at)", _WHOLE_ORDER_FIELDS),
         Event("cancelled", "Had an order cancelled", "had an order cancelled", "orders",
               "o.cancelled_at IS NOT NULL AND NOT o.test", "o.cancelled_at", _WHOLE_ORDER_FIELDS),
         _mail("email_sent", "Was sent an e-mail", "was sent an e-mail"),

@@ -151,7 +151,10 @@ def events(name: str, node: dict[str, Any], no: int, shop: Shop) -> list[Any]:
     if name == "ordered":
         mine = [o for o in mine if o["counts"] and inside(o["processed_at"])]
     elif name == "refunded":
-        mine = [o for o in mine if o["counts"] and o["refunded_minor"] > 0 and inside(o["processed_at"])]
+        mine = [
+            o for o in mine
+            if o["counts"] and o["refunded_minor"] > 0 and inside(o.get("refunded_at") or o["processed_at"])
+        ]  # fmt: skip
     else:
         mine = [o for o in mine if o["cancelled_at"] and not o["test"] and inside(o["cancelled_at"])]
     by_line = any(f["attr"].startswith(("product.", "line.")) for f in where)

@@ -101,6 +101,8 @@ def _order(r: random.Random, order_id: int, no: int | None, as_of: datetime, zon
         "test": test,
         "counts": not test and not cancelled,
         "refunded_minor": r.choice([0, 0, 500]),
+        # Days after the order, as refunds are; a source without refund dates leaves it open.
+        "refunded_at": r.choice([None, at + timedelta(days=r.randint(0, 40))]),
         "discount_codes": r.sample(["SPRING", "VIP10"], r.randint(0, 1)),
         "source_name": r.choice(["web", "pos", None]),
         "country": r.choice(["DE", "FR", None]),
