@@ -125,13 +125,17 @@ class Lake:
         connection = bare_connection(self._threads)
         for table, schema in TABLES.items():
             files = self._files(ctx, table, versions[table]) if table in versions else []
+            connection.register(f"empty_{table}", schema.empty_table())
             if files:
                 columns = ", ".join(f'"{name}"' for name in schema.names)
                 source = f"read_parquet({files!r}, hive_partitioning = {table in PARTITIONED}, union_by_name = true)"
                 casts = "* REPLACE (CAST(bucket AS SMALLINT) AS bucket)" if table in PARTITIONED else "*"
-                connection.execute(f"CREATE VIEW {table} AS SELECT {columns} FROM (SELECT {casts} FROM {source})")
+                # Files from before a column was added lack it: the empty table brings its name and type.
+                connection.execute(
+                    f"CREATE VIEW {table} AS SELECT {columns} FROM "
+                    f"(SELECT {casts} FROM {source} UNION ALL BY NAME FROM empty_{table})"
+                )
             else:
-                connection.register(f"empty_{table}", schema.empty_table())
                 connection.execute(f"CREATE VIEW {table} AS SELECT * FROM empty_{table}")
         for name in RUN_VIEWS if run_dir else ():
             file = run_dir / f"{name}.parquet" if run_dir else None
@@ -147,7 +151,7 @@ class Lake:
         if mode == "overwrite":
             write_deltalake(path, fitted, mode="overwrite", schema_mode="overwrite", partition_by=partition)
         else:
-            write_deltalake(path, fitted, mode="append", partition_by=partition)
+            write_deltalake(path, fitted, mode="append", schema_mode="merge", partition_by=partition)
         return int(DeltaTable(path).version())
 
     def _open(self, ctx: ShopContext, table: str) -> DeltaTable | None:

@@ -37,9 +37,10 @@ ORDERS = _schema(
     province=pa.string(),
     city=pa.string(),
     counts=pa.bool_(),
+    refunded_at=INSTANT,
 )
 """One row per order, cancelled and test orders included; `counts` is neither. A null customer_no: nobody
-known. Money is what the order says; net of refunds = total - refunded."""
+known. Money is what the order says; net of refunds = total - refunded. `refunded_at`: the latest refund."""
 
 ORDER_LINES = _schema(
     customer_no=pa.int32(),
@@ -59,8 +60,9 @@ ORDER_LINES = _schema(
     is_gift_card=pa.bool_(),
     counts=pa.bool_(),
 )
-"""One row per order line. `total_minor` is after discounts, `net_minor` also after refunded quantities.
-`counts`: a purchase of a product (order counts, no gift card, price above zero, something kept)."""
+"""One row per order line. `total_minor` is after discounts, `net_minor` also after refunds: returned quantities, and
+the line's share of what was refunded without a return. `counts`: a purchase of a product (order counts, no gift
+card, price above zero, something kept and not all of it refunded)."""
 
 PRODUCTS = _schema(
     product_no=pa.int32(),

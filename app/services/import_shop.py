@@ -39,15 +39,38 @@ ORDER_ROWS = f"""
     LEFT JOIN numbers n ON n.shopify_id = o.shopify_customer_id
     LEFT JOIN guest_numbers g ON o.shopify_customer_id IS NULL AND g.address = lower(trim(o.email))"""
 
+# What was refunded without a return is taken from the kept lines in proportion to their value, to the last minor unit:
+# each line gets the difference of two rounded-down running sums, and these add up to the whole.
 LINE_ROWS = """
+    WITH valued AS (
+        SELECT *, CASE WHEN quantity > 0 THEN CAST(round(total_minor * current_quantity / quantity) AS BIGINT)
+                  ELSE 0 END AS kept_minor
+        FROM stage_lines
+    ), excess AS (
+        SELECT order_id, CAST(sum(greatest(kept_minor, 0)) AS HUGEINT) AS kept,
+               CAST(least(sum(greatest(kept_minor, 0)), greatest(0, coalesce(
+                   first(o.refund_excess_minor), first(o.refunded_minor) - sum(total_minor - kept_minor)
+               ))) AS HUGEINT) AS taken
+        FROM valued JOIN (
+            SELECT order_id, refunded_minor, refund_excess_minor FROM order_rows WHERE refunded_minor > 0
+        ) o USING (order_id) GROUP BY order_id
+    ), running AS (
+        SELECT order_id, line_id, kept, taken, greatest(kept_minor, 0) AS own,
+               CAST(sum(greatest(kept_minor, 0)) OVER (
+                   PARTITION BY order_id ORDER BY line_id ROWS UNBOUNDED PRECEDING) AS HUGEINT) AS upto
+        FROM valued JOIN excess USING (order_id) WHERE taken > 0
+    ), shares AS (
+        SELECT order_id, line_id, CAST(taken * upto // kept - taken * (upto - own) // kept AS BIGINT) AS share
+        FROM running
+    )
     SELECT o.customer_no, o.bucket, l.order_id, l.line_id, o.processed_at AS ordered_at, p.product_no, l.variant_id,
            l.title, l.quantity, l.current_quantity, l.unit_price_minor, l.total_minor,
-           CASE WHEN l.quantity > 0
-                THEN CAST(round(l.total_minor * l.current_quantity / l.quantity) AS BIGINT) ELSE 0 END AS net_minor,
+           l.kept_minor - coalesce(s.share, 0) AS net_minor,
            greatest(l.unit_price_minor * l.quantity - l.total_minor, 0) AS discount_minor, l.is_gift_card,
            o.counts AND NOT l.is_gift_card AND l.unit_price_minor > 0 AND l.current_quantity > 0
-               AND p.product_no IS NOT NULL AS counts
-    FROM stage_lines l JOIN order_rows o USING (order_id) LEFT JOIN product_numbers p USING (product_id)"""
+               AND p.product_no IS NOT NULL AND NOT (coalesce(s.share, 0) > 0 AND l.kept_minor = s.share) AS counts
+    FROM valued l JOIN order_rows o USING (order_id) LEFT JOIN shares s USING (order_id, line_id)
+    LEFT JOIN product_numbers p USING (product_id)"""
 
 
 def apply(

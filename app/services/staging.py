@@ -30,13 +30,16 @@ TABLES: dict[str, str] = {
         cancelled_at TIMESTAMPTZ, test BOOLEAN, financial_status VARCHAR, currency VARCHAR, subtotal_minor BIGINT,
         total_minor BIGINT, discounts_minor BIGINT, refunded_minor BIGINT, shipping_minor BIGINT, tax_minor BIGINT,
         discount_codes VARCHAR[], tags VARCHAR[], source_name VARCHAR, country VARCHAR, province VARCHAR,
-        city VARCHAR, shopify_customer_id BIGINT, email VARCHAR""",
+        city VARCHAR, shopify_customer_id BIGINT, email VARCHAR, refunded_at TIMESTAMPTZ,
+        refund_excess_minor BIGINT""",
     "stage_lines": """
         order_id BIGINT, line_id BIGINT, product_id BIGINT, variant_id BIGINT, title VARCHAR, quantity INTEGER,
         current_quantity INTEGER, unit_price_minor BIGINT, total_minor BIGINT, is_gift_card BOOLEAN""",
 }
 """Staging tables and their columns. A null shopify_customer_id with an email is a guest order; with
-neither, an order of nobody known. `current_quantity` is what was neither refunded nor removed."""
+neither, an order of nobody known. `current_quantity` is what was neither refunded nor removed;
+`refund_excess_minor` is what was refunded beyond the goods so taken back (null: the source says only how much
+was refunded in all), `refunded_at` the latest refund."""
 
 
 def create(connection: duckdb.DuckDBPyConnection) -> None:

@@ -81,6 +81,8 @@ ORDER_COLUMNS = {
     "totalPriceSet": MONEY,
     "totalDiscountsSet": MONEY,
     "totalRefundedSet": MONEY,
+    "refundDiscrepancySet": MONEY,
+    "refunds": "STRUCT(createdAt TIMESTAMPTZ)[]",
     "totalShippingPriceSet": MONEY,
     "totalTaxSet": MONEY,
     "shippingAddress": "STRUCT(city VARCHAR, provinceCode VARCHAR, countryCodeV2 VARCHAR)",
@@ -188,6 +190,9 @@ def _orders(connection: duckdb.DuckDBPyConnection, file: Path) -> None:
                minor(o.totalPriceSet.shopMoney.amount) AS total_minor,
                minor(o.totalDiscountsSet.shopMoney.amount) AS discounts_minor,
                minor(o.totalRefundedSet.shopMoney.amount) AS refunded_minor,
+               -- Shopify's difference between goods taken back and money given back; below zero it favours the customer
+               greatest(-coalesce(minor(o.refundDiscrepancySet.shopMoney.amount), 0), 0) AS refund_excess_minor,
+               list_max([r.createdAt for r in o.refunds]) AS refunded_at,
                minor(o.totalShippingPriceSet.shopMoney.amount) AS shipping_minor,
                minor(o.totalTaxSet.shopMoney.amount) AS tax_minor, discountCodes AS discount_codes, tags,
                sourceName AS source_name, o.shippingAddress.countryCodeV2 AS country,

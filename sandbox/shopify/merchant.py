@@ -43,28 +43,46 @@ class Merchant:
         lines = [line for line in lines if line_id in (None, line.values["id"])]
         if not lines:
             raise Refused("nothing of this order is left to refund")
-        now = stamp(self._shop.clock.now())
         back = [(v["id"], v["current_quantity"], v["total"] * v["current_quantity"] // v["quantity"])
                 for v in (line.values for line in lines)]  # fmt: skip
-        cents = sum(amount for *_, amount in back)
+        worth = sum(amount for *_, amount in back)
+        # No more than was paid and not given back yet: after a refund of an amount, goods come back for less.
+        cents = min(worth, order.values["total"] - order.values["refunded"])
+        return self._give_back(order, cents, back, discrepancy=worth - cents)
+
+    def refund_amount(self, order_id: int, cents: int) -> dict[str, Any]:
+        """Give money back and take no goods: a goodwill refund. Refused above what is left of the payment."""
+        order = self._order(order_id)
+        left = order.values["total"] - order.values["refunded"]
+        if not 0 < cents <= left:
+            raise Refused(f"cents must be above 0 and at most {left}, which is left of the payment")
+        return self._give_back(order, cents, [], discrepancy=-cents)
+
+    def _give_back(
+        self, order: Row, cents: int, back: list[tuple[int, int, int]], *, discrepancy: int
+    ) -> dict[str, Any]:
+        """Record a refund. back: line, quantity and worth of the goods that came back."""
+        order_id = order.values["id"]
+        now = stamp(self._shop.clock.now())
         with self._shop.writing() as database:
             refunds = json.loads(order.values["refunds"])
             number = REFUND_BASE + (order_id % 1_000_000_000) * 100 + len(refunds)
-            item = {"id": number, "created_at": now, "cents": cents, "lines": [
+            item = {"id": number, "created_at": now, "cents": cents, "discrepancy": discrepancy, "lines": [
                 {"id": number * 10 + step, "line": line, "quantity": quantity, "cents": amount}
                 for step, (line, quantity, amount) in enumerate(back)
             ]}  # fmt: skip
             database.executemany("UPDATE lines SET current_quantity = 0 WHERE id = ?", [(line,) for line, *_ in back])
-            left = order.values["current_total"] - cents
+            goods = order.values["current_total"] - sum(amount for *_, amount in back)
+            unpaid = order.values["refunded"] + cents >= order.values["total"]
             database.execute(
                 "UPDATE orders SET refunds = ?, refunded = refunded + ?, current_total = ?, updated_at = ?, "
                 "financial_status = ? WHERE id = ?",
                 (
                     json.dumps([*refunds, item]),
                     cents,
-                    left,
+                    goods,
                     now,
-                    "PARTIALLY_REFUNDED" if left > 0 else "REFUNDED",
+                    "REFUNDED" if unpaid or goods <= 0 else "PARTIALLY_REFUNDED",
                     order_id,
                 ),
             )

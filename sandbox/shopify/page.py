@@ -131,7 +131,12 @@ def _register_staff(app: Flask, stand_in: StandIn) -> None:
         if act == "cancel":
             result = merchant.cancel(number)
         elif act == "refund":
-            result = merchant.refund(number, _whole(body, "line_id"))
+            cents = _whole(body, "cents")
+            result = (
+                merchant.refund(number, _whole(body, "line_id"))
+                if cents is None
+                else merchant.refund_amount(number, cents)
+            )
         else:
             raise Refused("an order can be cancelled or refunded")
         return _done(result, shop, f"Order {number}: {act} done.")

@@ -163,6 +163,7 @@ ORDER = Record(
         "currentSubtotalPriceSet": bag("{current_total}"),
         "totalDiscountsSet": bag("{discounts}"),
         "totalRefundedSet": bag("{refunded}"),
+        "refundDiscrepancySet": bag("sum(r.get('discrepancy', 0) for r in listed({refunds}))"),
         "totalShippingPriceSet": bag("{shipping}"),
         "totalTaxSet": bag("{tax}"),
         "taxesIncluded": Leaf("True"),

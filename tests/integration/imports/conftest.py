@@ -20,6 +20,8 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
     from pathlib import Path
 
+    import duckdb
+
     from app.domain.context import ShopContext
     from app.store.crypto import Vault
     from app.store.session import Store
@@ -65,6 +67,13 @@ def line(order_id: int, line_id: int = 1, product_id: int = 1, **given: Any) -> 
     }  # fmt: skip
 
 
+def put(staged: duckdb.DuckDBPyConnection, table: str, rows: Sequence[dict[str, Any]]) -> None:
+    """Stage rows by hand."""
+    for row in rows:
+        marks = ", ".join("?" for _ in row)
+        staged.execute(f"INSERT INTO stage_{table} ({', '.join(row)}) VALUES ({marks})", list(row.values()))
+
+
 class World:
     """One shop, told by hand what a source would have staged."""
 
@@ -76,9 +85,7 @@ class World:
         staged = bare_connection()
         staging.create(staged)
         for table, each in rows.items():
-            for row in each:
-                marks = ", ".join("?" for _ in row)
-                staged.execute(f"INSERT INTO stage_{table} ({', '.join(row)}) VALUES ({marks})", list(row.values()))
+            put(staged, table, each)
         source = "bulk" if full else "changes"
         run = runs.begin(self.rooms, self.ctx, "import", source, list(import_shop.STEPS))
         try:

@@ -1,4 +1,4 @@
-"""E-mail consent through imports: granted by a newer decision only, taken away by a newer record, bound to an address."""
+"""E-mail consent through imports: granted by a newer decision, taken away by a newer record, tied to an address."""
 
 from __future__ import annotations
 

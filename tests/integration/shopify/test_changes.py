@@ -106,3 +106,39 @@ class TestMergedGuests:
         assert lake_rows(encore, imported, f"SELECT * FROM customers WHERE customer_no = {guest.customer_no}") == []
         total = f"SELECT count(*) FROM order_lines WHERE customer_no = {survivor.customer_no}"
         assert lake_rows(encore, imported, total)[0][0] >= moved
+
+
+class TestARefundOfAnAmount:
+    @pytest.fixture
+    def bought(self, encore: Connected, imported: ShopContext) -> tuple[int, int]:
+        """An order of which nothing was returned, and what it was worth."""
+        query = """SELECT order_id, sum(net_minor)::BIGINT FROM order_lines JOIN orders o USING (order_id)
+            WHERE o.counts AND o.refunded_minor = 0 GROUP BY 1
+            HAVING bool_and(order_lines.counts) AND count(*) > 1 ORDER BY 1 LIMIT 1"""
+        order_id, worth = lake_rows(encore, imported, query)[0]
+        return order_id, worth
+
+    def refund(self, shop_url: str, order_id: int, cents: int) -> None:
+        httpx.post(f"{shop_url}/sandbox/orders/{order_id}/refund", json={"cents": cents}).raise_for_status()
+
+    def test_lowers_net_sales_by_exactly_that_amount_on_its_day(
+        self, encore: Connected, imported: ShopContext, shop_url: str, bought: tuple[int, int], shop_clock: FakeClock
+    ) -> None:
+        order_id, worth = bought
+        self.refund(shop_url, order_id, worth // 3)
+        encore.importer().changes(imported)
+        query = f"SELECT sum(net_minor), bool_and(counts) FROM order_lines WHERE order_id = {order_id}"
+        assert lake_rows(encore, imported, query) == [(worth - worth // 3, True)]
+        query = f"SELECT refunded_at > processed_at, refunded_at FROM orders WHERE order_id = {order_id}"
+        later, at = lake_rows(encore, imported, query)[0]
+        assert later
+        assert abs(at - shop_clock.now()) < timedelta(hours=1)
+
+    def test_of_everything_leaves_no_purchase(
+        self, encore: Connected, imported: ShopContext, shop_url: str, bought: tuple[int, int]
+    ) -> None:
+        order_id, worth = bought
+        self.refund(shop_url, order_id, worth)
+        encore.importer().changes(imported)
+        query = f"SELECT sum(net_minor), bool_or(counts) FROM order_lines WHERE order_id = {order_id}"
+        assert lake_rows(encore, imported, query) == [(0, False)]
