@@ -23,6 +23,7 @@ CHANGES_MINUTES = 5
 REFRESH_HOURS = 4
 SENDING_SECONDS = 30
 WEBHOOK_SECONDS = 2
+RECONCILE_HOUR = 2
 TIDY_HOUR = 3
 RETRY_MINUTES = 10
 
@@ -60,6 +61,10 @@ def make_scheduler(
     )
     scheduler.add_job(each, "interval", ["refresh"], hours=REFRESH_HOURS, id="refresh", jitter=300)
     scheduler.add_job(each, "interval", ["plan_and_send"], seconds=SENDING_SECONDS, id="sending")
+    # Webhooks get lost, and no import of changes sees what was deleted: once a night everything is read again.
+    scheduler.add_job(
+        each, "cron", ["import"], {"only_connected": True}, hour=RECONCILE_HOUR, id="reconciliation", jitter=1800
+    )
     scheduler.add_job(each, "cron", ["tidy"], hour=TIDY_HOUR, id="tidy", jitter=600)
     scheduler.add_job(retries, "interval", minutes=RETRY_MINUTES, id="retries", jitter=60)
     scheduler.add_job(syncs, "interval", minutes=15, id="syncs", jitter=60)

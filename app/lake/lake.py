@@ -17,7 +17,7 @@ from deltalake.exceptions import TableNotFoundError
 from app.lake.schemas import PARTITIONED, TABLES
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Iterable, Iterator, Mapping
     from pathlib import Path
 
     import pyarrow as pa
@@ -61,13 +61,21 @@ class Lake:
 
         Idempotent, also after a crash between the two commits, which no snapshot names.
         """
-        wanted = sorted(set(keys))
-        delta = self._open(ctx, table)
-        if delta is not None:
-            for start in range(0, len(wanted), KEYS_PER_DELETE):
-                chunk = ", ".join(str(int(k)) for k in wanted[start : start + KEYS_PER_DELETE])
-                delta.delete(f"{key} IN ({chunk})")
+        self.remove(ctx, table, key, keys)
         return self.append(ctx, table, rows)
+
+    def remove(self, ctx: ShopContext, table: str, key: str, keys: Iterable[int]) -> None:
+        """Take all rows with these keys out. Idempotent."""
+        delta = self._open(ctx, table)
+        for chunk in _listed(keys) if delta is not None else ():
+            delta.delete(f"{key} IN ({chunk})")
+
+    def mark(self, ctx: ShopContext, table: str, key: str, keys: Iterable[int], **texts: str) -> None:
+        """Set text columns of all rows with these keys. Idempotent. The texts are ours, never from outside."""
+        delta = self._open(ctx, table)
+        updates = {column: f"'{text}'" for column, text in texts.items()}
+        for chunk in _listed(keys) if delta is not None else ():
+            delta.update(updates=updates, predicate=f"{key} IN ({chunk})")
 
     def renumber(self, ctx: ShopContext, merged: Mapping[int, int]) -> None:
         """Give the rows of merged customers to their survivors, and take the merged ones out of `customers`.
@@ -177,6 +185,13 @@ def bare_connection(threads: int = 2) -> duckdb.DuckDBPyConnection:
     )
     connection.execute("SET TimeZone = 'UTC'")
     return connection
+
+
+def _listed(keys: Iterable[int]) -> Iterator[str]:
+    """The keys as texts for IN (...), in bites."""
+    wanted = sorted(set(keys))
+    for start in range(0, len(wanted), KEYS_PER_DELETE):
+        yield ", ".join(str(int(key)) for key in wanted[start : start + KEYS_PER_DELETE])
 
 
 def _local_path(uri: str) -> str:

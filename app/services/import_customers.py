@@ -48,6 +48,32 @@ def upsert_customers(rooms: Rooms, ctx: ShopContext, staged: duckdb.DuckDBPyConn
         return {row.customer_no: int(row.merged_into) for row in session.execute(merged) if row.merged_into}
 
 
+def note_gone(rooms: Rooms, ctx: ShopContext, staged: duckdb.DuckDBPyConnection, *, whole: bool) -> None:
+    """Mark registered customers whom a whole import no longer found at the shop, and take it back for those it did.
+
+    Nobody says so otherwise when a webhook was lost; somebody whom the shop no longer knows can't be mailed.
+    """
+    here = {row[0] for row in staged.execute("SELECT shopify_id FROM stage_customers").fetchall()}
+    now = rooms.clock.now()
+    with rooms.store.session(ctx) as session:
+        registered = session.execute(
+            select(Customer.customer_no, Customer.shopify_id, Customer.gone_at).where(
+                Customer.shop_id == ctx.shop_id,
+                Customer.shopify_id.is_not(None),
+                Customer.merged_into.is_(None),
+                Customer.erased_at.is_(None),
+            )
+        ).all()
+        back = [row.customer_no for row in registered if row.shopify_id in here and row.gone_at is not None]
+        gone = [row.customer_no for row in registered if row.shopify_id not in here and row.gone_at is None]
+        changes = [(number, None) for number in back] + [(number, now) for number in (gone if whole else ())]
+        if changes:
+            session.execute(
+                update(Customer),
+                [{"shop_id": ctx.shop_id, "customer_no": number, "gone_at": at} for number, at in changes],
+            )
+
+
 def register_numbers(rooms: Rooms, ctx: ShopContext, staged: duckdb.DuckDBPyConnection) -> None:
     """Make the tables `numbers` (shopify_id → customer_no) and `guest_numbers` (address → customer_no)."""
     with rooms.store.reading(ctx) as session:
@@ -129,7 +155,7 @@ def _upsert_known(
         old = known.get(row["shopify_id"])
         if old is None or old.erased_at is not None or row["updated_at"] < old.updated_at:
             continue
-        values = {**_values(rooms, ctx, row, old.customer_no), "gone_at": None}
+        values = _values(rooms, ctx, row, old.customer_no)
         if not _decides(old, values, taken_back.get(old.customer_no)):
             for name in ("email_consent", "email_consent_at", "email_opt_in_level"):
                 values[name] = getattr(old, name)

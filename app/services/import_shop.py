@@ -12,8 +12,8 @@ from typing import TYPE_CHECKING, Any
 import pyarrow as pa
 from sqlalchemy import insert, select
 
-from app.services import runs, staging
-from app.services.import_customers import lake_customers, register_numbers, upsert_customers
+from app.services import deletions, runs, staging
+from app.services.import_customers import lake_customers, note_gone, register_numbers, upsert_customers
 from app.services.published import latest_history
 from app.store.counters import allocate
 from app.store.models.customers import ProductId
@@ -92,12 +92,15 @@ def apply(
     border:    called at every stage border; tests stop the process there.
 
     Returns the lake's counts (customers, guests, orders, order_lines, products) and how many staged rows
-    were `changed`.
+    and deletions were `changed`.
     """
+    changed = sum(staging.counts(staged).values())
+    gone = deletions.pending(rooms, ctx)
+    deletions.unstage(staged, gone)
     stages: dict[str, Callable[[], int]] = {
-        "products": lambda: _products(rooms, ctx, staged, full=full),
+        "products": lambda: _products(rooms, ctx, staged, gone["product"], full=full),
         "customers": lambda: _customers(rooms, ctx, staged, run.source, full=full),
-        "orders": lambda: _orders(rooms, ctx, staged, full=full),
+        "orders": lambda: _orders(rooms, ctx, staged, gone["order"], full=full),
     }
     for name, stage in stages.items():
         border(name)
@@ -105,12 +108,12 @@ def apply(
         rows = stage()
         runs.step(rooms, ctx, run.id, name, "done", done=rows, total=rows, unit=name)
     border("publish")
-    counts = _publish(rooms, ctx, run, watermark, reconcile)
+    counts = _publish(rooms, ctx, run, watermark, gone, reconcile)
     border("published")
-    return {**counts, "changed": sum(staging.counts(staged).values())}
+    return {**counts, "changed": changed + sum(map(len, gone.values()))}
 
 
-def _products(rooms: Rooms, ctx: ShopContext, staged: duckdb.DuckDBPyConnection, *, full: bool) -> int:
+def _products(rooms: Rooms, ctx: ShopContext, staged: duckdb.DuckDBPyConnection, gone: list[int], *, full: bool) -> int:
     ids = [row[0] for row in staged.execute("SELECT product_id FROM stage_products ORDER BY 1").fetchall()]
     with rooms.store.session(ctx) as session:
         known = dict(_product_numbers(session, ctx))
@@ -134,6 +137,7 @@ def _products(rooms: Rooms, ctx: ShopContext, staged: duckdb.DuckDBPyConnection,
         numbers = products.column("product_no").to_pylist()
         rooms.lake.replace(ctx, "products", "product_no", numbers, products)
         rooms.lake.replace(ctx, "variants", "product_no", numbers, variants)
+    rooms.lake.mark(ctx, "products", "product_id", gone, status="DELETED")
     return len(ids)
 
 
@@ -160,6 +164,8 @@ def _with_deleted(rooms: Rooms, ctx: ShopContext, staged: duckdb.DuckDBPyConnect
 
 def _customers(rooms: Rooms, ctx: ShopContext, staged: duckdb.DuckDBPyConnection, source: str, *, full: bool) -> int:
     merged = upsert_customers(rooms, ctx, staged, "csv" if source == "csv" else "shopify")
+    # A merchant may export orders without customers; from the API a whole import names everybody.
+    note_gone(rooms, ctx, staged, whole=full and source != "csv")
     register_numbers(rooms, ctx, staged)
     if full:
         rows = lake_customers(rooms, ctx, staged, None)
@@ -173,7 +179,7 @@ def _customers(rooms: Rooms, ctx: ShopContext, staged: duckdb.DuckDBPyConnection
     return len(rows)
 
 
-def _orders(rooms: Rooms, ctx: ShopContext, staged: duckdb.DuckDBPyConnection, *, full: bool) -> int:
+def _orders(rooms: Rooms, ctx: ShopContext, staged: duckdb.DuckDBPyConnection, gone: list[int], *, full: bool) -> int:
     register_numbers(rooms, ctx, staged)
     with rooms.store.reading(ctx) as session:
         _register_products(staged, dict(_product_numbers(session, ctx)))
@@ -187,6 +193,8 @@ def _orders(rooms: Rooms, ctx: ShopContext, staged: duckdb.DuckDBPyConnection, *
         ids = orders.column("order_id").to_pylist()
         rooms.lake.replace(ctx, "orders", "order_id", ids, orders)
         rooms.lake.replace(ctx, "order_lines", "order_id", ids, lines)
+    for table in ("orders", "order_lines"):
+        rooms.lake.remove(ctx, table, "order_id", gone)
     return len(orders)
 
 
@@ -195,6 +203,7 @@ def _publish(
     ctx: ShopContext,
     run: runs.LiveRun,
     watermark: datetime,
+    gone: dict[str, list[int]],
     reconcile: Callable[[dict[str, int]], list[dict[str, Any]]],
 ) -> dict[str, int]:
     versions = rooms.lake.versions(ctx)
@@ -218,6 +227,7 @@ def _publish(
                 tables=dict(versions),
             )
         )
+        deletions.settle(session, ctx, gone)
         runs.finish(session, rooms, ctx, run.id, counts=counts, differences=differences)
     return counts
 

@@ -37,7 +37,7 @@ CONSENT_STATES = {
 class Reach:
     """All live customers of a shop, by whether they can be mailed.
 
-    universe: neither erased nor merged away. Each is in `reachable` or in one set of `reasons`.
+    universe: neither erased, merged away nor gone from the shop. Each is in `reachable` or in one set of `reasons`.
     email, sms: customers by consent: yes, no, pending.
     """
 
@@ -72,7 +72,12 @@ def reach(session: Session, ctx: ShopContext) -> Reach:
             Suppression,
             and_(Suppression.shop_id == Customer.shop_id, Suppression.email_hash == Customer.email_hash),
         )
-        .where(Customer.shop_id == ctx.shop_id, Customer.merged_into.is_(None), Customer.erased_at.is_(None))
+        .where(
+            Customer.shop_id == ctx.shop_id,
+            Customer.merged_into.is_(None),
+            Customer.erased_at.is_(None),
+            Customer.gone_at.is_(None),
+        )
     )
     reachable, everybody = array("I"), array("I")
     reasons = {reason: array("I") for reason in REASONS}

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import structlog
 
-from app.services import erase, merge
+from app.services import deletions, erase, merge
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -30,12 +30,18 @@ CHANGED = (
     "customers_email_marketing_consent/update",
     "products/create",
     "products/update",
-    "products/delete",
 )
 
 
 def _number(gid: str) -> int:
     return int(gid.rsplit("/", 1)[-1])
+
+
+def _deleted(rooms: Rooms, kind: deletions.Kind) -> Effect:
+    def note(ctx: ShopContext, payload: dict[str, Any], _at: datetime | None) -> None:
+        deletions.note(rooms, ctx, kind, int(payload["id"]))
+
+    return note
 
 
 def make_effects(rooms: Rooms, installer: Installer) -> dict[str, Effect]:
@@ -77,5 +83,7 @@ def make_effects(rooms: Rooms, installer: Installer) -> dict[str, Effect]:
         "customers/merge": merged_customers,
         "customers/redact": redact_customer,
         "customers/data_request": data_request,
+        "orders/delete": _deleted(rooms, "order"),
+        "products/delete": _deleted(rooms, "product"),
         "shop/redact": redact_shop,
     }

@@ -13,6 +13,7 @@ from sqlalchemy import select
 
 from app.api.app import create_app
 from app.errors import Unavailable
+from app.services import deletions
 from app.services import progress as progresses
 from app.services.shops import active_shops
 from app.shopify.effects import make_effects
@@ -262,3 +263,15 @@ class TestWebhooks:
             assert session.scalars(select(Shop)).all() == []
             assert session.scalars(select(Customer)).all() == []
         assert not encore.rooms.lake.shop_dir(ctx).exists()
+
+
+class TestADeletionAtTheShop:
+    @pytest.mark.parametrize(("topic", "kind"), [("products/delete", "product"), ("orders/delete", "order")])
+    def test_is_noted_for_the_next_import(
+        self, encore: Connected, inbox: Inbox, browser: FlaskClient, topic: str, kind: str
+    ) -> None:
+        ctx = encore.install()
+        browser.post(f"/webhooks/{topic.split('/', maxsplit=1)[0]}", **delivery(topic, {"id": 77}))
+        assert inbox.process() == 1
+        assert deletions.pending(encore.rooms, ctx)[kind] == [77]
+        assert encore.jobs.asked[-1] == (1, "import_changes", "")

@@ -55,6 +55,12 @@ class TestTheSchedule:
     def test_changes_are_imported_for_connected_shops_only(self, rooms: Rooms, scheduler: BackgroundScheduler) -> None:
         assert asked(rooms, scheduler, "changes") == [(1, "import_changes", "")]
 
+    def test_connected_shops_are_imported_whole_once_a_night(
+        self, rooms: Rooms, scheduler: BackgroundScheduler
+    ) -> None:
+        assert asked(rooms, scheduler, "reconciliation") == [(1, "import", "")]
+        assert "hour='2'" in str(scheduler.get_job("reconciliation").trigger)
+
     def test_every_installed_shop_is_refreshed(self, rooms: Rooms, scheduler: BackgroundScheduler) -> None:
         assert asked(rooms, scheduler, "refresh") == [(1, "refresh", ""), (2, "refresh", "")]
 
