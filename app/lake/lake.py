@@ -67,15 +67,17 @@ class Lake:
     def remove(self, ctx: ShopContext, table: str, key: str, keys: Iterable[int]) -> None:
         """Take all rows with these keys out. Idempotent."""
         delta = self._open(ctx, table)
-        for chunk in _listed(keys) if delta is not None else ():
-            delta.delete(f"{key} IN ({chunk})")
+        if delta is not None:
+            for chunk in _listed(keys):
+                delta.delete(f"{key} IN ({chunk})")
 
     def mark(self, ctx: ShopContext, table: str, key: str, keys: Iterable[int], **texts: str) -> None:
         """Set text columns of all rows with these keys. Idempotent. The texts are ours, never from outside."""
         delta = self._open(ctx, table)
         updates = {column: f"'{text}'" for column, text in texts.items()}
-        for chunk in _listed(keys) if delta is not None else ():
-            delta.update(updates=updates, predicate=f"{key} IN ({chunk})")
+        if delta is not None:
+            for chunk in _listed(keys):
+                delta.update(updates=updates, predicate=f"{key} IN ({chunk})")
 
     def renumber(self, ctx: ShopContext, merged: Mapping[int, int]) -> None:
         """Give the rows of merged customers to their survivors, and take the merged ones out of `customers`.

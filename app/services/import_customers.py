@@ -35,17 +35,43 @@ def upsert_customers(rooms: Rooms, ctx: ShopContext, staged: duckdb.DuckDBPyConn
     consent is granted only by a newer decision. A guest whose address now belongs to a registered
     customer is merged into that customer.
 
-    Returns all merged customers of the shop: loser → survivor.
+    Returns all merged customers of the shop: loser → last survivor.
     """
     with rooms.store.session(ctx) as session:
         _upsert_known(session, rooms, ctx, staged, source)
         _add_named_by_orders_only(session, rooms, ctx, staged)
         _merge_registered_guests(session, ctx)
         _add_guests(session, rooms, ctx, staged)
-        merged = select(Customer.customer_no, Customer.merged_into).where(
+        return survivors(session, ctx)
+
+
+def survivors(session: Session, ctx: ShopContext) -> dict[int, int]:
+    """All merged customers of the shop: loser → the last survivor of the chain."""
+    rows = session.execute(
+        select(Customer.customer_no, Customer.merged_into).where(
             Customer.shop_id == ctx.shop_id, Customer.merged_into.is_not(None)
         )
-        return {row.customer_no: int(row.merged_into) for row in session.execute(merged) if row.merged_into}
+    )
+    into = {row.customer_no: int(row.merged_into) for row in rows if row.merged_into is not None}
+    return {loser: last_survivor(into, loser) for loser in into}
+
+
+def last_survivor(into: dict[int, int], customer_no: int) -> int:
+    """Follow merges to their end. into: loser → survivor."""
+    passed = {customer_no}
+    while (following := into.get(customer_no)) is not None and following not in passed:
+        passed.add(following)
+        customer_no = following
+    return customer_no
+
+
+def placeholder(rooms: Rooms, ctx: ShopContext, customer_no: int, shopify_id: int, at: datetime) -> dict[str, Any]:
+    """The row of a registered customer of whom nothing but the id is known; whatever the platform says is newer."""
+    return {
+        **_blank(rooms, ctx, customer_no, None, at),
+        "shopify_id": shopify_id,
+        "updated_at": LONG_AGO,
+    }
 
 
 def note_gone(rooms: Rooms, ctx: ShopContext, staged: duckdb.DuckDBPyConnection, *, whole: bool) -> None:
@@ -75,15 +101,19 @@ def note_gone(rooms: Rooms, ctx: ShopContext, staged: duckdb.DuckDBPyConnection,
 
 
 def register_numbers(rooms: Rooms, ctx: ShopContext, staged: duckdb.DuckDBPyConnection) -> None:
-    """Make the tables `numbers` (shopify_id → customer_no) and `guest_numbers` (address → customer_no)."""
+    """Make the tables `numbers` (shopify_id → customer_no) and `guest_numbers` (address → customer_no).
+
+    A merged customer has the last survivor's number.
+    """
     with rooms.store.reading(ctx) as session:
         rows = session.execute(
-            select(Customer.customer_no, Customer.shopify_id, Customer.email_hash, Customer.merged_into).where(
+            select(Customer.customer_no, Customer.shopify_id, Customer.email_hash).where(
                 Customer.shop_id == ctx.shop_id
             )
         ).all()
-    ids = [(r.shopify_id, r.merged_into or r.customer_no) for r in rows if r.shopify_id is not None]
-    by_hash = _numbers_by_hash([(r.customer_no, r.shopify_id, r.email_hash, r.merged_into) for r in rows])
+        merged = survivors(session, ctx)
+    ids = [(r.shopify_id, merged.get(r.customer_no, r.customer_no)) for r in rows if r.shopify_id is not None]
+    by_hash = _numbers_by_hash([(r.customer_no, r.shopify_id, r.email_hash) for r in rows], merged)
     addresses = [a for a, _ in _guest_addresses(staged)]
     guests = [(a, by_hash[h]) for a in addresses if (h := rooms.vault.email_hash(a)) in by_hash]
     _table(staged, "numbers", ("shopify_id", pa.int64()), ids)
@@ -93,9 +123,12 @@ def register_numbers(rooms: Rooms, ctx: ShopContext, staged: duckdb.DuckDBPyConn
 def lake_customers(
     rooms: Rooms, ctx: ShopContext, staged: duckdb.DuckDBPyConnection, only: set[int] | None
 ) -> pa.Table:
-    """Lake rows of staged customers and of guests; `only` limits guests to these numbers.
+    """Lake rows of staged customers and of guests, one per customer; `only` limits guests to these numbers.
 
-    What a guest's rows say of place comes from the guest's latest staged order.
+    only: None for a whole import. Otherwise guests' orders in the lake count beside the staged ones, and a
+          merged customer's record says nothing of the survivor, whose own row stands already.
+
+    What a guest's row says of place comes from the guest's latest order that says it.
     """
     with rooms.store.reading(ctx) as session:
         guests = session.execute(
@@ -106,31 +139,62 @@ def lake_customers(
                 Customer.erased_at.is_(None),
             )
         ).all()
+        mine = select(Customer.shopify_id).where(Customer.shop_id == ctx.shop_id, Customer.shopify_id.is_not(None))
+        alive = session.scalars(mine.where(Customer.erased_at.is_(None))).all()
+        merged = session.scalars(mine.where(Customer.merged_into.is_not(None))).all()
     listed = [tuple(g) for g in guests if only is None or g.customer_no in only]
     schema = pa.schema([CUSTOMERS.field(n) for n in ("customer_no", "created_at", "updated_at")])
     columns = list(zip(*listed, strict=True)) or [(), (), ()]
     staged.register(
         "guest_rows", pa.table([pa.array(c, f.type) for c, f in zip(columns, schema, strict=True)], schema=schema)
     )
-    rows = staged.sql("""
+    staged.register("alive", pa.table({"shopify_id": pa.array(alive, pa.int64())}))
+    staged.register("merged", pa.table({"shopify_id": pa.array(merged, pa.int64())}))
+    staged.register("earlier", _earlier_orders(rooms, ctx, staged, [g[0] for g in listed] if only is not None else []))
+    rows = staged.sql(
+        f"""
         SELECT n.customer_no, 0::SMALLINT AS bucket, CAST(c.shopify_id AS VARCHAR) AS customer_id, c.created_at,
                c.updated_at, c.city, c.province, c.country, c.language, c.tags, c.metafields, c.orders_count,
                c.amount_spent_minor, c.rfm_group, NULL::VARCHAR AS gender, NULL::VARCHAR AS area_income
-        FROM stage_customers c JOIN numbers n USING (shopify_id)
+        FROM stage_customers c JOIN numbers n USING (shopify_id) SEMI JOIN alive USING (shopify_id)
+        LEFT JOIN merged m USING (shopify_id)
+        WHERE m.shopify_id IS NULL OR {only is None}
+        QUALIFY row_number() OVER (
+            PARTITION BY n.customer_no ORDER BY m.shopify_id IS NOT NULL, c.updated_at DESC, c.shopify_id) = 1
         UNION ALL
         SELECT g.customer_no, 0::SMALLINT, NULL, g.created_at, g.updated_at, o.city, o.province, o.country, NULL,
-               []::VARCHAR[], MAP {}::MAP(VARCHAR, VARCHAR), coalesce(o.orders, 0), coalesce(o.spent, 0),
+               []::VARCHAR[], MAP {{}}::MAP(VARCHAR, VARCHAR), coalesce(o.orders, 0), coalesce(o.spent, 0),
                NULL, NULL, NULL
         FROM guest_rows g LEFT JOIN (
-            SELECT m.customer_no, count(*) AS orders, sum(total_minor - refunded_minor)::BIGINT AS spent,
+            SELECT customer_no, count(*) AS orders, sum(total_minor - refunded_minor)::BIGINT AS spent,
                    arg_max(city, processed_at) AS city, arg_max(province, processed_at) AS province,
                    arg_max(country, processed_at) AS country
-            FROM stage_orders JOIN guest_numbers m ON m.address = lower(trim(email))
-            WHERE shopify_customer_id IS NULL GROUP BY m.customer_no
+            FROM (
+                SELECT n.customer_no, s.processed_at, s.city, s.province, s.country, s.total_minor, s.refunded_minor
+                FROM stage_orders s JOIN guest_numbers n ON n.address = lower(trim(s.email))
+                WHERE s.shopify_customer_id IS NULL
+                UNION ALL BY NAME FROM earlier
+            ) GROUP BY customer_no
         ) o USING (customer_no)
-        ORDER BY 1""").to_arrow_table()
-    staged.unregister("guest_rows")
+        ORDER BY 1"""
+    ).to_arrow_table()
+    for name in ("guest_rows", "alive", "merged", "earlier"):
+        staged.unregister(name)
     return rows
+
+
+def _earlier_orders(rooms: Rooms, ctx: ShopContext, staged: duckdb.DuckDBPyConnection, guests: list[int]) -> pa.Table:
+    """The lake's orders of these guests, without those that are staged: of these the staged version is newer."""
+    lake = rooms.lake.connect(ctx, rooms.lake.versions(ctx))
+    again = [row[0] for row in staged.execute("SELECT order_id FROM stage_orders").fetchall()]
+    found = lake.sql(
+        """SELECT customer_no, processed_at, city, province, country, total_minor, refunded_minor FROM orders
+           WHERE customer_no IN (SELECT unnest($guests::INTEGER[]))
+             AND order_id NOT IN (SELECT unnest($again::BIGINT[]))""",
+        params={"guests": guests, "again": again if guests else []},
+    ).to_arrow_table()
+    lake.close()
+    return found
 
 
 def _upsert_known(
@@ -260,11 +324,7 @@ def _add_named_by_orders_only(
     missing = [(shopify_id, at) for shopify_id, at in named if shopify_id not in known]
     if missing:
         first = allocate(session, ctx.shop_id, "customers", len(missing))
-        rows = [
-            # Long ago: whatever the platform later says of this customer is newer.
-            {**_blank(rooms, ctx, first + i, None, at), "shopify_id": shopify_id, "updated_at": LONG_AGO}
-            for i, (shopify_id, at) in enumerate(missing)
-        ]
+        rows = [placeholder(rooms, ctx, first + i, shopify_id, at) for i, (shopify_id, at) in enumerate(missing)]
         session.execute(insert(Customer), rows)
 
 
@@ -277,14 +337,17 @@ def _merge_registered_guests(session: Session, ctx: ShopContext) -> None:
     if not guests:
         return
     registered = select(Customer.email_hash, Customer.customer_no).where(
-        Customer.shop_id == ctx.shop_id, Customer.shopify_id.is_not(None), Customer.email_hash.is_not(None)
+        Customer.shop_id == ctx.shop_id,
+        Customer.shopify_id.is_not(None),
+        Customer.email_hash.is_not(None),
+        Customer.merged_into.is_(None),
     )
-    survivors = {
+    holders = {
         row.email_hash: row.customer_no for row in session.execute(registered.order_by(Customer.customer_no.desc()))
     }
     for guest in guests:
-        if guest.email_hash in survivors:
-            guest.merged_into = survivors[guest.email_hash]
+        if guest.email_hash in holders:
+            guest.merged_into = holders[guest.email_hash]
     session.flush()
 
 
@@ -314,12 +377,15 @@ def _guest_addresses(staged: duckdb.DuckDBPyConnection) -> list[tuple[str, datet
     return [(str(address), at) for address, at, _ in rows]
 
 
-def _numbers_by_hash(rows: list[tuple[int, int | None, str | None, int | None]]) -> dict[str, int]:
-    """Address hash → customer number: the registered customer before the guest, the older before the newer."""
+def _numbers_by_hash(rows: list[tuple[int, int | None, str | None]], merged: dict[int, int]) -> dict[str, int]:
+    """Address hash → customer number: the registered customer before the guest, the older before the newer.
+
+    Whoever holds the address now comes before a merged customer who held it once.
+    """
     found: dict[str, int] = {}
-    for number, _, digest, merged in sorted(rows, key=lambda r: (r[1] is None, r[0])):
+    for number, _, digest in sorted(rows, key=lambda r: (r[0] in merged, r[1] is None, r[0])):
         if digest is not None:
-            found.setdefault(digest, merged or number)
+            found.setdefault(digest, merged.get(number, number))
     return found
 
 

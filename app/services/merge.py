@@ -5,12 +5,16 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 import structlog
-from sqlalchemy import select
+from sqlalchemy import select, update
 
+from app.services.import_customers import last_survivor, placeholder, survivors
 from app.store import cap
+from app.store.counters import allocate
 from app.store.models.customers import Customer
 
 if TYPE_CHECKING:
+    from sqlalchemy.orm import Session
+
     from app.domain.context import ShopContext
     from app.services.rooms import Rooms
 
@@ -18,18 +22,39 @@ log = structlog.get_logger()
 
 
 def merge_customers(rooms: Rooms, ctx: ShopContext, *, kept: int, deleted: int) -> None:
-    """Point the deleted Shopify customer to the kept one; unknown or merged before: nothing to do.
+    """Point the deleted Shopify customer to the kept one; merged before: nothing to do.
+
+    Either may be unknown here yet, because a merge is told once and an import brings them in any order: it
+    gets a number at once, and what is imported later finds the merge done. Who was merged into the deleted
+    customer before follows to the survivor, so that no chain remains.
 
     The weekly cap takes the later of both customers' last e-mails. The lake's rows follow at the next import.
     """
     with rooms.store.session(ctx) as session:
-        rows = session.scalars(
-            select(Customer).where(Customer.shop_id == ctx.shop_id, Customer.shopify_id.in_((kept, deleted)))
-        )
-        found = {row.shopify_id: row for row in rows}
-        if len(found) < 2 or found[deleted].merged_into is not None:  # noqa: PLR2004 - two make a merge
+        loser, survivor = (_number(session, rooms, ctx, shopify_id) for shopify_id in (deleted, kept))
+        into = survivors(session, ctx)
+        survivor = last_survivor(into, survivor)
+        if loser in into or loser == survivor:
             return
-        loser, survivor = found[deleted], found[kept]
-        loser.merged_into = survivor.customer_no
-        cap.merge(session, ctx, loser=loser.customer_no, survivor=survivor.customer_no)
-    log.info("customers_merged", shop_id=ctx.shop_id, survivor=survivor.customer_no)
+        session.execute(
+            update(Customer)
+            .where(
+                Customer.shop_id == ctx.shop_id,
+                (Customer.customer_no == loser) | (Customer.merged_into == loser),
+            )
+            .values(merged_into=survivor)
+        )
+        cap.merge(session, ctx, loser=loser, survivor=survivor)
+    log.info("customers_merged", shop_id=ctx.shop_id, survivor=survivor)
+
+
+def _number(session: Session, rooms: Rooms, ctx: ShopContext, shopify_id: int) -> int:
+    found = session.scalar(
+        select(Customer.customer_no).where(Customer.shop_id == ctx.shop_id, Customer.shopify_id == shopify_id)
+    )
+    if found is not None:
+        return found
+    number = allocate(session, ctx.shop_id, "customers")
+    session.add(Customer(**placeholder(rooms, ctx, number, shopify_id, rooms.clock.now())))
+    session.flush()
+    return number
