@@ -9,42 +9,104 @@ import shutil
 from typing import TYPE_CHECKING
 
 import structlog
-from sqlalchemy import delete, select
+from sqlalchemy import delete, select, update
 
+from app.services import deletions
+from app.services.upload_segment import SUBJECT as UPLOAD
 from app.store.counters import keep_shop_id
 from app.store.crypto import customer_subject
+from app.store.models.connections import SyncMember
 from app.store.models.customers import Customer, Suppression
+from app.store.models.segments import SegmentUpload
 from app.store.models.shops import Shop, WebhookDelivery
 
 if TYPE_CHECKING:
+    from sqlalchemy.orm import Session
+
     from app.domain.context import ShopContext
     from app.services.rooms import Rooms
 
 log = structlog.get_logger()
 
+ERASED = "(erased)"
+
 
 def erase_customer(rooms: Rooms, ctx: ShopContext, shopify_id: int) -> None:
-    """Forget who a customer is; unknown ones are forgotten already.
+    """Forget who a customer is, and everybody else who was the same person here; unknown ones are forgotten already.
 
-    The contact goes; the keyed hash of the address stays as a suppression, so that a copy of the
-    person that arrives later is not mailed, and the weekly cap still holds.
+    The same person: whoever was merged into the customer, and whoever has one of their addresses, guests
+    included. The contact goes, the attributes leave the lake with the next import; the keyed hash of the
+    address stays as a suppression, so that a copy of the person that arrives later is not mailed, and the
+    weekly cap still holds.
     """
     now = rooms.clock.now()
     with rooms.store.session(ctx) as session:
         customer = session.scalars(
             select(Customer).where(Customer.shop_id == ctx.shop_id, Customer.shopify_id == shopify_id)
         ).one_or_none()
-        if customer is None or customer.erased_at is not None:
+        if customer is None:
             return
-        if customer.email_hash is not None:
+        persons = [row for row in _same_person(session, ctx, customer) if row.erased_at is None]
+        hashes = {row.email_hash for row in persons if row.email_hash is not None}
+        for email_hash in sorted(hashes):
             session.merge(
-                Suppression(shop_id=ctx.shop_id, email_hash=customer.email_hash, reason="erased", at=now, evidence=None)
+                Suppression(shop_id=ctx.shop_id, email_hash=email_hash, reason="erased", at=now, evidence=None)
             )
-        customer.contact = rooms.vault.seal(ctx.shop_id, customer_subject(customer.customer_no), {})
-        customer.email_hash, customer.email_valid = None, False
-        customer.email_consent, customer.sms_consent = "REDACTED", "REDACTED"
-        customer.erased_at = now
-        log.info("customer_erased", shop_id=ctx.shop_id, customer_no=customer.customer_no)
+        for row in persons:
+            row.contact = rooms.vault.seal(ctx.shop_id, customer_subject(row.customer_no), {})
+            row.email_hash, row.email_valid = None, False
+            row.email_consent, row.sms_consent = "REDACTED", "REDACTED"
+            row.erased_at = now
+            deletions.add(session, rooms, ctx, "customer", row.customer_no)
+            log.info("customer_erased", shop_id=ctx.shop_id, customer_no=row.customer_no)
+        _forget_addresses(session, rooms, ctx, hashes, {row.customer_no for row in persons})
+    if persons:
+        rooms.jobs.enqueue(ctx, "import_changes")
+
+
+def _same_person(session: Session, ctx: ShopContext, customer: Customer) -> list[Customer]:
+    found = {customer.customer_no: customer}
+    while True:
+        numbers = set(found)
+        hashes = {row.email_hash for row in found.values() if row.email_hash is not None}
+        related = select(Customer).where(
+            Customer.shop_id == ctx.shop_id,
+            Customer.merged_into.in_(numbers) | Customer.email_hash.in_(hashes),
+        )
+        found |= {row.customer_no: row for row in session.scalars(related)}
+        if set(found) == numbers:
+            return [found[number] for number in sorted(found)]
+
+
+def _forget_addresses(session: Session, rooms: Rooms, ctx: ShopContext, hashes: set[str], numbers: set[int]) -> None:
+    """Take addresses out of what lies beside the customers: syncs' copies and reports of uploads.
+
+    An address that a vendor still has stays sealed until the sync has taken it off there.
+    """
+    session.execute(
+        update(SyncMember)
+        .where(
+            SyncMember.shop_id == ctx.shop_id,
+            SyncMember.at_vendor.is_(False),
+            SyncMember.email_hash.in_(hashes) | SyncMember.customer_no.in_(numbers),
+        )
+        .values(sealed_address=None)
+    )
+    if hashes:
+        _blank_in_reports(session, rooms, ctx, hashes)
+
+
+def _blank_in_reports(session: Session, rooms: Rooms, ctx: ShopContext, hashes: set[str]) -> None:
+    """Take the addresses out of the kept reports of uploads; row number and outcome stay."""
+    for record in session.scalars(select(SegmentUpload).where(SegmentUpload.shop_id == ctx.shop_id)):
+        subject = UPLOAD.format(record.id)
+        report = rooms.vault.open(ctx.shop_id, subject, record.report)
+        rows = [
+            [number, ERASED if rooms.vault.email_hash(text) in hashes else text, outcome]
+            for number, text, outcome in report["rows"]
+        ]
+        if rows != report["rows"]:
+            record.report = rooms.vault.seal(ctx.shop_id, subject, {**report, "rows": rows})
 
 
 def erase_shop(rooms: Rooms, ctx: ShopContext) -> None:

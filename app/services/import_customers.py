@@ -12,7 +12,7 @@ from app.domain.consent import SUBSCRIBED
 from app.lake.schemas import CUSTOMERS
 from app.store.counters import allocate
 from app.store.crypto import customer_subject
-from app.store.models.customers import ConsentEvent, Customer
+from app.store.models.customers import ConsentEvent, Customer, Suppression
 
 if TYPE_CHECKING:
     import duckdb
@@ -150,7 +150,9 @@ def lake_customers(
     )
     staged.register("alive", pa.table({"shopify_id": pa.array(alive, pa.int64())}))
     staged.register("merged", pa.table({"shopify_id": pa.array(merged, pa.int64())}))
-    staged.register("earlier", _earlier_orders(rooms, ctx, staged, [g[0] for g in listed] if only is not None else []))
+    staged.register(
+        "earlier", _earlier_orders(rooms, ctx, staged, [g.customer_no for g in guests if g.customer_no in (only or ())])
+    )
     rows = staged.sql(
         f"""
         SELECT n.customer_no, 0::SMALLINT AS bucket, CAST(c.shopify_id AS VARCHAR) AS customer_id, c.created_at,
@@ -359,6 +361,9 @@ def _add_guests(session: Session, rooms: Rooms, ctx: ShopContext, staged: duckdb
             select(Customer.email_hash).where(Customer.shop_id == ctx.shop_id, Customer.email_hash.is_not(None))
         )
     )
+    # An order that still names an erased person's address must not bring the address back.
+    erased = select(Suppression.email_hash).where(Suppression.shop_id == ctx.shop_id, Suppression.reason == "erased")
+    known |= set(session.scalars(erased))
     new = [(address, at) for digest, (address, at) in hashes.items() if digest not in known]
     if new:
         first = allocate(session, ctx.shop_id, "customers", len(new))

@@ -99,7 +99,7 @@ def apply(
     deletions.unstage(staged, gone)
     stages: dict[str, Callable[[], int]] = {
         "products": lambda: _products(rooms, ctx, staged, gone["product"], full=full),
-        "customers": lambda: _customers(rooms, ctx, staged, run.source, full=full),
+        "customers": lambda: _customers(rooms, ctx, staged, run.source, gone["customer"], full=full),
         "orders": lambda: _orders(rooms, ctx, staged, gone["order"], full=full),
     }
     for name, stage in stages.items():
@@ -162,7 +162,9 @@ def _with_deleted(rooms: Rooms, ctx: ShopContext, staged: duckdb.DuckDBPyConnect
     return both
 
 
-def _customers(rooms: Rooms, ctx: ShopContext, staged: duckdb.DuckDBPyConnection, source: str, *, full: bool) -> int:
+def _customers(
+    rooms: Rooms, ctx: ShopContext, staged: duckdb.DuckDBPyConnection, source: str, gone: list[int], *, full: bool
+) -> int:
     merged = upsert_customers(rooms, ctx, staged, "csv" if source == "csv" else "shopify")
     # A merchant may export orders without customers; from the API a whole import names everybody.
     note_gone(rooms, ctx, staged, whole=full and source != "csv")
@@ -175,6 +177,7 @@ def _customers(rooms: Rooms, ctx: ShopContext, staged: duckdb.DuckDBPyConnection
         rows = lake_customers(rooms, ctx, staged, guests)
         if len(rows):
             rooms.lake.replace(ctx, "customers", "customer_no", rows.column("customer_no").to_pylist(), rows)
+        rooms.lake.remove(ctx, "customers", "customer_no", gone)
         rooms.lake.renumber(ctx, merged)
     return len(rows)
 
@@ -203,7 +206,7 @@ def _publish(
     ctx: ShopContext,
     run: runs.LiveRun,
     watermark: datetime,
-    gone: dict[str, list[int]],
+    gone: deletions.Gone,
     reconcile: Callable[[dict[str, int]], list[dict[str, Any]]],
 ) -> dict[str, int]:
     versions = rooms.lake.versions(ctx)

@@ -10,9 +10,15 @@ import structlog
 from sqlalchemy import delete, select
 
 from app.services.published import latest_history, published
+from app.services.upload_segment import SUBJECT as UPLOAD
+from app.store.models.segments import SegmentUpload
 from app.store.models.shops import Job, Run, Snapshot, WebhookDelivery
 
 if TYPE_CHECKING:
+    from datetime import datetime
+
+    from sqlalchemy.orm import Session
+
     from app.domain.context import ShopContext
     from app.services.rooms import Rooms
 
@@ -23,10 +29,13 @@ FILES_HOURS = 24  # a page that opened an old run at night still finds its files
 DONE_JOBS = timedelta(days=1)
 FAILED_JOBS = timedelta(days=30)
 DELIVERIES = timedelta(days=30)  # raw webhook bodies hold personal data
+REPORTS = timedelta(days=30)  # reports of uploads hold addresses
 
 
 def tidy(rooms: Rooms, ctx: ShopContext) -> dict[str, int]:
-    """Remove files of old runs and old lake versions, ended jobs and old webhook bodies; returns how many.
+    """Remove files of old runs and old lake versions, ended jobs, old webhook bodies and upload reports.
+
+    Returns how many of each. Bodies go for shops that are unknown or uninstalled, too.
 
     The newest five refreshes, the published one and the newest history keep everything that they name.
     Repeating it removes nothing more.
@@ -48,10 +57,10 @@ def tidy(rooms: Rooms, ctx: ShopContext) -> dict[str, int]:
         for state, age in (("done", DONE_JOBS), ("failed", FAILED_JOBS)):
             old = delete(Job).where(Job.shop_id == ctx.shop_id, Job.state == state, Job.finished_at < now - age)
             jobs += len(session.execute(old.returning(Job.id)).all())
+        reports = _empty_reports(session, rooms, ctx, now - REPORTS)
     with rooms.store.operator_session() as session:
-        old_bodies = delete(WebhookDelivery).where(
-            WebhookDelivery.shop_domain == ctx.domain, WebhookDelivery.received_at < now - DELIVERIES
-        )
+        # Everybody's: deliveries of shops that are unknown, or no longer installed, have nobody else to remove them.
+        old_bodies = delete(WebhookDelivery).where(WebhookDelivery.received_at < now - DELIVERIES)
         bodies = len(session.execute(old_bodies.returning(WebhookDelivery.id)).all())
     keep: dict[str, set[int]] = {}
     for snapshot in [*named, *([history] if history else [])]:
@@ -64,9 +73,22 @@ def tidy(rooms: Rooms, ctx: ShopContext) -> dict[str, int]:
         "files": rooms.lake.vacuum(ctx, keep, FILES_HOURS),
         "jobs": jobs,
         "deliveries": bodies,
+        "reports": reports,
     }
     log.info("tidied", shop_id=ctx.shop_id, **gone)
     return gone
+
+
+def _empty_reports(session: Session, rooms: Rooms, ctx: ShopContext, before: datetime) -> int:
+    """Take all rows out of old upload reports; the counts of the upload stay."""
+    old = session.scalars(select(SegmentUpload).where(SegmentUpload.shop_id == ctx.shop_id, SegmentUpload.at < before))
+    emptied = 0
+    for record in old:
+        subject = UPLOAD.format(record.id)
+        if rooms.vault.open(ctx.shop_id, subject, record.report)["rows"]:
+            record.report = rooms.vault.seal(ctx.shop_id, subject, {"rows": []})
+            emptied += 1
+    return emptied
 
 
 def _remove_runs(rooms: Rooms, ctx: ShopContext, kept: set[int]) -> int:

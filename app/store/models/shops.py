@@ -126,11 +126,13 @@ class Job(ShopRow, Base):
 
 
 class Deletion(ShopRow, Base):
-    """A product or order that the shop said it deleted, until the next import has taken it out of the lake."""
+    """What the next import must take out of the lake: a deleted product or order, an erased customer."""
 
     __tablename__ = "deletions"
-    kind: Mapped[str] = mapped_column(String(16), primary_key=True, comment="product | order")
-    shopify_id: Mapped[int] = mapped_column(BigInteger, primary_key=True, autoincrement=False)
+    kind: Mapped[str] = mapped_column(String(16), primary_key=True, comment="product | order | customer")
+    record_id: Mapped[int] = mapped_column(
+        BigInteger, primary_key=True, autoincrement=False, comment="Shopify's id; of a customer, our number"
+    )
     at: Mapped[datetime]
 
 

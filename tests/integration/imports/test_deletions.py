@@ -32,7 +32,7 @@ def filled(world: World) -> World:
 
 def waiting(world: World) -> list[int]:
     with world.rooms.store.reading(world.ctx) as session:
-        return list(session.scalars(select(Deletion.shopify_id).order_by(Deletion.shopify_id)))
+        return list(session.scalars(select(Deletion.record_id).order_by(Deletion.record_id)))
 
 
 def reachable_numbers(world: World) -> list[int]:

@@ -57,11 +57,17 @@ def upgrade() -> None:
     op.create_table(
         "deletions",
         sa.Column("shop_id", sa.Integer(), nullable=False),
-        sa.Column("kind", sa.String(length=16), nullable=False, comment="product | order"),
-        sa.Column("shopify_id", sa.BigInteger(), autoincrement=False, nullable=False),
+        sa.Column("kind", sa.String(length=16), nullable=False, comment="product | order | customer"),
+        sa.Column(
+            "record_id",
+            sa.BigInteger(),
+            autoincrement=False,
+            nullable=False,
+            comment="Shopify's id; of a customer, our number",
+        ),
         sa.Column("at", base.UtcDateTime(timezone=True), nullable=False),
         sa.ForeignKeyConstraint(["shop_id"], ["shops.id"], name=op.f("fk_deletions_shop_id_shops"), ondelete="CASCADE"),
-        sa.PrimaryKeyConstraint("shop_id", "kind", "shopify_id", name=op.f("pk_deletions")),
+        sa.PrimaryKeyConstraint("shop_id", "kind", "record_id", name=op.f("pk_deletions")),
     )
     guard(op.get_bind(), ["deletions"])
 
