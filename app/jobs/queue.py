@@ -6,14 +6,13 @@ the next runner frees them. So every job must be safe to start again.
 
 from __future__ import annotations
 
-import os
 from dataclasses import dataclass
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from sqlalchemy import select, update
 from sqlalchemy.exc import IntegrityError
 
+from app.services.processes import is_alive, owner
 from app.services.shops import context_by_id
 from app.store.counters import allocate
 from app.store.models.shops import Job
@@ -25,6 +24,7 @@ if TYPE_CHECKING:
     from app.store.session import Store
 
 MAX_ATTEMPTS = 3
+LIVE = ("queued", "running")
 EXCLUSIVE = frozenset({"import", "import_changes", "refresh", "tidy"})
 """Jobs of which one shop runs only one at a time, in the order asked: they read what the other writes."""
 
@@ -51,7 +51,7 @@ class StoredJobs:
             with self._store.session(ctx) as session:
                 waiting = session.scalars(
                     select(Job.id).where(
-                        Job.shop_id == ctx.shop_id, Job.job == job, Job.key == key, Job.state.in_(("queued", "running"))
+                        Job.shop_id == ctx.shop_id, Job.job == job, Job.key == key, Job.state.in_(LIVE)
                     )
                 ).first()
                 if waiting is not None:
@@ -70,29 +70,11 @@ class StoredJobs:
         except IntegrityError:
             # Another process recorded the same job between our look and our write.
             with self._store.reading(ctx) as session:
-                return session.scalars(
-                    select(Job.id)
-                    .where(Job.shop_id == ctx.shop_id, Job.job == job, Job.key == key)
-                    .order_by(Job.id.desc())
-                ).one()
-
-
-def owner() -> str:
-    """The name of this process, told apart from a later one with the same number by its start time."""
-    return f"{os.getpid()}:{_started(os.getpid())}"
-
-
-def is_alive(name: str) -> bool:
-    """Whether the process that `owner` named still lives on this machine."""
-    pid, _, started = name.partition(":")
-    return bool(pid.isdigit()) and _started(int(pid)) == started
-
-
-def _started(pid: int) -> str:
-    try:
-        return Path(f"/proc/{pid}/stat").read_text(encoding="ascii").rsplit(")", 1)[1].split()[19]
-    except (OSError, IndexError):
-        return "gone"
+                mine = select(Job.id).where(Job.shop_id == ctx.shop_id, Job.job == job, Job.key == key)
+                newest = mine.order_by(Job.id.desc())
+                theirs = session.scalars(newest.where(Job.state.in_(LIVE))).first()
+                # Already ended? Then it began after we were asked, which is what was asked for.
+                return theirs if theirs is not None else session.scalars(newest.limit(1)).one()
 
 
 def claim(rooms: Rooms, limit: int) -> list[Claim]:

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import time
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal
 
 from sqlalchemy import select
+from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm.attributes import flag_modified
 
+from app.errors import Conflict
+from app.services.processes import is_alive, owner
 from app.store.counters import allocate
 from app.store.models.shops import Run
 
@@ -21,6 +25,13 @@ if TYPE_CHECKING:
 
 Kind = Literal["import", "refresh"]
 StepState = Literal["waiting", "running", "done", "failed"]
+TURNS, TURN_SECONDS = 25, 0.2
+
+
+class Busy(Conflict):
+    """Another living process works on this run."""
+
+    code = "busy"
 
 
 @dataclass(frozen=True)
@@ -37,14 +48,37 @@ class LiveRun:
 def begin(
     rooms: Rooms, ctx: ShopContext, kind: Kind, source: str, steps: list[str], as_of: datetime | None = None
 ) -> LiveRun:
-    """Start a run, or take over the one that never ended.
+    """Start a run, or take over the one that a dead process never ended.
 
-    The caller holds the job of this shop and kind, so no other process works on it.
+    Raises Busy while another process works on one: two writers of one history would undo each other. A process
+    that is just being stopped gets a moment to be gone.
     """
+    for turn in range(TURNS):
+        if turn:
+            time.sleep(TURN_SECONDS)
+        try:
+            live = _begin(rooms, ctx, kind, source, steps, as_of)
+        except IntegrityError:
+            continue  # another process began one between our look and our write
+        if live is not None:
+            return live
+    raise Busy(
+        f"Another process is at work on the {kind} of {ctx.domain}. Nothing was changed; "
+        "try again when it has ended, or stop it first."
+    )
+
+
+def _begin(
+    rooms: Rooms, ctx: ShopContext, kind: Kind, source: str, steps: list[str], as_of: datetime | None
+) -> LiveRun | None:
+    """One try; None while a living process has the run."""
     with rooms.store.session(ctx) as session:
         mine = select(Run).where(Run.shop_id == ctx.shop_id, Run.kind == kind, Run.state == "running")
-        found = session.scalars(mine).one_or_none()
+        found = session.scalars(mine.with_for_update()).one_or_none()
+        if found is not None and found.owner not in (None, owner()) and is_alive(found.owner or ""):
+            return None
         if found is not None and found.source == source:
+            found.owner = owner()
             return LiveRun(found.id, found.as_of, found.source, dict(found.detail), resumed=True)
         if found is not None:
             found.state, found.error = "failed", "Replaced by another kind of import."
@@ -61,8 +95,10 @@ def begin(
             source=source,
             steps=[{"name": name, "state": "waiting", "done": 0, "total": None, "unit": ""} for name in steps],
             detail={},
+            owner=owner(),
         )
         session.add(run)
+        session.flush()
         return LiveRun(run.id, run.as_of, source, {}, resumed=False)
 
 

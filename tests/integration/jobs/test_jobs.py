@@ -6,11 +6,13 @@ import subprocess
 import sys
 import threading
 import time
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
 from sqlalchemy import select
+from sqlalchemy.exc import IntegrityError
 
 from app.jobs import queue
 from app.jobs.runner import Runner, run_one
@@ -56,6 +58,22 @@ class TestEnqueue:
             thread.join()
         assert set(got) == {got[0]}
         assert len(states(rooms)) == 1
+
+    def test_that_loses_a_race_gets_the_winners_job_whatever_ended_before(
+        self, rooms: Rooms, ctx: ShopContext, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        for _ in range(2):
+            rooms.jobs.enqueue(ctx, "mark", "a")
+            queue.end(rooms, queue.claim(rooms, 1)[0], None)
+        theirs = rooms.jobs.enqueue(ctx, "mark", "a")
+
+        @contextmanager
+        def collides(_ctx: ShopContext) -> Iterator[None]:
+            raise IntegrityError("INSERT INTO jobs", {}, Exception("ux_jobs_live"))
+            yield
+
+        monkeypatch.setattr(rooms.store, "session", collides)
+        assert rooms.jobs.enqueue(ctx, "mark", "a") == theirs
 
     def test_two_shops_do_not_share_jobs(self, store: Store, rooms: Rooms, ctx: ShopContext) -> None:
         other = add_shop(store, 2, "second.myshopify.com")
