@@ -101,7 +101,8 @@ MAX_LINE_BYTES = 64 << 20
 def stage(connection: duckdb.DuckDBPyConnection, currency: str, files: dict[str, Path]) -> None:
     """Fill the staging tables from `customers`, `products` and `orders` JSONL files.
 
-    A missing or empty file stages nothing of its kind. Raises duckdb.Error on a malformed line.
+    A missing or empty file stages nothing of its kind. An export may repeat a record that changed while it was
+    written, with all its children: the newest is staged, and each child once. Raises duckdb.Error on a malformed line.
     """
     connection.execute(
         "CREATE OR REPLACE MACRO gid(text) AS CAST(split_part(split_part(text, '?', 1), '/', 5) AS BIGINT)"
@@ -129,10 +130,12 @@ def _customers(connection: duckdb.DuckDBPyConnection, file: Path) -> None:
     connection.execute(f"CREATE OR REPLACE TEMP TABLE raw AS SELECT * FROM {_source(file, CUSTOMER_COLUMNS)}")
     connection.execute("""
         INSERT INTO stage_customers BY NAME
-        WITH fields AS (
-            SELECT __parentId AS parent,
-                   map_from_entries(list((namespace || '.' || key, value) ORDER BY namespace, key)) AS metafields
-            FROM raw WHERE __parentId IS NOT NULL GROUP BY __parentId
+        WITH each_field AS (
+            SELECT __parentId AS parent, namespace || '.' || key AS name, value FROM raw WHERE __parentId IS NOT NULL
+            QUALIFY row_number() OVER (PARTITION BY __parentId, namespace, key) = 1
+        ), fields AS (
+            SELECT parent, map_from_entries(list((name, value) ORDER BY name)) AS metafields
+            FROM each_field GROUP BY parent
         )
         SELECT gid(id) AS shopify_id, c.defaultEmailAddress.emailAddress AS email,
                c.defaultPhoneNumber.phoneNumber AS phone, firstName AS first_name, lastName AS last_name,
@@ -206,5 +209,6 @@ def _orders(connection: duckdb.DuckDBPyConnection, file: Path) -> None:
                gid(l.variant.id) AS variant_id, title, quantity, currentQuantity AS current_quantity,
                minor(l.originalUnitPriceSet.shopMoney.amount) AS unit_price_minor,
                minor(l.discountedTotalSet.shopMoney.amount) AS total_minor, isGiftCard AS is_gift_card
-        FROM raw_orders l WHERE __parentId IS NOT NULL""")
+        FROM raw_orders l WHERE __parentId IS NOT NULL
+        QUALIFY row_number() OVER (PARTITION BY id) = 1""")
     connection.execute("DROP VIEW raw_orders")
