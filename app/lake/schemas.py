@@ -39,7 +39,7 @@ ORDERS = _schema(
     counts=pa.bool_(),
     refunded_at=INSTANT,
 )
-"""One row per order, cancelled and test orders included; `counts` is neither. A null customer_no: nobody
+"""One row per order; `counts`: paid, neither cancelled nor a test. A null customer_no: nobody
 known. Money is what the order says; net of refunds = total - refunded. `refunded_at`: the latest refund."""
 
 ORDER_LINES = _schema(

@@ -29,12 +29,13 @@ if TYPE_CHECKING:
     from app.services.rooms import Rooms
 
 STEPS = ("products", "customers", "orders")
-UNPAID = ("VOIDED", "EXPIRED")
+PAID = ("PAID", "PARTIALLY_PAID", "AUTHORIZED", "PARTIALLY_REFUNDED", "REFUNDED")
+"""Money came, or is reserved until the goods leave. Of a pending order nothing is known yet but the wish."""
 
 ORDER_ROWS = f"""
     SELECT coalesce(n.customer_no, g.customer_no) AS customer_no, 0::SMALLINT AS bucket,
            o.* EXCLUDE (shopify_customer_id, email),
-           o.cancelled_at IS NULL AND NOT o.test AND o.financial_status NOT IN {UNPAID} AS counts
+           o.cancelled_at IS NULL AND NOT o.test AND o.financial_status IN {PAID} AS counts
     FROM stage_orders o
     LEFT JOIN numbers n ON n.shopify_id = o.shopify_customer_id
     LEFT JOIN guest_numbers g ON o.shopify_customer_id IS NULL AND g.address = lower(trim(o.email))"""

@@ -244,7 +244,7 @@ EVENTS: dict[str, Event] = {
         _mail("email_unsubscribed", "Unsubscribed", "unsubscribed"),
     )
 }  # fmt: skip
-"""Order events leave out cancelled and test orders, but for `cancelled` itself."""
+"""Order events leave out cancelled, test and unpaid orders, but for `cancelled` itself."""
 
 EVENTS_NOT_YET = frozenset({"email_delivered", "email_opened", "email_bounced", "email_complained"})
 """Nobody observes these yet, so a rule about them would count nobody: refused by name."""
