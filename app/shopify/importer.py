@@ -7,13 +7,13 @@ import shutil
 from typing import TYPE_CHECKING, Any
 
 import structlog
-from sqlalchemy import select
 
 from app.errors import Invalid, Unavailable
 from app.lake.lake import bare_connection
 from app.services import import_shop, runs, staging
 from app.services.published import latest_history
 from app.shopify.describe import describe
+from app.shopify.differences import Counts, differences
 from app.shopify.documents import bulk_document
 from app.shopify.stage_bulk import stage
 from app.store.models.shops import Run
@@ -82,6 +82,7 @@ class ShopifyImport:
             staging.create(staged)
             stage(staged, ctx.currency, files)
             self._border("staged")
+            served = staging.counts(staged) if plan["whole"] else None
             counts = import_shop.apply(
                 rooms,
                 ctx,
@@ -89,7 +90,7 @@ class ShopifyImport:
                 staged,
                 full=plan["whole"],
                 watermark=run.as_of,
-                reconcile=lambda lake: self._reconcile(ctx, lake),
+                reconcile=lambda lake: self._reconcile(ctx, lake, served),
                 border=self._border,
             )
             staged.close()
@@ -183,31 +184,27 @@ class ShopifyImport:
                 )  # fmt: skip
                 return
 
-    def _reconcile(self, ctx: ShopContext, lake: dict[str, int]) -> list[dict[str, Any]]:
-        """Each object's count at the shop and here, with what explains a difference."""
+    def _reconcile(self, ctx: ShopContext, lake: dict[str, int], served: dict[str, int] | None) -> list[dict[str, Any]]:
+        """Each object's count at the shop and here, with what explains a difference.
+
+        served: rows of the shop's exports, None if they held only what changed.
+        """
         answer = self._api.run(ctx, "ShopCounts")
-        shop = {name: int(answer[f"{name}Count"]["count"]) for name in EXPORTS}
-        with self._rooms.store.reading(ctx) as session:
-            run = session.scalars(
-                select(Run).where(Run.shop_id == ctx.shop_id, Run.kind == "import").order_by(Run.id.desc())
-            ).first()
         here = {"customers": lake["customers"] - lake["guests"], "orders": lake["orders"], "products": lake["products"]}
-        reasons = {
-            "customers": "Customers created or erased since the export, or named only by an order.",
-            "orders": "Orders placed or deleted since the export, or older than Shopify lets the app read.",
-            "products": "Products deleted at the shop stay here as deleted, because orders speak of them.",
-        }
-        return [
+        connection = self._rooms.lake.connect(ctx, self._rooms.lake.versions(ctx))
+        deleted = connection.sql("SELECT count(*) FROM products WHERE status = 'DELETED'").fetchall()[0][0]
+        connection.close()
+        return differences(
             {
-                "object": name,
-                "shop": shop[name],
-                "imported": here[name],
-                "difference": here[name] - shop[name],
-                "reason": reasons[name] if here[name] != shop[name] else None,
-                "run_id": run.id if run else None,
+                name: Counts(
+                    here=here[name],
+                    shop=int(answer[f"{name}Count"]["count"]),
+                    served=served[name] if served is not None else None,
+                    kept_deleted=deleted if name == "products" else 0,
+                )
+                for name in EXPORTS
             }
-            for name in EXPORTS
-        ]
+        )
 
 
 def _search_since(watermark: datetime) -> str:
