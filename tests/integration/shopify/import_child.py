@@ -1,6 +1,8 @@
-"""An import in a process of its own, which dies at a named stage border if told so.
+"""An import in a process of its own, which dies if told so: at a stage border, or after so many function calls.
 
-Arguments: address of the stand-in, folder with store and data, name of the border or "none".
+Arguments: address of the stand-in, folder with store and data, when to die (a border's name, a number of calls, or
+"none"), the present. It says at the end how many calls it made, so that a test can choose a moment by them: unlike
+seconds they don't depend on how busy the machine is.
 The demo's data package and the stand-ins can't be imported here.
 """
 
@@ -25,6 +27,19 @@ class Blocker:
             raise ImportError(f"{name} must not be loaded by Encore")
 
 
+class Calls:
+    """Counts function calls and ends this process at the last one."""
+
+    def __init__(self, last: int | None) -> None:
+        self.made, self._last = 0, last
+
+    def count(self, _frame: object, event: str, _argument: object) -> None:
+        if event == "call":
+            self.made += 1
+            if self.made == self._last:
+                os.kill(os.getpid(), signal.SIGKILL)
+
+
 def main() -> None:
     sys.meta_path.insert(0, Blocker())  # type: ignore[arg-type] # a finder needs no more than find_spec
     from app.services.shops import context_by_id
@@ -38,9 +53,11 @@ def main() -> None:
             os.kill(os.getpid(), signal.SIGKILL)
 
     encore = connect(url, folder, fresh_store(folder), FakeClock(datetime.fromisoformat(sys.argv[4]).astimezone(UTC)))
-    print("begins", flush=True)  # noqa: T201 - the test waits for it
+    calls = Calls(int(die_at) if die_at.isdigit() else None)
+    sys.setprofile(calls.count)
     encore.importer(border).everything(context_by_id(encore.rooms, 1))
-    print("done", flush=True)  # noqa: T201
+    sys.setprofile(None)
+    print(f"done after {calls.made}", flush=True)  # noqa: T201 - the test reads it
 
 
 if __name__ == "__main__":
