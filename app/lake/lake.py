@@ -140,11 +140,14 @@ class Lake:
                 columns = ", ".join(f'"{name}"' for name in schema.names)
                 source = f"read_parquet({files!r}, hive_partitioning = {table in PARTITIONED}, union_by_name = true)"
                 casts = "* REPLACE (CAST(bucket AS SMALLINT) AS bucket)" if table in PARTITIONED else "*"
-                # Files from before a column was added lack it: the empty table brings its name and type.
-                connection.execute(
-                    f"CREATE VIEW {table} AS SELECT {columns} FROM "
-                    f"(SELECT {casts} FROM {source} UNION ALL BY NAME FROM empty_{table})"
-                )
+                rows = f"SELECT {casts} FROM {source}"
+                try:
+                    connection.execute(f"CREATE VIEW {table} AS SELECT {columns} FROM ({rows})")
+                except duckdb.BinderException:
+                    # Files from before a column was added lack it: the empty table brings its name and type. Not
+                    # always so, because the planner knows less of a union: joins took twice as long.
+                    both = f"{rows} UNION ALL BY NAME FROM empty_{table}"
+                    connection.execute(f"CREATE VIEW {table} AS SELECT {columns} FROM ({both})")
             else:
                 connection.execute(f"CREATE VIEW {table} AS SELECT * FROM empty_{table}")
         for name in RUN_VIEWS if run_dir else ():
