@@ -13,6 +13,7 @@ import structlog
 
 from app.errors import EncoreError
 from app.jobs import queue
+from app.services import runs
 from app.services.shops import context_by_id
 
 if TYPE_CHECKING:
@@ -59,15 +60,21 @@ def _work(claim: queue.Claim) -> str | None:
 
 def run_one(rooms: Rooms, handlers: dict[str, Handler], claim: queue.Claim) -> str | None:
     """Run one job here; returns the error to keep, or None."""
+    ctx = None
     try:
-        handlers[claim.job](context_by_id(rooms, claim.shop_id), claim.key)
+        ctx = context_by_id(rooms, claim.shop_id)
+        handlers[claim.job](ctx, claim.key)
     except EncoreError as fault:
         log.warning("job_failed", job=claim.job, shop_id=claim.shop_id, code=fault.code)
-        return fault.message
+        error = fault.message
     except Exception as fault:
         log.exception("job_crashed", job=claim.job, shop_id=claim.shop_id)
-        return f"{type(fault).__name__}: the log has the details."
-    return None
+        error = f"{type(fault).__name__}: the log has the details."
+    else:
+        return None
+    if ctx is not None and claim.job in queue.EXCLUSIVE:
+        runs.let_go(rooms, ctx)
+    return error
 
 
 class Runner:

@@ -6,7 +6,7 @@ import time
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal
 
-from sqlalchemy import select
+from sqlalchemy import select, update
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm.attributes import flag_modified
 
@@ -150,6 +150,19 @@ def fail(rooms: Rooms, ctx: ShopContext, run_id: int, message: str) -> None:
             if entry["state"] == "running":
                 entry["state"] = "failed"
         flag_modified(run, "steps")
+
+
+def let_go(rooms: Rooms, ctx: ShopContext) -> None:
+    """Leave runs that this process began and no longer works on to whoever asks next.
+
+    A worker outlives its jobs: one that fell between a run's begin and its end would keep the run for itself.
+    """
+    with rooms.store.session(ctx) as session:
+        session.execute(
+            update(Run)
+            .where(Run.shop_id == ctx.shop_id, Run.state == "running", Run.owner == owner())
+            .values(owner=None)
+        )
 
 
 def latest(session: Session, ctx: ShopContext, kind: Kind, state: str | None = None) -> Run | None:

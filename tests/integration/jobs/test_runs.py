@@ -12,6 +12,8 @@ from click.testing import CliRunner
 
 from app import wiring
 from app.cli import main
+from app.jobs import queue
+from app.jobs.runner import run_one
 from app.services import processes, runs
 from app.store.models.shops import Run
 from tests.integration.jobs.worker_build import rooms_on
@@ -73,6 +75,21 @@ class TestARunOfALivingProcess:
     ) -> None:
         begun_by(rooms, ctx, processes.owner(other_process.pid))
         assert not runs.begin(rooms, ctx, "refresh", "refresh", ["features"]).resumed
+
+
+class TestARunWhoseJobFellBetweenItsBeginAndItsEnd:
+    def test_is_left_to_whoever_asks_next(self, rooms: Rooms, ctx: ShopContext) -> None:
+        def falls(shop: ShopContext, _key: str) -> None:
+            runs.begin(rooms, shop, "refresh", "refresh", ["features"])
+            raise ZeroDivisionError
+
+        rooms.jobs.enqueue(ctx, "refresh")
+        claim = queue.claim(rooms, 1)[0]
+        assert run_one(rooms, {"refresh": falls}, claim) == "ZeroDivisionError: the log has the details."
+        with rooms.store.reading(ctx) as session:
+            run = runs.latest(session, ctx, "refresh")
+        assert run is not None
+        assert (run.state, run.owner) == ("running", None)
 
 
 class TestARunOfADeadProcess:
