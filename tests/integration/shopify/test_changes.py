@@ -134,6 +134,13 @@ class TestARefundOfAnAmount:
         assert later
         assert abs(at - shop_clock.now()) < timedelta(hours=1)
 
+    def test_above_what_was_paid_is_refused_by_the_shop(self, shop_url: str, bought: tuple[int, int]) -> None:
+        order_id, _ = bought
+        for cents in (0, 10**9):
+            answer = httpx.post(f"{shop_url}/sandbox/orders/{order_id}/refund", json={"cents": cents})
+            assert answer.is_client_error
+            assert "left of the payment" in answer.text
+
     def test_of_everything_leaves_no_purchase(
         self, encore: Connected, imported: ShopContext, shop_url: str, bought: tuple[int, int]
     ) -> None:
