@@ -24,18 +24,23 @@ def write_exports(source: Path, folder: Path, *, invoices: int | None = None) ->
     london = pd.to_datetime(rows["invoice_date"]).dt.tz_localize(
         "Europe/London", ambiguous=True, nonexistent="shift_forward"
     )
+    first = ~rows["invoice_no"].duplicated()  # order fields stand on an order's first row only
+    amounts = rows["unit_price"].round(2) * rows["quantity"]
+    totals = amounts.groupby(rows["invoice_no"]).transform("sum").map("{:.2f}".format)
     orders = pd.DataFrame(
         {
             "Name": "#" + rows["invoice_no"].astype(str),
             "Email": email,
-            "Financial Status": "paid",
-            "Currency": "GBP",
+            "Financial Status": pd.Series("paid", rows.index).where(first),
+            "Currency": pd.Series("GBP", rows.index).where(first),
+            "Subtotal": totals.where(first),
+            "Total": totals.where(first),
             "Created at": london.dt.strftime("%Y-%m-%d %H:%M:%S %z"),
             "Lineitem quantity": rows["quantity"],
             "Lineitem name": rows["description"].fillna(rows["stock_code"]),
             "Lineitem price": rows["unit_price"].map("{:.2f}".format),
             "Lineitem sku": rows["stock_code"],
-            "Shipping Country": rows["country"],
+            "Shipping Country": rows["country"].where(first),
         }
     )
     numbers = sorted(number[known].unique())
