@@ -10,7 +10,6 @@ from typing import TYPE_CHECKING, Any
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 import structlog
-from sqlalchemy import func, select
 
 from app.domain.currencies import CURRENCIES
 from app.errors import Conflict, Invalid
@@ -20,6 +19,7 @@ from app.services.import_csv_orders import stage_orders
 from app.services.import_csv_others import stage_customers, stage_products
 from app.services.import_csv_read import CUSTOMERS, ORDERS, PRODUCTS, macros, read
 from app.services.shops import context_of, find_shop
+from app.store.counters import new_shop_id
 from app.store.models.shops import Shop
 
 if TYPE_CHECKING:
@@ -91,7 +91,7 @@ def _shop(rooms: Rooms, slug: str, *, timezone: str, currency: str) -> ShopConte
         shop = find_shop(session, slug)
         if shop is None:
             shop = Shop(
-                id=(session.scalar(select(func.max(Shop.id))) or 0) + 1,
+                id=new_shop_id(session),
                 domain=slug,
                 name=slug,
                 currency=currency,

@@ -2,7 +2,7 @@
 
 Order fields stand on an order's first row only, further rows carry further lines. The export names no
 customer id, so orders find their customer by address. A discount on the order as a whole is spread over
-its lines, because net sales are counted by line.
+its lines, because net sales are counted by line; so is a refund, by the second half of the import.
 """
 
 from __future__ import annotations
@@ -27,6 +27,11 @@ def stage_orders(orders: Export, currency: str) -> int:
     """
     _check(orders, currency)
     repeated = _find_blocks(orders)
+    # The part of `spread` that falls to `upto` of `whole`, rounded to whole units.
+    orders.staged.execute("""
+        CREATE MACRO running(spread, upto, whole) AS
+            CASE WHEN whole > 0 THEN sign(spread)::HUGEINT
+                * ((2 * abs(spread)::HUGEINT * upto + whole::HUGEINT) // (2 * whole::HUGEINT)) ELSE 0 END""")
     _fill_orders(orders, currency)
     _fill_lines(orders.staged)
     return repeated
@@ -126,6 +131,8 @@ def _fill_orders(orders: Export, currency: str) -> None:
         GROUP BY order_id HAVING count("Created at") = 0 ORDER BY 1 LIMIT 1""").fetchone()
     if undated is not None:
         orders.refuse(undated[0], ", column 'Created at': a blank can't be read.")
+    # A refund takes the tax along that was put on top, and seldom the shipping: the total without shipping tells what
+    # part of it is goods. Where prices contain the tax, that is all of it.
     orders.staged.execute(f"""
         INSERT INTO stage_orders BY NAME
         SELECT order_id, arg_min("Name", row) AS name, arg_min(instant("Created at"), row) AS processed_at,
@@ -138,6 +145,8 @@ def _fill_orders(orders: Export, currency: str) -> None:
                coalesce(arg_min(minor("Refunded Amount"), row), 0) AS refunded_minor,
                coalesce(arg_min(minor("Shipping"), row), 0) AS shipping_minor,
                coalesce(arg_min(minor("Taxes"), row), 0) AS tax_minor,
+               CAST(running(refunded_minor, subtotal_minor, greatest(subtotal_minor, total_minor - shipping_minor))
+                    AS BIGINT) AS refund_excess_minor,
                list_filter([arg_min("Discount Code", row)], lambda c: c IS NOT NULL) AS discount_codes,
                []::VARCHAR[] AS tags, arg_min("Source", row) AS source_name,
                arg_min("Shipping Country", row) AS country, arg_min("Shipping Province", row) AS province,
@@ -157,10 +166,6 @@ def _fill_lines(staged: duckdb.DuckDBPyConnection) -> None:
     A line's share is the difference of two rounded running totals: shares add up to the last minor unit,
     and none exceeds its line.
     """
-    staged.execute("""
-        CREATE MACRO running(spread, upto, whole) AS
-            CASE WHEN whole > 0 THEN sign(spread)::HUGEINT
-                * ((2 * abs(spread)::HUGEINT * upto + whole::HUGEINT) // (2 * whole::HUGEINT)) ELSE 0 END""")
     staged.execute("""
         INSERT INTO stage_lines BY NAME
         WITH summed AS (

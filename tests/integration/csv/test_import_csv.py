@@ -12,6 +12,7 @@ from sqlalchemy import select
 from app.errors import Conflict
 from app.services.import_csv import CsvFiles, import_csv
 from app.services.shops import context_by_name
+from app.store.counters import new_shop_id
 from app.store.models.customers import Customer
 from tests.conftest import SHARED
 from tests.orders_export import NO_PRODUCT, write_exports
@@ -84,6 +85,14 @@ class TestASmallShop:
 
     def test_without_a_customer_file_every_address_is_a_guest(self, shop_on_both: CsvShop) -> None:
         assert shop_on_both.imports(ORDERS, customers=None)["guests"] == 2
+
+
+class TestANewShop:
+    def test_gets_a_number_that_no_other_ever_had(self, shop_on_both: CsvShop) -> None:
+        with shop_on_both.rooms.store.operator_session() as session:
+            erased = new_shop_id(session)
+        shop_on_both.imports(ORDERS)
+        assert context_by_name(shop_on_both.rooms, "tea").shop_id > erased
 
 
 class TestWhatCantBeRead:

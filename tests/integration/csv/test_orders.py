@@ -45,6 +45,43 @@ class TestAnOrdersDiscount:
         assert shop.lines("l.title, l.total_minor") == [("Cup", 467), ("Tea", 933)]
 
 
+class TestARefund:
+    def test_of_a_part_is_spread_over_the_lines(self, shop: CsvShop) -> None:
+        refunded = order("#1", TEA, CUP, subtotal="25.00", total="25.00", refunded_amount="12.00")
+        shop.imports(orders(refunded))
+        assert shop.lines("l.title, l.total_minor, l.discount_minor, l.net_minor, l.counts") == [
+            ("Cup", 500, 0, 260, True),
+            ("Tea", 2000, 0, 1040, True),
+        ]
+
+    def test_comes_after_the_discount(self, shop: CsvShop) -> None:
+        shop.imports(orders(order("#1", TEA, CUP, subtotal="22.50", total="22.50", refunded_amount="4.50")))
+        assert shop.lines("l.title, l.total_minor, l.net_minor") == [("Cup", 450, 360), ("Tea", 1800, 1440)]
+
+    @pytest.mark.parametrize("refund", ["0.01", "7.77", "19.99", "33.33"])
+    def test_leaves_lines_that_add_up(self, shop: CsvShop, refund: str) -> None:
+        lines = ("3,Tea,3.33,TEA", "1,Cup,0.01,CUP", "7,Jar,2.85,JAR", "1,Bag,3.45,BAG")
+        shop.imports(orders(order("#1", *lines, subtotal="33.37", total="33.37", refunded_amount=refund)))
+        net = [amount for (amount,) in shop.lines("l.net_minor")]
+        assert sum(net) == 3337 - round(float(refund) * 100)
+        assert min(net) >= 0
+
+    def test_takes_the_tax_along_that_was_put_on_top(self, shop: CsvShop) -> None:
+        amounts = {"subtotal": "20.00", "shipping": "5.00", "taxes": "4.00", "total": "29.00"}
+        shop.imports(orders(order("#1", TEA, **amounts, refunded_amount="12.00")))
+        assert shop.lines("l.net_minor") == [(1000,)]
+
+    @pytest.mark.parametrize("refund", ["29.00", "24.00"])
+    def test_of_everything_with_or_without_shipping_leaves_no_purchase(self, shop: CsvShop, refund: str) -> None:
+        amounts = {"subtotal": "20.00", "shipping": "5.00", "taxes": "4.00", "total": "29.00"}
+        shop.imports(orders(order("#1", TEA, **amounts, refunded_amount=refund)))
+        assert shop.lines("l.net_minor, l.counts") == [(0, False)]
+
+    def test_of_a_free_order_is_none(self, shop: CsvShop) -> None:
+        shop.imports(orders(order("#1", TEA, subtotal="0.00", total="0.00", refunded_amount="0.00")))
+        assert shop.lines("l.net_minor, l.current_quantity") == [(0, 2)]
+
+
 class TestRowsOfAnOrderThatStandThereTwice:
     def test_are_left_out_and_counted(self, shop: CsvShop) -> None:
         counts = shop.imports(orders(ANNS, BOBS, ANNS, BOBS))
