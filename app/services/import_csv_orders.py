@@ -164,14 +164,16 @@ def _fill_lines(staged: duckdb.DuckDBPyConnection) -> None:
     """Spread the order's own discount, lines less Subtotal, over its lines, and take lines of whole refunds back.
 
     A line's share is the difference of two rounded running totals: shares add up to the last minor unit,
-    and none exceeds its line.
+    and none exceeds its line. A Subtotal above all prices makes no line dearer: rows are missing then.
     """
     staged.execute("""
         INSERT INTO stage_lines BY NAME
         WITH summed AS (
             SELECT l.*, o.total_minor > 0 AND o.refunded_minor >= o.total_minor AS is_taken_back,
                    row_number() OVER running_on AS position, sum(listed_minor) OVER running_on AS upto,
-                   sum(listed_minor) OVER (PARTITION BY l.order_id) AS whole, whole - o.subtotal_minor AS discount
+                   sum(listed_minor) OVER (PARTITION BY l.order_id) AS whole,
+                   whole - least(o.subtotal_minor, sum(unit_price_minor * quantity) OVER (PARTITION BY l.order_id))
+                       AS discount
             FROM csv_lines l JOIN stage_orders o USING (order_id)
             WINDOW running_on AS (PARTITION BY l.order_id ORDER BY row)
         )

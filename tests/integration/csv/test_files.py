@@ -56,6 +56,7 @@ class TestAFileThatIsRefused:
             pytest.param(GOOD.replace(",", ";"), "separated by semicolons", id="semicolons"),
             pytest.param(GOOD.replace(",", "\t"), "separated by tabs", id="tabs"),
             pytest.param(GOOD.replace(",Cup,", ',"Cup,'), "a quote is not closed", id="open quote"),
+            pytest.param(GOOD.replace("\n", "\r\n", 1), "lines end in different ways", id="mixed line ends"),
             pytest.param(CUSTOMERS, "it looks like Shopify's customers export.", id="customers as orders"),
             pytest.param(
                 "Handle,Title\ntea,Tea\n", "it looks like Shopify's products export.", id="products as orders"

@@ -39,6 +39,14 @@ class TestAnOrdersDiscount:
         shop.imports(orders(order("#1", TEA, CUP, total="30.00")))
         assert shop.lines("l.total_minor") == [(500,), (2000,)]
 
+    def test_is_never_negative(self, shop: CsvShop) -> None:
+        shop.imports(orders(order("#1", TEA, CUP, subtotal="99.00", total="99.00")))
+        assert shop.lines("l.total_minor") == [(500,), (2000,)]
+
+    def test_is_what_the_subtotal_says_also_if_lines_say_more(self, shop: CsvShop) -> None:
+        shop.imports(orders(order("#1", TEA, subtotal="19.00", total="19.00", lineitem_discount="4.00")))
+        assert shop.lines("l.total_minor, l.discount_minor") == [(1900, 100)]
+
     def test_of_yen_has_no_hundredths(self, shop: CsvShop) -> None:
         block = order("#1", "1,Tea,1000,TEA", "1,Cup,500,CUP", subtotal="1400", total="1400", currency="JPY")
         shop.imports(orders(block), currency="JPY")
