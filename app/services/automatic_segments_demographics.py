@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import hashlib
 import re
 from typing import TYPE_CHECKING
 
+from app.domain.rules.parse import MAX_VALUES
 from app.services.automatic_segments import Definition
 
 if TYPE_CHECKING:
@@ -37,44 +39,66 @@ CATEGORY = "demographics"
 
 
 def definitions(connection: duckdb.DuckDBPyConnection) -> list[Definition]:
-    """One segment per class of each field that the shop's customers have, and one for the unknown."""
+    """One segment per class of each field that the shop's customers have, and one for the unknown.
+
+    Spellings that differ only in case or outer spaces are one class: a rule's `is` ignores case too.
+    """
     found: list[Definition] = []
     rows = connection.execute(
-        """SELECT entry.key, entry.value, count(*) AS n
-           FROM (SELECT unnest(map_entries(metafields)) AS entry FROM customers)
-           WHERE entry.value <> '' GROUP BY ALL HAVING count(*) >= ? ORDER BY entry.key, n DESC, entry.value""",
+        """SELECT key, folded, list(value ORDER BY value), first(value ORDER BY n DESC, value)
+           FROM (SELECT entry.key AS key, entry.value AS value, lower(trim(entry.value)) AS folded, count(*) AS n
+                 FROM (SELECT unnest(map_entries(metafields)) AS entry FROM customers) GROUP BY ALL)
+           WHERE folded <> '' GROUP BY key, folded HAVING sum(n) >= ? ORDER BY key, folded""",
         [LEAST],
     ).fetchall()
-    by_key: dict[str, list[str]] = {}
-    for key, value, _ in rows:
+    by_key: dict[str, list[tuple[str, list[str], str]]] = {}
+    for key, folded, spellings, usual in rows:
         if key.rpartition(".")[2].lower() in FIELDS:
-            by_key.setdefault(key, []).append(value)
-    for key, values in by_key.items():
-        if len(values) <= MOST_CLASSES:  # more classes: a free number, which wants a rule of its own
-            found.extend(_classes(key, sorted(values)))
+            by_key.setdefault(key, []).append((folded, spellings, usual.strip()))
+    for key, classes in by_key.items():
+        if len(classes) <= MOST_CLASSES:  # more classes: a free number, which wants a rule of its own
+            found.extend(_classes(key, classes))
     for column, texts in COLUMNS.items():
         found.extend(_column(connection, column, *texts))
     return found
 
 
-def _classes(key: str, values: list[str]) -> list[Definition]:
-    field = key.rpartition(".")[2].lower()
-    label, why, action = FIELDS[field]
+def _classes(key: str, classes: list[tuple[str, list[str], str]]) -> list[Definition]:
+    label, why, action = FIELDS[key.rpartition(".")[2].lower()]
     attr = f"metafield.{key}"
     made = [
         Definition(
-            f"auto:{_slug(field)}_{_slug(value)}", f"{label} {value}", CATEGORY,
-            f"Your customer field {key} is “{value}”.", why, action,
-            {"v": 1, "match": {"attr": attr, "op": "is", "value": value}},
+            class_key(key, folded), f"{label} {usual}", CATEGORY,
+            f"Your customer field {key} is “{usual}”.", why, action,
+            {"v": 1, "match": {"attr": attr, **_any_of(spellings)}},
         )
-        for value in values
+        for folded, spellings, usual in classes
     ]  # fmt: skip
     unknown = Definition(
-        f"auto:{_slug(field)}_unknown", f"{label.removesuffix(' of')} unknown", CATEGORY,
+        class_key(key, None), f"{label.removesuffix(' of')} unknown", CATEGORY,
         f"Your customer field {key} is empty.", "How far the other classes can be relied on.",
         "Ask at the next order.", {"v": 1, "match": {"attr": attr, "op": "unset"}},
     )  # fmt: skip
     return [*made, unknown]
+
+
+def _any_of(spellings: list[str]) -> dict[str, object]:
+    """What selects these spellings; those that differ in case alone need one, outer spaces count in a rule."""
+    distinct = sorted({text.lower(): text for text in reversed(spellings)}.values())[:MAX_VALUES]
+    return {"op": "is", "value": distinct[0]} if len(distinct) == 1 else {"op": "in", "value": distinct}
+
+
+def class_key(field: str, value: str | None) -> str:
+    """The key of a class: `auto:income_50_74k_` and a short hash; None = the field is empty.
+
+    The words are for people and may repeat: “男” and “女” have none, two namespaces share a field's
+    name, a real value can be “Unknown”. The hash of field and value tells them apart.
+    """
+    known = value is not None
+    folded = (value or "").strip().lower()
+    digest = hashlib.sha256(f"{field}\x1f{known:d}\x1f{folded}".encode()).hexdigest()[:8]
+    words = "_".join(part for part in (_slug(field.rpartition(".")[2]), _slug(folded) if known else "unknown") if part)
+    return f"auto:{words}_{digest}"
 
 
 def _column(
@@ -89,7 +113,7 @@ def _column(
         return [Definition(f"auto:{column}", label, CATEGORY, definition, why, action, None, off)]
     return [
         Definition(
-            f"auto:{column}_{_slug(value)}", f"{label}: {value}", CATEGORY, f"{label} is “{value}”.", why, action,
+            class_key(column, value), f"{label}: {value}", CATEGORY, f"{label} is “{value}”.", why, action,
             {"v": 1, "match": {"attr": column, "op": "is", "value": value}},
         )
         for (value,) in values

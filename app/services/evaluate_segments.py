@@ -313,11 +313,33 @@ def why_empty(leaves: list[dict[str, Any]]) -> str:
 
 def _definitions(world: ShopWorld, ctx: ShopContext) -> list[Definition]:
     unit = 10 ** exponent(ctx.currency)
-    return [
-        *automatic_segments.definitions(world.connection, ctx, unit),
-        *automatic_segments_demographics.definitions(world.connection),
-        *automatic_segments_products.definitions(world.connection, world.reach.reachable),
-    ]
+    return storable(
+        ctx,
+        [
+            *automatic_segments.definitions(world.connection, ctx, unit),
+            *automatic_segments_demographics.definitions(world.connection),
+            *automatic_segments_products.definitions(world.connection, world.reach.reachable),
+        ],
+    )
+
+
+def storable(ctx: ShopContext, definitions: list[Definition]) -> list[Definition]:
+    """Definitions without those that the store would refuse: a repeated key, a rule outside the grammar.
+
+    They come from what merchants write into fields, and one of them must not stop a shop's refresh.
+    """
+    kept: dict[str, Definition] = {}
+    for definition in definitions:
+        try:
+            if definition.key in kept:
+                raise ValueError("another definition has this key")
+            if definition.rule is not None:
+                parse(definition.rule)
+        except ValueError as fault:
+            log.warning("segment_definition_dropped", shop_id=ctx.shop_id, key=definition.key, why=type(fault).__name__)
+        else:
+            kept[definition.key] = definition
+    return list(kept.values())
 
 
 def _merge_map(session: Session, ctx: ShopContext) -> dict[int, int]:

@@ -64,9 +64,9 @@ BY_HAND = {
         AND next_order_at < timestamptz '2026-11-27 05:00+00'""",
     "auto:churn_risk": f"""SELECT customer_no FROM customer_values JOIN {ORDERS} USING (customer_no)
         WHERE n >= 2 AND 1 - p_order_90d >= 0.5""",
-    "auto:income_50_74k": f"{INCOME} = '50-74K'",
-    "auto:income_under_15k": f"{INCOME} = 'Under 15K'",
-    "auto:income_unknown": f"{INCOME} IS NULL",
+    "auto:income_50_74k_de6cf54f": f"{INCOME} = '50-74K'",
+    "auto:income_under_15k_598b0b9d": f"{INCOME} = 'Under 15K'",
+    "auto:income_unknown_109ef775": f"{INCOME} IS NULL",
     "buy_again:1001": f"{PAIRS} product_no = 1 AND kind = 'repurchase' AND probability >= 0.1",
     "buy_new:1003": f"{PAIRS} product_no = 3 AND kind = 'cross_sell' AND probability >= 0.018",
 }

@@ -60,7 +60,7 @@ class TestRefreshSegments:
             "auto:big_spenders": """SELECT customer_no FROM order_lines l WHERE NOT is_gift_card AND order_id IN
                 (SELECT order_id FROM orders WHERE counts) GROUP BY 1 HAVING sum(net_minor) >= 11800""",
             "auto:high_refund": "SELECT DISTINCT customer_no FROM orders WHERE counts AND refunded_minor > 0",
-            "auto:income_50_74k": "SELECT customer_no FROM customers WHERE metafields['custom.income'] = '50-74K'",
+            "auto:income_50_74k_de6cf54f": "SELECT customer_no FROM customers WHERE metafields['custom.income'] = '50-74K'",
             "buy_new:1003": """SELECT customer_no FROM pairs WHERE product_no = 3 AND kind = 'cross_sell'
                 AND probability >= 2 * 0.009""",
             "auto:likely_30d": "SELECT customer_no FROM customer_values WHERE p_order_30d >= 0.5",
