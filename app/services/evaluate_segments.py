@@ -27,8 +27,9 @@ from app.services import (
     automatic_segments_products,
     segments_memberships,
 )
+from app.services.published import published
 from app.services.segments_statistics import Figures, numbers, product_chances, products, summary
-from app.services.segments_world import ShopWorld, find, hold_in_memory, open_world
+from app.services.segments_world import ShopWorld, find, hold_in_memory, locked, open_world
 from app.store.models.customers import Customer
 from app.store.models.segments import Membership, Segment
 
@@ -46,6 +47,7 @@ if TYPE_CHECKING:
 
 log = structlog.get_logger()
 
+MOST_TRIES = 5  # of one evaluation, while others keep changing what it reads
 EXPECTED_FAULTS = (duckdb.Error, EncoreError, RuleError, LookupError, ValueError)
 
 
@@ -105,11 +107,22 @@ def membership(rooms: Rooms, ctx: ShopContext, reference: int | str) -> Members:
         return Members(BitMap.deserialize(row.members), row.evaluated_at, row.next_flip_at, row.watermark)
 
 
-def refresh_segments(rooms: Rooms, ctx: ShopContext, run: PublishedRun, progress: Callable[[int, int], None]) -> int:
-    """Define the automatic segments from a run, evaluate all segments on it, store all in one transaction.
+@dataclass(frozen=True)
+class Evaluated:
+    """All segments of a shop, evaluated on one run; nobody sees it before `publish`."""
 
-    Safe to repeat. Returns the number of segments with members.
-    """
+    run: PublishedRun
+    subjects: list[Subject]
+    outcomes: list[Outcome]
+
+    @property
+    def filled(self) -> int:
+        """The number of segments to show that have members."""
+        return sum(1 for outcome in self.outcomes if outcome.state == "ready")
+
+
+def evaluate_all(rooms: Rooms, ctx: ShopContext, run: PublishedRun, progress: Callable[[int, int], None]) -> Evaluated:
+    """Define the automatic segments from a run and evaluate all segments on it. Writes nothing."""
     with open_world(rooms, ctx, run) as world, rooms.store.reading(ctx) as session:
         stored = list(session.scalars(select(Segment).where(Segment.shop_id == ctx.shop_id)))
         hold_in_memory(world.connection)
@@ -118,42 +131,77 @@ def refresh_segments(rooms: Rooms, ctx: ShopContext, run: PublishedRun, progress
         evaluation.take(_definitions(world, ctx), stored, used)
         outcomes = evaluation.run(progress)
         evaluation.merge_equals(used)
-    with rooms.store.session(ctx) as session:
-        writer = segments_memberships.Writer(session, ctx, run.run_id, rooms.clock.now(), run.watermark)
-        for subject, outcome in zip(evaluation.subjects, outcomes, strict=True):
-            segment = writer.segment(subject.segment, subject.definition)
-            writer.store(segment, outcome)
-        writer.retire({s.definition.key for s in evaluation.subjects if s.definition})
-    filled = sum(1 for outcome in outcomes if outcome.members)
-    log.info("segments_refreshed", shop_id=ctx.shop_id, run_id=run.run_id, segments=len(outcomes), filled=filled)
-    return filled
+    return Evaluated(run, evaluation.subjects, outcomes)
+
+
+def publish(session: Session, rooms: Rooms, ctx: ShopContext, evaluated: Evaluated) -> list[int]:
+    """Make the outcomes the segments' memberships, inside the transaction that publishes the run.
+
+    A merchant's segment that was made, edited, deleted or filled by an upload since it was read keeps
+    what it has now. Returns the numbers of those that are still there: `evaluate_one` brings them to the run.
+    """
+    run = evaluated.run
+    current = locked(session, ctx)
+    writer = segments_memberships.Writer(session, ctx, run.run_id, rooms.clock.now(), run.watermark)
+    chosen: list[tuple[Segment, Outcome]] = []
+    taken: set[int] = set()
+    # All rows first: an upload takes a segment's number before a membership's. The other way round each would
+    # wait for the other.
+    for subject, outcome in zip(evaluated.subjects, evaluated.outcomes, strict=True):
+        now = None if subject.segment is None else current.get(subject.segment.id)
+        if subject.definition is None and (now is None or _as_read(now) != _as_read(subject.segment)):
+            continue
+        segment = writer.segment(now, subject.definition)
+        chosen.append((segment, outcome))
+        taken.add(segment.id)
+    for segment, outcome in chosen:
+        writer.store(segment, outcome)
+    writer.retire({s.definition.key for s in evaluated.subjects if s.definition})
+    log.info("segments_published", shop_id=ctx.shop_id, run_id=run.run_id, segments=len(chosen))
+    return [
+        number
+        for number, segment in current.items()
+        if number not in taken and segment.source != "automatic" and segment.deleted_at is None
+    ]
 
 
 def evaluate_one(rooms: Rooms, ctx: ShopContext, segment_id: int) -> None:
     """Evaluate one stored segment on the published run; before the first run it stays pending.
 
-    One that is off or merged stays so until the next refresh.
+    One that is off or merged stays so until the next refresh. If the segment or the run changes meanwhile, it is
+    evaluated again, so that what is stored is of the newest rule, list and run.
 
     Raises NotFound.
     """
-    with rooms.store.reading(ctx) as session:
-        segment = find(session, ctx, segment_id)
+    for _ in range(MOST_TRIES):
+        with rooms.store.reading(ctx) as session:
+            segment = find(session, ctx, segment_id)
+        if segment is None:
+            raise NotFound("There is no such segment.")
+        if segment.state in {"off", "merged"}:
+            return
+        try:
+            with open_world(rooms, ctx) as world, rooms.store.reading(ctx) as session:
+                evaluation = _Evaluation(ctx, world, _merge_map(session, ctx))
+                evaluation.take([], [segment], {segment_id})
+                outcome = evaluation.run(lambda _done, _total: None)[0]
+        except Unavailable:
+            return
+        with rooms.store.session(ctx) as session:
+            current = locked(session, ctx, segment_id)[segment_id]
+            run, newest = world.run, published(rooms, ctx)
+            if _as_read(current) == _as_read(segment) and newest is not None and newest.run_id == run.run_id:
+                writer = segments_memberships.Writer(session, ctx, run.run_id, rooms.clock.now(), run.watermark)
+                writer.store(current, outcome)
+                return
+    log.warning("segment_kept_changing", shop_id=ctx.shop_id, segment=segment_id)
+
+
+def _as_read(segment: Segment | None) -> tuple[Any, ...] | None:
+    """What an evaluation depends on of a segment's row."""
     if segment is None:
-        raise NotFound("There is no such segment.")
-    if segment.state in {"off", "merged"}:
-        return
-    try:
-        with open_world(rooms, ctx) as world, rooms.store.reading(ctx) as session:
-            evaluation = _Evaluation(ctx, world, _merge_map(session, ctx))
-            evaluation.take([], [segment], {segment_id})
-            outcome = evaluation.run(lambda _done, _total: None)[0]
-    except Unavailable:
-        return
-    with rooms.store.session(ctx) as session:
-        run = world.run
-        writer = segments_memberships.Writer(session, ctx, run.run_id, rooms.clock.now(), run.watermark)
-        current = session.get_one(Segment, (ctx.shop_id, segment_id))
-        writer.store(current, outcome)
+        return None
+    return segment.version, segment.rule_hash, segment.membership_id, segment.deleted_at
 
 
 class _Evaluation:
@@ -205,7 +253,10 @@ class _Evaluation:
         return [self._done[position] for position in range(len(self.subjects))]
 
     def merge_equals(self, used: set[int]) -> None:
-        """Of automatic segments with the same members only the first is shown; the others say where they went."""
+        """Of automatic segments with the same members only the first is listed; the others say where they went.
+
+        They keep their members: a rule may name one, and its empty bitmap would be a lie.
+        """
         first: dict[bytes, str] = {}
         for position, subject in enumerate(self.subjects):
             outcome = self._done[position]
@@ -217,8 +268,6 @@ class _Evaluation:
             elif subject.segment is None or subject.segment.id not in used:
                 outcome.state = "merged"
                 outcome.reason = f"Has the same {len(outcome.members):,} members as “{first[content]}”."
-                outcome.members = BitMap()
-                outcome.statistics = self._statistics(subject, outcome.members)
 
     def _members(self, reference: str) -> BitMap:
         position = self._by_reference.get(reference)
@@ -330,16 +379,21 @@ def storable(ctx: ShopContext, definitions: list[Definition]) -> list[Definition
     """
     kept: dict[str, Definition] = {}
     for definition in definitions:
-        try:
-            if definition.key in kept:
-                raise ValueError("another definition has this key")
-            if definition.rule is not None:
-                parse(definition.rule)
-        except ValueError as fault:
-            log.warning("segment_definition_dropped", shop_id=ctx.shop_id, key=definition.key, why=type(fault).__name__)
+        fault = "repeated_key" if definition.key in kept else _unreadable(definition)
+        if fault:
+            log.warning("segment_definition_dropped", shop_id=ctx.shop_id, key=definition.key, fault=fault)
         else:
             kept[definition.key] = definition
     return list(kept.values())
+
+
+def _unreadable(definition: Definition) -> str | None:
+    try:
+        if definition.rule is not None:
+            parse(definition.rule)
+    except RuleError:
+        return "unreadable_rule"
+    return None
 
 
 def _merge_map(session: Session, ctx: ShopContext) -> dict[int, int]:

@@ -65,27 +65,27 @@ class RecommendationView:
     as_of: datetime
 
 
-def refresh(rooms: Rooms, ctx: ShopContext, run: PublishedRun) -> int:
+def refresh(session: Session, rooms: Rooms, ctx: ShopContext, run: PublishedRun) -> int:
     """Compute all recommendations anew from a run; returns how many are worth showing.
 
-    A segment keeps its recommendation's id from run to run, so that a dismissal holds.
+    Inside the transaction that publishes the run, after its segments. A segment keeps its recommendation's
+    id from run to run, so that a dismissal holds.
     """
-    with rooms.store.session(ctx) as session:
-        reached = reachable(session, ctx)
-        active = _active(session, ctx)
-        rows = {row.key: row for row in session.scalars(_mine(ctx))}
-        session.execute(update(Recommendation).where(Recommendation.shop_id == ctx.shop_id).values(live=False))
-        live = 0
-        with open_run(rooms, ctx, run) as connection:
-            for segment, members in _product_segments(session, ctx, run):
-                row = rows.get(segment.key or "") or Recommendation(
-                    shop_id=ctx.shop_id,
-                    id=allocate(session, ctx.shop_id, "recommendations"),
-                    key=segment.key or "",
-                )
-                _fill(row, segment, members, reached, active, connection, run)
-                session.add(row)
-                live += row.live
+    reached = reachable(session, ctx)
+    active = _active(session, ctx)
+    rows = {row.key: row for row in session.scalars(_mine(ctx))}
+    session.execute(update(Recommendation).where(Recommendation.shop_id == ctx.shop_id).values(live=False))
+    live = 0
+    with open_run(rooms, ctx, run) as connection:
+        for segment, members in _product_segments(session, ctx):
+            row = rows.get(segment.key or "") or Recommendation(
+                shop_id=ctx.shop_id,
+                id=allocate(session, ctx.shop_id, "recommendations"),
+                key=segment.key or "",
+            )
+            _fill(row, segment, members, reached, active, connection, run)
+            session.add(row)
+            live += row.live
     log.info("recommendations_refreshed", shop_id=ctx.shop_id, run_id=run.run_id, live=live)
     return live
 
@@ -124,11 +124,11 @@ def _active(session: Session, ctx: ShopContext) -> list[Campaign]:
     return list(session.scalars(select(Campaign).where(Campaign.shop_id == ctx.shop_id, Campaign.state == "active")))
 
 
-def _product_segments(session: Session, ctx: ShopContext, run: PublishedRun) -> list[tuple[Segment, BitMap]]:
-    """Product segments with their members as of this run, which may not be published yet."""
+def _product_segments(session: Session, ctx: ShopContext) -> list[tuple[Segment, BitMap]]:
+    """Product segments with their members."""
     query = (
         select(Segment, Membership.members)
-        .join(Membership, (Membership.shop_id == Segment.shop_id) & (Membership.segment_id == Segment.id))
+        .join(Membership, (Membership.shop_id == Segment.shop_id) & (Membership.id == Segment.membership_id))
         .where(
             Segment.shop_id == ctx.shop_id,
             Segment.deleted_at.is_(None),
@@ -137,12 +137,10 @@ def _product_segments(session: Session, ctx: ShopContext, run: PublishedRun) -> 
             Segment.product_no.is_not(None),
             Segment.key.is_not(None),
             Segment.category.in_(KIND_OF_CATEGORY),
-            (Membership.run_id == run.run_id) | (Membership.id == Segment.membership_id),
         )
-        .order_by(Segment.id, Membership.id)
+        .order_by(Segment.id)
     )
-    newest = {row[0].id: (row[0], BitMap.deserialize(row[1])) for row in session.execute(query)}
-    return list(newest.values())
+    return [(segment, BitMap.deserialize(members)) for segment, members in session.execute(query)]
 
 
 def _fill(

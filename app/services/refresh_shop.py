@@ -1,11 +1,13 @@
 """Refresh: history → features → predictions → segments and memberships → recommendations, then publish.
 
-Every stage writes files of its run, or rows that only the publishing transaction makes visible, and
-may be repeated. A stage whose files exist is not computed again when a stopped refresh goes on.
+Every stage but the last writes nothing but files of its run, and may be repeated. A stage whose files exist is
+not computed again when a stopped refresh goes on. One transaction then writes memberships and recommendations and
+publishes the run: lists, syncs, campaigns and figures change together or not at all.
 """
 
 from __future__ import annotations
 
+from contextlib import contextmanager
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
@@ -18,7 +20,7 @@ import structlog
 from app.domain.money import exponent
 from app.domain.rules.tree import Duration
 from app.domain.rules.windows import start_of_last
-from app.errors import Unavailable
+from app.errors import NotFound, Unavailable
 from app.services import customer_features, evaluate_segments, recommendations, runs
 from app.services.published import PublishedRun, latest_history, open_run, published
 from app.services.reachable import reachable
@@ -28,13 +30,14 @@ from app.store.models.shops import Snapshot
 from ml.api import predict
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator
     from datetime import datetime
     from pathlib import Path
 
     import duckdb
 
     from app.domain.context import ShopContext
+    from app.services.evaluate_segments import Evaluated
     from app.services.rooms import Rooms
 
 log = structlog.get_logger()
@@ -80,23 +83,30 @@ def refresh(rooms: Rooms, ctx: ShopContext, as_of: datetime | None = None, *, fo
     versions = {**history.tables, **_events(rooms, ctx)}
     folder = rooms.lake.run_dir(ctx, live.id)
     run = PublishedRun(live.id, live.as_of, versions, history.watermark, folder)
-    stages: dict[str, Callable[[], int]] = {
-        "features": lambda: _features(rooms, ctx, run),
-        "predictions": lambda: _predictions(rooms, ctx, run, force=force),
-        "segments": lambda: _segments(rooms, ctx, run),
-        "recommendations": lambda: _recommendations(rooms, ctx, run),
-    }
     try:
-        for name, stage in stages.items():
-            runs.step(rooms, ctx, live.id, name, "running")
-            count = stage()
-            runs.step(rooms, ctx, live.id, name, "done", done=count, total=count, unit=name)
-        snapshot_id = _publish(rooms, ctx, run)
+        with _step(rooms, ctx, run, "features") as done:
+            done(_features(rooms, ctx, run))
+        with _step(rooms, ctx, run, "predictions") as done:
+            done(_predictions(rooms, ctx, run, force=force))
+        with _step(rooms, ctx, run, "segments") as done:
+            evaluated = _segments(rooms, ctx, run)
+            done(evaluated.filled)
+        runs.step(rooms, ctx, run.run_id, "recommendations", "running")
+        snapshot_id, changed = _publish(rooms, ctx, run, evaluated)
     except Exception as fault:
         runs.fail(rooms, ctx, live.id, str(fault))
         raise
+    _catch_up(rooms, ctx, changed)
     log.info("refresh_done", shop_id=ctx.shop_id, run_id=live.id)
     return PublishedRun(run.run_id, run.as_of, run.versions, run.watermark, run.dir, snapshot_id)
+
+
+@contextmanager
+def _step(rooms: Rooms, ctx: ShopContext, run: PublishedRun, name: str) -> Iterator[Callable[[int], None]]:
+    counts = [0]
+    runs.step(rooms, ctx, run.run_id, name, "running")
+    yield counts.append
+    runs.step(rooms, ctx, run.run_id, name, "done", done=counts[-1], total=counts[-1], unit=name)
 
 
 def _events(rooms: Rooms, ctx: ShopContext) -> dict[str, int]:
@@ -195,20 +205,19 @@ def _quoted(path: Path) -> str:
     return "'" + str(path).replace("'", "''") + "'"
 
 
-def _segments(rooms: Rooms, ctx: ShopContext, run: PublishedRun) -> int:
+def _segments(rooms: Rooms, ctx: ShopContext, run: PublishedRun) -> Evaluated:
     def progress(done: int, total: int) -> None:
         runs.step(rooms, ctx, run.run_id, "segments", "running", done=done, total=total, unit="segments")
 
-    return evaluate_segments.refresh_segments(rooms, ctx, run, progress)
+    return evaluate_segments.evaluate_all(rooms, ctx, run, progress)
 
 
-def _recommendations(rooms: Rooms, ctx: ShopContext, run: PublishedRun) -> int:
-    return recommendations.refresh(rooms, ctx, run)
-
-
-def _publish(rooms: Rooms, ctx: ShopContext, run: PublishedRun) -> int:
+def _publish(rooms: Rooms, ctx: ShopContext, run: PublishedRun, evaluated: Evaluated) -> tuple[int, list[int]]:
+    """Everything of the run that readers see, in one transaction; answers what `_catch_up` has left to do."""
     summary = _summary(rooms, ctx, run)
     with rooms.store.session(ctx) as session:
+        changed = evaluate_segments.publish(session, rooms, ctx, evaluated)
+        recommendations.refresh(session, rooms, ctx, run)
         snapshot = Snapshot(
             shop_id=ctx.shop_id,
             id=allocate(session, ctx.shop_id, "snapshots"),
@@ -219,7 +228,16 @@ def _publish(rooms: Rooms, ctx: ShopContext, run: PublishedRun) -> int:
         )
         session.add(snapshot)
         runs.finish(session, rooms, ctx, run.run_id, summary=summary)
-        return snapshot.id
+        return snapshot.id, changed
+
+
+def _catch_up(rooms: Rooms, ctx: ShopContext, changed: list[int]) -> None:
+    """Bring segments that merchants changed while the run was computed to the run, now that it is published."""
+    for segment_id in changed:
+        try:
+            evaluate_segments.evaluate_one(rooms, ctx, segment_id)
+        except NotFound:
+            log.info("segment_deleted_meanwhile", shop_id=ctx.shop_id, segment=segment_id)
 
 
 def _summary(rooms: Rooms, ctx: ShopContext, run: PublishedRun) -> dict[str, Any]:

@@ -20,7 +20,7 @@ from app.services import segments_dependents
 from app.services.evaluate_segments import Outcome, evaluate_one
 from app.services.published import open_run, published
 from app.services.segments_memberships import Writer, stored_references
-from app.services.segments_world import find, members_of, wording
+from app.services.segments_world import find, locked, members_of, wording
 from app.store.counters import allocate
 from app.store.models.segments import MembershipChange, Segment, SegmentVersion
 
@@ -305,7 +305,7 @@ def _copy_list(rooms: Rooms, ctx: ShopContext, session: Session, source: Segment
 
 
 def _own(session: Session, ctx: ShopContext, segment_id: int) -> Segment:
-    segment = found(session, ctx, segment_id)
+    segment = locked(session, ctx, found(session, ctx, segment_id).id)[segment_id]
     if segment.source == "automatic":
         raise Conflict("An automatic segment can't be changed; duplicate it and change the copy.")
     return segment

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from app.services.rooms import Rooms
 
 CATEGORIES = ("cross_sell", "repurchase", "custom", "retain", "behavioral", "demographics")
-WITHOUT_MEMBERS = frozenset({"empty", "off", "merged"})
+SET_ASIDE = frozenset({"empty", "off", "merged"})  # nothing to look at, or seen under another name
 CHANGE_OVER = timedelta(days=30)
 POINTS = 30
 Row = dict[str, Any]
@@ -114,7 +114,7 @@ def _row(segment: Segment, membership: Membership | None) -> Row:
 def _matches(row: Row, search: str, source: list[str], *, include_empty: bool) -> bool:
     if source and row["source"] not in source:
         return False
-    if not include_empty and row["state"] in WITHOUT_MEMBERS:
+    if not include_empty and row["state"] in SET_ASIDE:
         return False
     words = search.casefold().split()
     text = f"{row['name']} {row['definition']}".casefold()

@@ -39,12 +39,12 @@ class Writer:
         self._run_id, self._now, self._watermark = run_id, now, watermark
 
     def segment(self, segment: Segment | None, definition: Definition | None) -> Segment:
-        """The row of an automatic definition, made or brought up to date; or the stored segment, of this session."""
+        """The row of an automatic definition, made or brought up to date; or the segment, which is of this session."""
         if definition is None:
             if segment is None:
                 raise ValueError("a segment has a row or a definition")
-            return self._session.get_one(Segment, (self._ctx.shop_id, segment.id))
-        row = None if segment is None else self._session.get(Segment, (self._ctx.shop_id, segment.id))
+            return segment
+        row = segment
         if row is None:
             row = Segment(
                 shop_id=self._ctx.shop_id,

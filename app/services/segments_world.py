@@ -127,6 +127,18 @@ def find(session: Session, ctx: ShopContext, reference: int | str) -> Segment | 
     return session.scalars(query).one_or_none()
 
 
+def locked(session: Session, ctx: ShopContext, segment_id: int | None = None) -> dict[int, Segment]:
+    """All segments, or one, as they are now; nobody else changes them until the session's transaction ends.
+
+    Always in the order of their numbers, so that two transactions never wait for each other.
+    """
+    query = select(Segment).where(Segment.shop_id == ctx.shop_id).order_by(Segment.id)
+    if segment_id is not None:
+        query = query.where(Segment.id == segment_id)
+    query = query.with_for_update().execution_options(populate_existing=True)
+    return {segment.id: segment for segment in session.scalars(query)}
+
+
 def _number(reference: str) -> int | None:
     digits = reference.removeprefix("seg_")
     return int(digits) if reference.startswith("seg_") and digits.isdigit() else None

@@ -19,7 +19,7 @@ from app.services.export_segment import csv_line, guarded
 from app.services.segments import found, new_segment
 from app.services.segments_memberships import Writer
 from app.services.segments_statistics import Figures
-from app.services.segments_world import members_of, open_world
+from app.services.segments_world import locked, members_of, open_world
 from app.services.upload_segment_file import Table, looks_like_email, normal_id, read_table
 from app.store.counters import allocate
 from app.store.models.customers import Customer
@@ -207,7 +207,7 @@ def _lookup(session: Session, ctx: ShopContext, kind: Identifier, keys: list[str
 def _target(session: Session, ctx: ShopContext, segment_id: int | None, name: str, now: Any) -> Segment:
     if segment_id is None:
         return new_segment(session, ctx, name, "upload", now)
-    segment = found(session, ctx, segment_id)
+    segment = locked(session, ctx, found(session, ctx, segment_id).id)[segment_id]
     if segment.source != "upload":
         raise Conflict("Only an uploaded list can be changed by a file.")
     return segment

@@ -3,19 +3,20 @@
 from __future__ import annotations
 
 from datetime import timedelta
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pandas as pd
 import pytest
 from sqlalchemy import func, select
 
 from app.errors import Unavailable
-from app.services import progress, refresh_shop
+from app.services import evaluate_segments, progress, refresh_shop, runs, segments
 from app.services.dashboard import dashboard
 from app.services.evaluate_segments import membership
 from app.services.published import open_run, published
 from app.services.refresh_shop import read_card, refresh
 from app.services.tidy import KEPT_RUNS, tidy
+from app.store.models.recommendations import Recommendation
 from app.store.models.segments import Membership, Segment
 from app.store.models.shops import Job, WebhookDelivery
 from sandbox.clock import SandboxClock
@@ -134,6 +135,54 @@ class TestARefresh:
         columns = ["customer_no", "product_no", "kind"]
         wanted = pairs.sort_values(columns)[columns].reset_index(drop=True)
         assert again.sort_values(columns)[columns].reset_index(drop=True).equals(wanted)
+
+    def test_that_dies_while_publishing_changes_nothing_that_anyone_sees(
+        self, encore: Connected, shop: ShopContext, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        class Stopped(BaseException):
+            """A killed process runs no handler."""
+
+        def stop(*_: object, **__: object) -> None:
+            raise Stopped
+
+        first = refresh(encore.rooms, shop)
+        before = self.seen(encore, shop)
+        clock = encore.rooms.clock
+        assert isinstance(clock, FakeClock)
+        clock.advance(timedelta(days=60))
+        with monkeypatch.context() as patched:
+            patched.setattr(runs, "finish", stop)
+            with pytest.raises(Stopped):
+                refresh(encore.rooms, shop)
+        assert published(encore.rooms, shop) == first
+        assert self.seen(encore, shop) == before
+        refresh(encore.rooms, shop)
+        assert self.seen(encore, shop) != before
+
+    def seen(self, encore: Connected, shop: ShopContext) -> list[object]:
+        with encore.rooms.store.reading(shop) as session:
+            segments = session.execute(select(Segment.id, Segment.state, Segment.membership_id).order_by(Segment.id))
+            advice = session.execute(
+                select(Recommendation.id, Recommendation.run_id, Recommendation.live).order_by(Recommendation.id)
+            )
+            return [*segments.all(), *advice.all()]
+
+    def test_brings_what_merchants_made_meanwhile_to_its_run(
+        self, encore: Connected, shop: ShopContext, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        refresh(encore.rooms, shop)
+        evaluate_all, made = evaluate_segments.evaluate_all, []
+
+        def and_meanwhile(*arguments: Any) -> Any:
+            evaluated = evaluate_all(*arguments)
+            made.append(segments.create(encore.rooms, shop, "Mine", {"v": 1, "match": {"did": "ordered"}}))
+            return evaluated
+
+        monkeypatch.setattr(evaluate_segments, "evaluate_all", and_meanwhile)
+        run = refresh(encore.rooms, shop)
+        with encore.rooms.store.reading(shop) as session:
+            row = session.get_one(Segment, (shop.shop_id, made[0]))
+            assert session.get_one(Membership, (shop.shop_id, row.membership_id)).run_id == run.run_id
 
 
 class TestTheDashboard:

@@ -12,7 +12,8 @@ import pytest
 
 from app.lake.lake import Lake
 from app.lake.schemas import TABLES
-from app.services import customer_features
+from app.services import customer_features, evaluate_segments
+from app.services.evaluate_segments import evaluate_all
 from app.services.published import PublishedRun
 from app.services.rooms import Rooms
 from app.store.crypto import customer_subject
@@ -80,6 +81,13 @@ def shop(store: Store, ctx: ShopContext, vault: Vault, tmp_path: Path) -> SmallS
     add_customers(store, ctx, vault)
     run = publish(rooms, ctx, 1)
     return SmallShop(rooms, ctx, run, clock)
+
+
+def refresh_segments(shop: SmallShop, run: PublishedRun | None = None) -> None:
+    """Evaluate all segments on a run, the shop's own if not told, and publish them."""
+    evaluated = evaluate_all(shop.rooms, shop.ctx, run or shop.run, lambda _done, _total: None)
+    with shop.rooms.store.session(shop.ctx) as session:
+        evaluate_segments.publish(session, shop.rooms, shop.ctx, evaluated)
 
 
 def publish(rooms: Rooms, ctx: ShopContext, run_id: int) -> PublishedRun:

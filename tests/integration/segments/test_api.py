@@ -7,7 +7,7 @@ import pytest
 from flask import g
 
 from app.api.app import create_app
-from app.services.evaluate_segments import refresh_segments
+from tests.integration.segments.conftest import refresh_segments
 
 if TYPE_CHECKING:
     from flask.testing import FlaskClient
@@ -45,7 +45,7 @@ class TestSegmentsApi:
         assert client.post(f"{address}/restore").json["name"] == "All buyers"
 
     def test_the_list_is_filtered_by_category_in_the_address(self, client: FlaskClient, shop: SmallShop) -> None:
-        refresh_segments(shop.rooms, shop.ctx, shop.run, lambda _done, _total: None)
+        refresh_segments(shop)
         found = client.get("/api/segments?category=retain&category=cross_sell&sort=name&order=asc").json
         assert {row["category"] for row in found["items"]} == {"retain", "cross_sell"}
         assert found["state"] == "ready"
@@ -55,7 +55,7 @@ class TestSegmentsApi:
         assert product["expected"]["horizon_days"] == 30
 
     def test_every_segment_of_the_list_has_its_page(self, client: FlaskClient, shop: SmallShop) -> None:
-        refresh_segments(shop.rooms, shop.ctx, shop.run, lambda _done, _total: None)
+        refresh_segments(shop)
         for row in client.get("/api/segments?limit=200").json["items"]:
             page = client.get(f"/api/segments/{row['id']}").json
             assert page["statistics"]["size"] == row["size"]
@@ -95,7 +95,7 @@ class TestSegmentsApi:
         assert client.get(f"/api/segments/{segment['id']}/exports").json["items"][0]["id"] == export.json["id"]
 
     def test_vocabulary_and_templates(self, client: FlaskClient, shop: SmallShop) -> None:
-        refresh_segments(shop.rooms, shop.ctx, shop.run, lambda _done, _total: None)
+        refresh_segments(shop)
         assert client.get("/api/segments/vocabulary").json["max_leaves"] == 100
         assert len(client.get("/api/segments/templates").json["items"]) == 5
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 from click.testing import CliRunner
 
 from app.cli_segments import segments
-from app.services.evaluate_segments import refresh_segments
+from tests.integration.segments.conftest import refresh_segments
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -22,7 +22,7 @@ def run(shop: SmallShop, *arguments: str) -> Any:
 
 class TestSegmentsCommand:
     def test_it_lists_every_segment_as_json(self, shop: SmallShop) -> None:
-        refresh_segments(shop.rooms, shop.ctx, shop.run, lambda _done, _total: None)
+        refresh_segments(shop)
         answer = json.loads(run(shop, "--json").stdout)
         by_key = {row["key"]: row for row in answer["segments"]}
         assert by_key["auto:active"]["size"] > 0
@@ -31,7 +31,7 @@ class TestSegmentsCommand:
         assert answer["evaluated_at"] == "2026-11-20T15:30:00+00:00"
 
     def test_it_writes_a_segment_as_a_file(self, shop: SmallShop, tmp_path: Path) -> None:
-        refresh_segments(shop.rooms, shop.ctx, shop.run, lambda _done, _total: None)
+        refresh_segments(shop)
         out = tmp_path / "active.csv"
         answer = json.loads(run(shop, "--key", "auto:active", "--out", str(out), "--format", "meta", "--json").stdout)
         with out.open(newline="", encoding="utf-8") as file:

@@ -7,8 +7,9 @@ from typing import TYPE_CHECKING
 import pytest
 from sqlalchemy import select
 
-from app.services.evaluate_segments import membership, refresh_segments
+from app.services.evaluate_segments import membership
 from app.store.models.segments import Segment
+from tests.integration.segments.conftest import refresh_segments
 
 if TYPE_CHECKING:
     from tests.integration.segments.conftest import SmallShop
@@ -74,7 +75,7 @@ BY_HAND = {
 
 @pytest.fixture
 def found(shop: SmallShop) -> dict[str, Segment]:
-    refresh_segments(shop.rooms, shop.ctx, shop.run, lambda _done, _total: None)
+    refresh_segments(shop)
     with shop.rooms.store.reading(shop.ctx) as session:
         return {segment.key: segment for segment in session.scalars(select(Segment)) if segment.key}
 

@@ -8,9 +8,9 @@ from sqlalchemy import select
 
 from app.lake.schemas import TABLES
 from app.services.automatic_segments import Definition
-from app.services.evaluate_segments import membership, refresh_segments, storable
+from app.services.evaluate_segments import membership, storable
 from app.store.models.segments import Segment
-from tests.integration.segments.conftest import history, publish
+from tests.integration.segments.conftest import history, publish, refresh_segments
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -26,7 +26,7 @@ def with_fields(shop: SmallShop, fields_of: Callable[[int], list[tuple[str, str]
         row["metafields"] = fields_of(row["customer_no"])
     full = [{name: row.get(name) for name in TABLES["customers"].names} for row in rows]
     shop.rooms.lake.write(shop.ctx, "customers", pa.Table.from_pylist(full, schema=TABLES["customers"]))
-    refresh_segments(shop.rooms, shop.ctx, publish(shop.rooms, shop.ctx, run_id), lambda _done, _total: None)
+    refresh_segments(shop, publish(shop.rooms, shop.ctx, run_id))
 
 
 def demographics(shop: SmallShop) -> dict[str, set[int]]:

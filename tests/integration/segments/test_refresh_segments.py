@@ -1,21 +1,24 @@
 from __future__ import annotations
 
+import re
 from itertools import pairwise
 from typing import TYPE_CHECKING
 
 from pyroaring import BitMap
 from sqlalchemy import select
 
-from app.services.evaluate_segments import membership, refresh_segments
+from app.services import segments, segments_preview
+from app.services.evaluate_segments import membership
 from app.store.models.customers import Customer
 from app.store.models.segments import Membership, MembershipChange, Segment
+from tests.integration.segments.conftest import refresh_segments
 
 if TYPE_CHECKING:
     from tests.integration.segments.conftest import SmallShop
 
 
 def refresh(shop: SmallShop) -> dict[str, Segment]:
-    refresh_segments(shop.rooms, shop.ctx, shop.run, lambda _done, _total: None)
+    refresh_segments(shop)
     with shop.rooms.store.reading(shop.ctx) as session:
         return {s.key: s for s in session.scalars(select(Segment)) if s.key}
 
@@ -34,10 +37,12 @@ class TestRefreshSegments:
         }  # fmt: skip
         assert all(s.definition and s.why and s.action for s in automatic)
 
-    def test_no_two_have_the_same_members_and_the_empty_say_why(self, shop: SmallShop) -> None:
+    def test_no_two_to_show_have_the_same_members_and_the_empty_say_why(self, shop: SmallShop) -> None:
         found = refresh(shop)
         seen: dict[frozenset[int], str] = {}
         for key, segment in found.items():
+            if segment.state == "merged":
+                continue
             who = frozenset(members(shop, key))
             if not who:
                 assert segment.reason, key
@@ -60,7 +65,8 @@ class TestRefreshSegments:
             "auto:big_spenders": """SELECT customer_no FROM order_lines l WHERE NOT is_gift_card AND order_id IN
                 (SELECT order_id FROM orders WHERE counts) GROUP BY 1 HAVING sum(net_minor) >= 11800""",
             "auto:high_refund": "SELECT DISTINCT customer_no FROM orders WHERE counts AND refunded_minor > 0",
-            "auto:income_50_74k_de6cf54f": "SELECT customer_no FROM customers WHERE metafields['custom.income'] = '50-74K'",
+            "auto:income_50_74k_de6cf54f": """SELECT customer_no FROM customers
+                WHERE metafields['custom.income'] = '50-74K'""",
             "buy_new:1003": """SELECT customer_no FROM pairs WHERE product_no = 3 AND kind = 'cross_sell'
                 AND probability >= 2 * 0.009""",
             "auto:likely_30d": "SELECT customer_no FROM customer_values WHERE p_order_30d >= 0.5",
@@ -155,7 +161,22 @@ class TestRefreshSegments:
         found = refresh(shop)
         merged = [s for s in found.values() if s.state == "merged"]
         assert merged
-        assert all((s.reason or "").startswith("Has the same ") for s in merged)
+        by_name = {s.name: s.key for s in found.values() if s.state != "merged"}
+        for segment in merged:
+            named = re.fullmatch(r"Has the same [\d,]+ members as “(.+)”\.", segment.reason or "")
+            assert named
+            assert members(shop, segment.key or "") == members(shop, by_name[named[1]] or "")
+
+    def test_a_rule_that_names_a_merged_segment_means_its_members(self, shop: SmallShop) -> None:
+        merged = next(s for s in refresh(shop).values() if s.state == "merged")
+        who = members(shop, merged.key or "")
+        preview = segments_preview.preview(shop.rooms, shop.ctx, {"v": 1, "match": {"in": merged.key}}, 0)
+        assert preview["count"] == len(who) > 0
+        others = {"v": 1, "match": {"none": [{"in": merged.key}]}}
+        number = segments.create(shop.rooms, shop.ctx, "All others", others)
+        assert members(shop, f"seg_{number}") == set(range(1, 61)) - who
+        refresh(shop)
+        assert members(shop, f"seg_{number}") == set(range(1, 61)) - who
 
     def test_fields_that_nobody_has_are_off_with_the_reason(self, shop: SmallShop) -> None:
         found = refresh(shop)

@@ -9,9 +9,9 @@ from sqlalchemy import select
 
 from app.errors import Conflict, Invalid, NotFound, Unavailable
 from app.services import segment_details, segments, segments_list, segments_preview
-from app.services.evaluate_segments import membership, refresh_segments
+from app.services.evaluate_segments import membership
 from app.store.models.segments import Segment
-from tests.integration.segments.conftest import AS_OF
+from tests.integration.segments.conftest import AS_OF, refresh_segments
 
 if TYPE_CHECKING:
     from tests.integration.segments.conftest import SmallShop
@@ -22,7 +22,7 @@ LIST = {"category": [], "exclude": [], "search": "", "source": [], "include_empt
 
 
 def refreshed(shop: SmallShop) -> None:
-    refresh_segments(shop.rooms, shop.ctx, shop.run, lambda _done, _total: None)
+    refresh_segments(shop)
 
 
 def create(shop: SmallShop, name: str = "Buyers", rule: dict[str, Any] | None = None) -> int:

@@ -10,9 +10,10 @@ from sqlalchemy import func, select
 
 from app.errors import Conflict, Invalid
 from app.services import segments, upload_segment
-from app.services.evaluate_segments import membership, refresh_segments
+from app.services.evaluate_segments import membership
 from app.store.models.customers import Customer
 from app.store.models.segments import SegmentUpload
+from tests.integration.segments.conftest import refresh_segments
 
 if TYPE_CHECKING:
     from tests.integration.segments.conftest import SmallShop
@@ -97,7 +98,7 @@ class TestUpload:
         with shop.rooms.store.session(shop.ctx) as session:
             session.get_one(Customer, (shop.ctx.shop_id, 5)).erased_at = shop.clock.now()
             session.get_one(Customer, (shop.ctx.shop_id, 7)).merged_into = 11
-        refresh_segments(shop.rooms, shop.ctx, shop.run, lambda _done, _total: None)
+        refresh_segments(shop)
         assert members(shop, report) == BitMap([3, 11])
 
     def test_the_report_names_every_row_and_is_safe_to_open(self, shop: SmallShop) -> None:

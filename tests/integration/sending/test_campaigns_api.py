@@ -46,9 +46,17 @@ def client(shop: World) -> FlaskClient:
     return create_app(shop.rooms, authenticate, []).test_client()
 
 
+def recommend(shop: World) -> int:
+    """Compute the recommendations of the published run."""
+    run = published(shop.rooms, shop.ctx)
+    assert run is not None
+    with shop.rooms.store.session(shop.ctx) as session:
+        return recommendations.refresh(session, shop.rooms, shop.ctx, run)
+
+
 class TestTheMainPath:
     def test_from_recommendation_to_counts_that_add_up(self, shop: World, client: FlaskClient) -> None:
-        recommendations.refresh(shop.rooms, shop.ctx, published(shop.rooms, shop.ctx))  # type: ignore[arg-type]
+        recommend(shop)
         best = client.get("/api/recommendations").json["items"][0]
         assert (best["kind"], best["members"], best["reachable"]) == ("repurchase", 30, 29)
         assert best["expected_orders"] == round(29 * 0.2 * 0.05, 1)
@@ -194,7 +202,7 @@ class TestDrafts:
         assert (no_code.status_code, no_code.json["error"]["field"]) == (422, "discount.code")
 
     def test_a_stale_recommendation_opens_an_empty_draft_that_says_so(self, shop: World, client: FlaskClient) -> None:
-        recommendations.refresh(shop.rooms, shop.ctx, published(shop.rooms, shop.ctx))  # type: ignore[arg-type]
+        recommend(shop)
         best = client.get("/api/recommendations").json["items"][0]
         shop.members(1, [])
         draft = client.post("/api/campaigns", json={"recommendation_id": best["id"]}).json
@@ -305,21 +313,20 @@ class TestRecommendations:
     ) -> None:
         shop.sender()
         shop.campaign(None, name="Automatic")
-        assert recommendations.refresh(shop.rooms, shop.ctx, published(shop.rooms, shop.ctx)) == 0  # type: ignore[arg-type]
+        assert recommend(shop) == 0
         assert client.get("/api/recommendations").json["items"] == []
 
     def test_a_dismissed_one_comes_back_after_thirty_days_and_a_refresh(self, shop: World, client: FlaskClient) -> None:
-        run = published(shop.rooms, shop.ctx)
-        recommendations.refresh(shop.rooms, shop.ctx, run)  # type: ignore[arg-type]
+        recommend(shop)
         (only,) = client.get("/api/recommendations?segment_id=seg_1").json["items"]
         assert client.post(f"/api/recommendations/{only['id']}/dismiss").status_code == 204
-        recommendations.refresh(shop.rooms, shop.ctx, run)  # type: ignore[arg-type]
+        recommend(shop)
         assert client.get("/api/recommendations?segment_id=seg_1").json["items"] == []
         assert len(client.get("/api/recommendations").json["items"]) == 1
         shop.clock.advance(timedelta(days=30))
         assert [r["id"] for r in client.get("/api/recommendations?segment_id=seg_1").json["items"]] == [only["id"]]
 
     def test_custom_and_uploaded_segments_get_none(self, shop: World, client: FlaskClient) -> None:
-        recommendations.refresh(shop.rooms, shop.ctx, published(shop.rooms, shop.ctx))  # type: ignore[arg-type]
+        recommend(shop)
         assert client.get("/api/recommendations?segment_id=seg_3").json["items"] == []
         assert MUG not in {r["product_no"] for r in client.get("/api/recommendations").json["items"]}
