@@ -44,6 +44,8 @@ class Outcome:
     """What became of one member; `code` is stable and short, `message` is for people and holds no address.
 
     pending: the vendor took it and works on it; `poll(job_id)` tells how it went.
+    final:   of a failure: the vendor refuses this member. False = nothing shows that the member is at fault and
+             not the request, so it is worth sending again.
     """
 
     key: int
@@ -52,6 +54,7 @@ class Outcome:
     message: str = ""
     remote_id: str | None = None
     job_id: str | None = None
+    final: bool = True
 
     @classmethod
     def done(cls, member: Member, remote_id: str | None = None) -> Outcome:
@@ -69,9 +72,9 @@ class Outcome:
         return cls(member.key, "skipped", code, message)
 
     @classmethod
-    def failed(cls, member: Member, code: str, message: str) -> Outcome:
-        """The vendor refused this one; sending it again unchanged does not help."""
-        return cls(member.key, "failed", code, without_addresses(message))
+    def failed(cls, member: Member, code: str, message: str, *, final: bool = True) -> Outcome:
+        """The vendor refused this one; sending it again unchanged does not help, if it is final."""
+        return cls(member.key, "failed", code, without_addresses(message), final=final)
 
 
 @dataclass(frozen=True)
@@ -299,6 +302,7 @@ class AudienceDestination(Protocol):
 
         Yields the outcomes of one request as soon as the vendor acknowledged it, and makes the next
         request only when asked for more: what was yielded stands, the caller saves it and may stop.
+        Raises Misconfigured when the vendor refuses requests whoever is in them.
         """
         ...
 

@@ -177,7 +177,7 @@ class Klaviyo:
         del without_consent
         rows = ((member, orjson.dumps(_profile(member))) for member in members)
         for chunk in chunks(rows, PROFILES_PER_JOB, size=lambda row: len(row[1]) + 1, max_size=BYTES_PER_JOB):
-            yield self._import(target_id, chunk)
+            yield from isolating(chunk, lambda part: self._import(target_id, part), lambda row: row[0])
 
     def remove_members(self, target_id: str, members: Iterable[Member]) -> Iterator[list[Outcome]]:
         """Take profiles off the list, 1,000 a call; those without a remote id are looked up on the list.
@@ -185,15 +185,19 @@ class Klaviyo:
         Someone who is not on the list counts as removed.
         """
         for chunk in chunks(members, IDS_PER_REMOVAL):
+            answered: set[int] = set()
             try:
-                yield isolating(chunk, lambda part: self._remove(target_id, part, remembered=True))
+                for outcomes in self._removing(target_id, chunk, remembered=True):
+                    answered.update(outcome.key for outcome in outcomes)
+                    yield outcomes
             except Misconfigured as fault:
                 if fault.code != TARGET_GONE or not any(member.remote_id for member in chunk):
                     raise
                 # A profile that was merged or deleted answers 404 like a list that is gone. If the list
                 # is there, the remembered ids are what is stale.
                 self.target(target_id)
-                yield isolating(chunk, lambda part: self._remove(target_id, part, remembered=False))
+                rest = [member for member in chunk if member.key not in answered]
+                yield from self._removing(target_id, rest, remembered=False)
 
     def poll(self, job_id: str) -> JobState:
         """Where a bulk import stands, with the rows that it refused once it is finished."""
@@ -238,7 +242,7 @@ class Klaviyo:
         self._client.rest_client.pool_manager.clear()
 
     def _import(self, target_id: str, chunk: Sequence[tuple[Member, bytes]]) -> list[Outcome]:
-        """Send one job; rows that Klaviyo refuses outright are taken out, so that the rest goes through."""
+        """Send one job."""
         body = b"".join(
             (
                 b'{"data":{"type":"profile-bulk-import-job","attributes":{"profiles":{"data":[',
@@ -248,28 +252,18 @@ class Klaviyo:
                 b"]}}}}",
             )
         )
-        try:
-            answer = self._transport.call(
-                "bulk_import_profiles",
-                lambda: self._read("bulk_import_profiles", lambda: self._post_bytes(BULK_PATH, body)),
-            )
-        except RowRejected as fault:
-            return self._import_without_rejected(target_id, chunk, fault)
+        answer = self._transport.call(
+            "bulk_import_profiles",
+            lambda: self._read("bulk_import_profiles", lambda: self._post_bytes(BULK_PATH, body)),
+        )
         job_id = answer["data"]["id"]
         return [Outcome.pending(member, job_id) for member, _ in chunk]
 
-    def _import_without_rejected(
-        self, target_id: str, chunk: Sequence[tuple[Member, bytes]], fault: RowRejected
-    ) -> list[Outcome]:
-        if len(chunk) == 1:
-            return [Outcome.failed(chunk[0][0], fault.code, fault.message)]
-        rejected = {row for row in fault.rows if row < len(chunk)}
-        if not rejected:  # Klaviyo did not say which: halves find it in a few more calls
-            middle = len(chunk) // 2
-            return self._import(target_id, chunk[:middle]) + self._import(target_id, chunk[middle:])
-        failed = [Outcome.failed(chunk[row][0], fault.code, fault.message) for row in sorted(rejected)]
-        rest = [row for number, row in enumerate(chunk) if number not in rejected]
-        return failed + (self._import(target_id, rest) if rest else [])
+    def _removing(self, target_id: str, members: Sequence[Member], *, remembered: bool) -> Iterator[list[Outcome]]:
+        """Take these off, by remembered ids where there are any, or all by looking them up on the list."""
+        return isolating(
+            members, lambda part: self._remove(target_id, part, remembered=remembered), lambda member: member
+        )
 
     def _remove(self, target_id: str, chunk: Sequence[Member], *, remembered: bool) -> list[Outcome]:
         ids: dict[int, str | None] = {m.key: m.remote_id for m in chunk if remembered and m.remote_id}

@@ -185,12 +185,12 @@ class Mailchimp:
     ) -> Iterator[list[Outcome]]:
         """Bring people into the audience who may come in, and tag all who are there, 500 a call."""
         for chunk in chunks(members, MEMBERS_PER_CALL):
-            yield isolating(chunk, lambda part: self._add(target_id, part, without_consent))
+            yield from isolating(chunk, lambda part: self._add(target_id, part, without_consent), lambda member: member)
 
     def remove_members(self, target_id: str, members: Iterable[Member]) -> Iterator[list[Outcome]]:
         """Take the tag away, 500 a call. Someone who does not carry it counts as removed."""
         for chunk in chunks(members, MEMBERS_PER_CALL):
-            yield isolating(chunk, lambda part: self._remove(target_id, part))
+            yield from isolating(chunk, lambda part: self._remove(target_id, part), lambda member: member)
 
     def poll(self, job_id: str) -> JobState:
         """Nothing is asynchronous here; a job can only be lost."""

@@ -5,11 +5,12 @@ from __future__ import annotations
 import itertools
 from typing import TYPE_CHECKING
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from connectors.base import Member, Outcome, RowRejected, without_addresses
-from connectors.chunks import chunks, isolating
+from connectors.base import Member, Misconfigured, Outcome, RowRejected, Transient, without_addresses
+from connectors.chunks import MOST_CALLS, PROBES, chunks, isolating
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -34,32 +35,85 @@ class TestChunks:
         assert list(chunks(range(5), 2)) == [[0, 1], [2, 3], [4]]
 
 
-class TestIsolating:
-    @given(st.integers(1, 64), st.sets(st.integers(0, 63)))
-    def test_exactly_the_members_at_fault_fail(self, count: int, broken: set[int]) -> None:
+class FakeVendor:
+    """Refuses a request that holds a broken member, or every request; names the members if it is helpful."""
+
+    def __init__(self, broken: set[int], *, helpful: bool = False, refuses_all: bool = False) -> None:
+        self.broken, self.helpful, self.refuses_all = broken, helpful, refuses_all
+        self.calls = 0
+
+    def send(self, part: Sequence[Member]) -> list[Outcome]:
+        self.calls += 1
+        named = [position for position, member in enumerate(part) if member.key in self.broken]
+        if named or self.refuses_all:
+            raise RowRejected("invalid", "One of these is broken.", named if self.helpful else ())
+        return [Outcome.done(member) for member in part]
+
+    def isolating(self, count: int) -> list[Outcome]:
         members = [Member(n, f"m{n}@example.com") for n in range(count)]
+        parts = isolating(members, self.send, lambda member: member)
+        return [outcome for part in parts for outcome in part]
 
-        def send(part: Sequence[Member]) -> list[Outcome]:
-            if any(member.key in broken for member in part):
-                raise RowRejected("invalid", "One of these is broken.")
-            return [Outcome.done(member) for member in part]
 
-        outcomes = isolating(members, send)
-        assert [outcome.key for outcome in outcomes] == list(range(count))
-        failed = {outcome.key for outcome in outcomes if outcome.result == "failed"}
-        assert failed == broken & set(range(count))
+def failed(outcomes: list[Outcome]) -> set[int]:
+    return {outcome.key for outcome in outcomes if outcome.result == "failed"}
+
+
+class TestIsolating:
+    @given(st.integers(4, 64), st.data(), st.booleans())
+    def test_exactly_the_members_at_fault_fail(self, count: int, data: st.DataObject, helpful: bool) -> None:
+        broken = data.draw(st.sets(st.integers(0, count - 2), max_size=10))  # so that a probe finds a good one
+        outcomes = FakeVendor(broken, helpful=helpful).isolating(count)
+        assert sorted(outcome.key for outcome in outcomes) == list(range(count))
+        assert failed(outcomes) == broken
+        assert all(outcome.final for outcome in outcomes)
 
     def test_one_bad_member_costs_few_calls(self) -> None:
-        calls = []
+        vendor = FakeVendor({300})
+        vendor.isolating(512)
+        assert vendor.calls <= 2 * 9 + 1 + PROBES
 
-        def send(part: Sequence[Member]) -> list[Outcome]:
-            calls.append(len(part))
-            if any(member.key == 300 for member in part):
-                raise RowRejected("invalid", "Broken.")
-            return [Outcome.done(member) for member in part]
+    def test_bad_members_side_by_side_hold_nobody_else_up(self) -> None:
+        outcomes = FakeVendor({0, 1, 2, 3, 4}).isolating(40)
+        assert failed(outcomes) == {0, 1, 2, 3, 4}
 
-        isolating([Member(n, f"m{n}@example.com") for n in range(512)], send)
-        assert len(calls) <= 2 * 9 + 1
+    @pytest.mark.parametrize("count", [4, 40, 10_000])
+    def test_a_request_that_is_refused_whoever_is_in_it_fails_nobody(self, count: int) -> None:
+        vendor = FakeVendor(set(), refuses_all=True)
+        with pytest.raises(Misconfigured, match="Every request is refused, whoever is in it: One of these is broken"):
+            vendor.isolating(count)
+        assert vendor.calls == 1 + PROBES
+
+    @pytest.mark.parametrize("count", [1, 2, 3])
+    def test_so_few_that_nobody_can_tell_are_worth_another_try(self, count: int) -> None:
+        outcomes = FakeVendor(set(), refuses_all=True).isolating(count)
+        assert failed(outcomes) == set(range(count))
+        assert not any(outcome.final for outcome in outcomes)
+
+    def test_too_many_bad_members_end_the_search_and_what_was_found_stands(self) -> None:
+        vendor = FakeVendor(set(range(0, 2000, 2)))
+        members = [Member(n, f"m{n}@example.com") for n in range(2000)]
+        found: list[Outcome] = []
+        with pytest.raises(Transient):
+            for part in isolating(members, vendor.send, lambda member: member):
+                found += part
+        assert vendor.calls == MOST_CALLS
+        assert found
+
+    def test_the_outcomes_of_an_accepted_part_are_there_before_the_next_request(self) -> None:
+        vendor = FakeVendor({7})
+        members = [Member(n, f"m{n}@example.com") for n in range(8)]
+        parts = isolating(members, vendor.send, lambda member: member)
+        seen = 0
+        with pytest.raises(ConnectionError):
+            for part in parts:
+                seen += len(part)
+                vendor.send = self.broken  # type: ignore[method-assign]
+                parts.throw(ConnectionError())
+        assert seen == 1
+
+    def broken(self, _part: Sequence[Member]) -> list[Outcome]:
+        raise ConnectionError
 
 
 class TestMessages:
