@@ -1,7 +1,8 @@
 """Keep a vendor's list or tag equal to a segment: send the difference, and remember what was sent.
 
-Order of trust: the vendor acknowledges, then the row is remembered. A crash in between sends at most
-one request's rows again, which changes nothing there; a crash anywhere else sends only the rest.
+Order of trust: the row is remembered as on its way, the vendor acknowledges, the row is remembered as there. A
+crash in between sends at most what was on its way again, which changes nothing there, or takes it off if it left
+the segment since; a crash anywhere else sends only the rest.
 Consent is never touched: the adapters have no word for it.
 """
 
@@ -40,6 +41,8 @@ if TYPE_CHECKING:
 log = structlog.get_logger()
 
 SEGMENT_GONE = "segment_gone"
+NOT_SENT = ("not_sent", "The run stopped before the vendor confirmed this member; the next run goes on from here.")
+WAITS_FOR_APPROVAL = ("waits_for_approval", "Waits until the removals of this run are approved.")
 FAULTS_BEFORE_PAUSE = 5
 FIRST_RETRY = timedelta(minutes=5)
 
@@ -233,12 +236,13 @@ class _Run:
         plan = planning.make_plan(self.rooms, self.ctx, self.sync, who.members, destination)
         self._note_plan(plan, who)
         approved = approve_removals or len(plan.remove) <= (self.sync.approved_removals or 0)
+        self._log_what_stays(plan)
         if plan.needs_approval and not approved:
+            application.remove(plan.erased)
             return self._ask(plan)
         save_refreshed(self.rooms, self.ctx, self.sync, plan.refresh)
-        self._log_what_stays(plan)
         application.add(plan)
-        application.remove(plan)
+        application.remove(plan.remove)
         application.settle(log_outcomes=True)
         if not self.outcomes.covers(self.queried):
             raise AssertionError("a member has no outcome, or two")
@@ -254,7 +258,7 @@ class _Run:
     def _log_what_stays(self, plan: planning.Plan) -> None:
         self.outcomes.put("unchanged", plan.unchanged)
         for (code, message), members in plan.skipped.items():
-            self.outcomes.put("skipped", members, code, message)
+            self.outcomes.put("skipped", members - plan.again, code, message)
         for (code, message), members in plan.failed.items():
             self.outcomes.put("failed", members, code, message)
         self.outcomes.put("failed", plan.in_progress, "in_progress", planning.REASONS["in_progress"])
@@ -262,7 +266,8 @@ class _Run:
     def _ask(self, plan: planning.Plan) -> RunResult:
         problem = (
             f"This run would take {len(plan.remove):,} of {plan.at_vendor:,} members off "
-            f"{self.sync.target_name}. Nothing was sent: look at the preview and approve it, or pause the sync."
+            f"{self.sync.target_name}. {'Nobody' if not plan.erased else 'Nobody but whom you erased'} was taken off "
+            "and nobody was added: look at the preview and approve it, or pause the sync."
         )
         with self.rooms.store.session(self.ctx) as session:
             sync = session.get_one(Sync, (self.ctx.shop_id, self.sync.id))
@@ -301,12 +306,26 @@ class _Run:
 
     def _close_run(self, state: str, problem: str | None) -> RunResult:
         with self.rooms.store.session(self.ctx) as session:
+            self._log_the_rest(session, state)
             self.outcomes.save(session)
             run = session.get_one(SyncRun, (self.ctx.shop_id, self.run_id))
             run.state, run.finished_at, run.problem = state, self.rooms.clock.now(), problem
+            run.queried = len(self.queried)
         counts = {name: self.outcomes.count(name) for name in (*OF_MEMBERS, *OF_LEAVERS)}
         log.info("sync_finished", sync_id=self.sync.id, run_id=self.run_id, state=state, **counts)
         return RunResult(self.run_id, state, {"queried": len(self.queried), **counts}, problem)
+
+    def _log_the_rest(self, session: Session, state: str) -> None:
+        """An outcome for everyone whom the run did not come to, or whose answer it did not live to see."""
+        rest = self.queried - self.outcomes.covered()
+        if state == "needs_approval":
+            self.outcomes.put("skipped", rest, *WAITS_FOR_APPROVAL)
+            return
+        mine = (SyncMember.shop_id == self.ctx.shop_id, SyncMember.sync_id == self.sync.id)
+        pending = select(SyncMember.customer_no).where(*mine, SyncMember.state == "pending")
+        in_progress = rest & BitMap(session.scalars(pending)) if rest else BitMap()
+        self.outcomes.put("failed", in_progress, "in_progress", planning.REASONS["in_progress"])
+        self.outcomes.put("failed", rest - in_progress, *NOT_SENT)
 
 
 def segment_membership(rooms: Rooms, ctx: ShopContext, segment_id: int) -> Membership:

@@ -1,4 +1,8 @@
-"""Carrying a sync's plan out: each request's outcomes are remembered before the next request is made."""
+"""Carrying a sync's plan out: remembered before each request is who is in it, and before the next one how it went.
+
+A request whose answer is lost may have been carried out. Its rows stay in the state `sending`: whoever is still a
+member is sent again, whoever left is taken off.
+"""
 
 from __future__ import annotations
 
@@ -60,18 +64,18 @@ class Application:
 
     def add(self, plan: Plan) -> None:
         """Send those who join and those whose payload changed."""
-        stream = self._open_members(plan.add | plan.update)
+        stream = self._open_members(plan)
         requests = self._destination.add_members(
             self._sync.target_id,
             stream,
             without_consent="transactional" if self._sync.without_consent == "transactional" else "skip",
         )
         for answered in requests:
-            self._save_added(answered, plan.update)
+            self._save_added(answered, plan)
 
-    def remove(self, plan: Plan) -> None:
-        """Take off those whom no member stands for any more."""
-        requests = self._destination.remove_members(self._sync.target_id, self._open_leavers(plan.remove))
+    def remove(self, hashes: list[str]) -> None:
+        """Take off the rows of these address hashes: no member stands for them any more."""
+        requests = self._destination.remove_members(self._sync.target_id, self._open_leavers(hashes))
         for answered in requests:
             self._save_removed(answered)
 
@@ -97,27 +101,42 @@ class Application:
         if log_outcomes:
             self._log_unsettled(jobs)
 
-    def _open_members(self, numbers: BitMap) -> Iterator[Member]:
+    def _open_members(self, plan: Plan) -> Iterator[Member]:
         """Contacts are decrypted here, as the adapter asks for them, and live until their outcome is saved."""
-        for batch in batches(numbers, CONTACTS_PER_READ):
+        for batch in batches(plan.add | plan.update | plan.again, CONTACTS_PER_READ):
             opened, unreadable = contacts(self._rooms, self._ctx, self._sync, batch, self._destination)
             self._outcomes.put("failed", unreadable, "unreadable_contact", REASONS["unreadable_contact"])
             gone = BitMap(batch) - BitMap(unreadable) - BitMap(contact.member.key for contact in opened)
             self._outcomes.put("skipped", gone, "unknown_customer", REASONS["unknown_customer"])
+            self._save_sending(opened, plan)
             for contact in opened:
                 self._sending[contact.member.key] = contact
                 yield contact.member
 
-    def _save_added(self, answered: Sequence[Outcome], updates: BitMap) -> None:
+    def _save_sending(self, opened: Sequence[Contact], plan: Plan) -> None:
+        """Remember who is asked for, before anything is: the vendor may act on a request and its answer be lost."""
+        now = self._rooms.clock.now()
+        rows = []
+        for contact in opened:
+            sealed = self._rooms.vault.seal(
+                self._ctx.shop_id,
+                address_subject(self._sync.id, contact.email_hash),
+                {"email": contact.member.email},
+            )
+            row = self._row(contact, plan, "sending") | {"at_vendor": True, "payload_hash": "", "changed_at": now}
+            rows.append(row | {"sealed_address": sealed})
+        with self._rooms.store.session(self._ctx) as session:
+            self._lease.renew(session)
+            _upsert(session, rows, sqlite=self._rooms.store.is_sqlite)
+
+    def _save_added(self, answered: Sequence[Outcome], plan: Plan) -> None:
         now = self._rooms.clock.now()
         rows = []
         for outcome in answered:
             contact = self._sending.pop(outcome.key)
-            updated = outcome.key in updates
-            action: OutcomeName = "updated" if updated else "added"
-            rows.append(self._row(contact, outcome, updated=updated) | {"action": action, "changed_at": now})
+            rows.append(self._answered_row(contact, outcome, plan) | {"changed_at": now})
             if outcome.result == "done":
-                self._outcomes.put(action, [outcome.key])
+                self._outcomes.put("updated" if outcome.key in plan.update else "added", [outcome.key])
             elif outcome.result in {"skipped", "failed"}:
                 name: OutcomeName = "skipped" if outcome.result == "skipped" else "failed"
                 self._outcomes.put(name, [outcome.key], outcome.code, outcome.message)
@@ -128,24 +147,33 @@ class Application:
             _upsert(session, rows, sqlite=self._rooms.store.is_sqlite)
             self._outcomes.save(session)
 
-    def _row(self, contact: Contact, outcome: Outcome, *, updated: bool) -> dict[str, Any]:
+    def _answered_row(self, contact: Contact, outcome: Outcome, plan: Plan) -> dict[str, Any]:
         state = {"done": "present", "pending": "pending"}.get(outcome.result, outcome.result)
-        subject = address_subject(self._sync.id, contact.email_hash)
+        # A refusal now says nothing of an earlier request whose answer was lost.
+        perhaps = outcome.result == "failed" and outcome.key in plan.doubtful
+        return self._row(contact, plan, state) | {
+            "at_vendor": outcome.key in plan.update or perhaps or state in {"present", "pending"},
+            "payload_hash": contact.payload_hash if outcome.final else "",  # equal to no payload: it is sent again
+            "remote_id": outcome.remote_id,
+            "job_id": outcome.job_id,
+            "code": outcome.code,
+            "message": outcome.message,
+        }
+
+    def _row(self, contact: Contact, plan: Plan, state: str) -> dict[str, Any]:
         return {
             "shop_id": self._ctx.shop_id,
             "sync_id": self._sync.id,
             "email_hash": contact.email_hash,
             "customer_no": contact.member.key,
             "state": state,
-            "at_vendor": updated or state in {"present", "pending"},
-            "payload_hash": contact.payload_hash,
             "consent": contact.member.consent,
             "version": contact.version,
-            "sealed_address": self._rooms.vault.seal(self._ctx.shop_id, subject, {"email": contact.member.email}),
-            "remote_id": outcome.remote_id,
-            "job_id": outcome.job_id,
-            "code": outcome.code,
-            "message": outcome.message,
+            "remote_id": None,
+            "job_id": None,
+            "action": "updated" if contact.member.key in plan.update else "added",
+            "code": "",
+            "message": "",
         }
 
     def _open_leavers(self, hashes: list[str]) -> Iterator[Member]:
@@ -197,6 +225,9 @@ class Application:
         with self._rooms.store.reading(self._ctx) as session:
             query = select(SyncMember.email_hash, SyncMember.customer_no, SyncMember.action)
             rows = session.execute(query.where(*self._of_job(job_id))).all()
+        if state.lost:
+            self._settle_lost(job_id, [row.customer_no for row in rows], log_outcomes=log_outcomes)
+            return
         failed = self._failed_of(state, {row.email_hash for row in rows})
         now = self._rooms.clock.now()
         with self._rooms.store.session(self._ctx) as session:
@@ -208,7 +239,7 @@ class Application:
             )
             for row in rows:
                 if row.email_hash in failed:
-                    self._mark_failed(session, row.email_hash, failed[row.email_hash], lost=state.lost)
+                    self._mark_failed(session, row.email_hash, failed[row.email_hash])
                 if not log_outcomes:
                     continue
                 if row.email_hash in failed:
@@ -218,17 +249,31 @@ class Application:
             self._outcomes.save(session)
         log.info("sync_job_settled", sync_id=self._sync.id, members=len(rows), failed=len(failed))
 
-    def _mark_failed(self, session: Session, email_hash: str, reason: tuple[str, str], *, lost: bool) -> None:
+    def _settle_lost(self, job_id: str, customers: list[int], *, log_outcomes: bool) -> None:
+        """Lost is not undone: the vendor may have put any of them there before it gave the job up."""
+        code, message = JOB_LOST
+        with self._rooms.store.session(self._ctx) as session:
+            self._lease.renew(session)
+            session.execute(
+                update(SyncMember)
+                .where(*self._of_job(job_id))
+                .values(
+                    state="sending", at_vendor=True, payload_hash="", job_id=None, code=code, message=message,
+                    changed_at=self._rooms.clock.now(),
+                )
+            )  # fmt: skip
+            if log_outcomes:
+                self._outcomes.put("failed", customers, *JOB_LOST)
+            self._outcomes.save(session)
+        log.info("sync_job_lost", sync_id=self._sync.id, members=len(customers))
+
+    def _mark_failed(self, session: Session, email_hash: str, reason: tuple[str, str]) -> None:
         row = session.get_one(SyncMember, (self._ctx.shop_id, self._sync.id, email_hash))
         row.state, row.at_vendor = "failed", row.action == "updated"
         row.code, row.message = reason
-        if lost:
-            row.payload_hash = ""  # equal to no payload, so that the next run sends it again
 
     def _failed_of(self, state: JobState, hashes: set[str]) -> dict[str, tuple[str, str]]:
         """Address hash → reason, of the members that the job did not put there."""
-        if state.lost:
-            return dict.fromkeys(hashes, JOB_LOST)
         failed: dict[str, tuple[str, str]] = {}
         for failure in state.failures:
             email_hash = self._rooms.vault.email_hash(failure.email)

@@ -66,10 +66,14 @@ class RunLog:
         """How many members had one of these outcomes."""
         return sum(len(members) for (outcome, _, _), members in self._groups.items() if outcome in outcomes)
 
+    def covered(self) -> BitMap:
+        """The members who have an outcome."""
+        groups = [members for (outcome, _, _), members in self._groups.items() if outcome in OF_MEMBERS]
+        return BitMap.union(BitMap(), *groups)
+
     def covers(self, queried: BitMap) -> bool:
         """Whether every queried member has exactly one outcome."""
-        groups = [members for (outcome, _, _), members in self._groups.items() if outcome in OF_MEMBERS]
-        return BitMap.union(BitMap(), *groups) == queried and self.count(*OF_MEMBERS) == len(queried)
+        return self.covered() == queried and self.count(*OF_MEMBERS) == len(queried)
 
 
 def outcomes_of(session: Session, ctx: ShopContext, run_id: int) -> list[SyncOutcome]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from datetime import timedelta
 from typing import TYPE_CHECKING, Any, Protocol
 
 from pyroaring import BitMap
@@ -15,6 +16,7 @@ from connectors.base import Member
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
+    from datetime import datetime
 
     from sqlalchemy.orm import Session
 
@@ -25,6 +27,8 @@ if TYPE_CHECKING:
 
 ROWS_PER_READ = 5000
 ASK_ABOVE_SHARE = 0.30
+# Who was left out for want of consent may have joined the vendor's audience by another door, and nothing tells us.
+ASK_AGAIN_AFTER = timedelta(days=1)
 # Half of a keyed SHA-256: no two of a billion addresses meet, and a set of a million stays small.
 DIGEST_HEX = 32
 
@@ -46,26 +50,34 @@ Reason = tuple[str, str]
 class Plan:
     """Customer numbers by what is to be done; every queried member is in exactly one set.
 
+    again:    of those in `skipped`, whom the vendor left out and is asked for again: they may have come to it since.
+    doubtful: of those to add or update, whose last request was never answered.
     remove: address hashes of rows at the vendor that no member stands for any more.
+    erased: of those in `remove`, whose customer asked to be forgotten: they wait for nobody's approval.
+    left_out_before: who was left out by then is asked for again.
     refresh: rows whose customer changed in nothing that the vendor gets: (hash, version), to remember.
     """
 
     queried: int
+    left_out_before: datetime
     add: BitMap = field(default_factory=BitMap)
     update: BitMap = field(default_factory=BitMap)
     unchanged: BitMap = field(default_factory=BitMap)
     in_progress: BitMap = field(default_factory=BitMap)
     skipped: dict[Reason, BitMap] = field(default_factory=dict)
     failed: dict[Reason, BitMap] = field(default_factory=dict)
+    again: BitMap = field(default_factory=BitMap)
+    doubtful: BitMap = field(default_factory=BitMap)
     remove: list[str] = field(default_factory=list)
+    erased: list[str] = field(default_factory=list)
     refresh: list[tuple[str, str]] = field(default_factory=list)
     at_vendor: int = 0
 
     @property
     def needs_approval(self) -> bool:
-        """Whether it would take off more than 30% of what is there, or all."""
-        gone = len(self.remove)
-        return gone > 0 and (gone > ASK_ABOVE_SHARE * self.at_vendor or gone >= self.at_vendor)
+        """Whether it would take off more than 30% of what is there, or all; the erased don't count."""
+        gone, there = len(self.remove) - len(self.erased), self.at_vendor - len(self.erased)
+        return gone > 0 and (gone > ASK_ABOVE_SHARE * there or gone >= there)
 
     def counts(self) -> dict[str, int]:
         """The sizes, as a run keeps them."""
@@ -93,7 +105,7 @@ class Contact:
 
 def make_plan(rooms: Rooms, ctx: ShopContext, sync: Sync, members: BitMap, destination: AudienceDestination) -> Plan:
     """Compare the members with what the sync remembers. Reads only; opens contacts only where they changed."""
-    plan = Plan(queried=len(members))
+    plan = Plan(queried=len(members), left_out_before=rooms.clock.now() - ASK_AGAIN_AFTER)
     seen: set[bytes] = set()
     for numbers in batches(members):
         with rooms.store.reading(ctx) as session:
@@ -214,6 +226,9 @@ def _plan_batch(
             plan.add.add(number)
         elif known.state == "pending":
             plan.in_progress.add(number)
+        elif known.state == "sending":
+            plan.doubtful.add(number)
+            (plan.update if known.action == "updated" else plan.add).add(number)
         elif known.state != "present" and known.consent != consent_of(row):
             _put_changed(plan, number, known)
         elif known.version == row.updated_at.isoformat() and known.payload_hash:
@@ -251,6 +266,8 @@ def _put_unchanged(plan: Plan, number: int, known: Any) -> None:
     if known.state == "present":
         plan.unchanged.add(number)
     else:
+        if known.state == "skipped" and known.changed_at <= plan.left_out_before:
+            plan.again.add(number)
         _put(plan.skipped if known.state == "skipped" else plan.failed, known.code, known.message, number)
 
 
@@ -258,13 +275,21 @@ def _plan_removals(session: Session, ctx: ShopContext, sync: Sync, plan: Plan, s
     there = (*_of(ctx, sync), SyncMember.at_vendor)
     plan.at_vendor = session.scalar(select(func.count()).select_from(SyncMember).where(*there)) or 0
     # A pending row is waited for first: the vendor may be putting it there this moment.
-    rows = session.scalars(
-        select(SyncMember.email_hash)
+    rows = session.execute(
+        select(SyncMember.email_hash, Customer.erased_at.is_not(None))
+        .outerjoin(
+            Customer,
+            (Customer.shop_id == SyncMember.shop_id) & (Customer.customer_no == SyncMember.customer_no),
+        )
         .where(*there, SyncMember.state != "pending")
         .order_by(SyncMember.email_hash)
         .execution_options(yield_per=ROWS_PER_READ)
     )
-    plan.remove = [row for row in rows if bytes.fromhex(row[:DIGEST_HEX]) not in seen]
+    for email_hash, erased in rows:
+        if bytes.fromhex(email_hash[:DIGEST_HEX]) not in seen:
+            plan.remove.append(email_hash)
+            if erased:
+                plan.erased.append(email_hash)
 
 
 def _why_not(row: Any, suppressed: set[str]) -> str:
@@ -310,6 +335,8 @@ def _remembered_columns(ctx: ShopContext, sync: Sync, hashes: Sequence[str]) -> 
         SyncMember.payload_hash,
         SyncMember.consent,
         SyncMember.version,
+        SyncMember.action,
+        SyncMember.changed_at,
         SyncMember.code,
         SyncMember.message,
     ).where(*_of(ctx, sync), SyncMember.email_hash.in_(hashes))
