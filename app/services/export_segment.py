@@ -13,6 +13,7 @@ from collections import Counter
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
+import structlog
 from pyroaring import BitMap
 from sqlalchemy import select
 
@@ -33,6 +34,8 @@ if TYPE_CHECKING:
 
     from app.domain.context import ShopContext
     from app.services.rooms import Rooms
+
+logger = structlog.get_logger()
 
 CHUNK = 2_000
 GOOD_FOR = timedelta(hours=24)
@@ -121,7 +124,11 @@ def log(rooms: Rooms, ctx: ShopContext, segment_id: int) -> list[dict[str, Any]]
 
 
 def stream(rooms: Rooms, ctx: ShopContext, segment_id: int, export_id: int) -> tuple[str, Iterator[bytes]]:
-    """File name and lines of a logged download. Raises NotFound, or Conflict after 24 hours."""
+    """File name and lines of a logged download.
+
+    Raises NotFound, or Conflict after 24 hours and when someone in it was erased or can't be mailed any more: the
+    file would hold people it must not, or fewer rows than the log says.
+    """
     with rooms.store.reading(ctx) as session:
         found(session, ctx, segment_id)
         export = session.get(SegmentExport, (ctx.shop_id, export_id))
@@ -130,8 +137,33 @@ def stream(rooms: Rooms, ctx: ShopContext, segment_id: int, export_id: int) -> t
     if rooms.clock.now() - export.created_at > GOOD_FOR:
         raise Conflict("This download is more than a day old; make a new one, so that consent is today's.")
     included = BitMap.deserialize(export.included)
+    lost = _lost_since(rooms, ctx, included, export)
+    if lost:
+        raise Conflict(
+            f"Since this download was made, {len(lost):,} of its {len(included):,} customers were erased or can no "
+            "longer be in it. Nothing was downloaded; make a new one."
+        )
     lines = _plain(rooms, ctx, included) if export.format == "plain" else _meta(rooms, ctx, included, export)
     return export.filename, lines
+
+
+def _lost_since(rooms: Rooms, ctx: ShopContext, included: BitMap, export: SegmentExport) -> BitMap:
+    """Who is in a logged download and would not be in one that is made now."""
+    with rooms.store.reading(ctx) as session:
+        everybody = reach(session, ctx)
+        changed = session.scalars(
+            select(Customer.customer_no).where(
+                Customer.shop_id == ctx.shop_id, Customer.updated_at >= export.created_at
+            )
+        )
+        doubtful = included & BitMap(changed)  # only theirs are opened: a file can have a million
+    platform = export.format == "meta"
+    allowed = everybody.reachable if platform and not export.include_unsubscribed else everybody.universe
+    lost = included - allowed
+    if platform:
+        doubtful -= lost
+        lost |= doubtful - _fit_for_platform(rooms, ctx, doubtful, Counter(), hashed=export.hashed)
+    return lost
 
 
 def _sort_out(
@@ -192,9 +224,16 @@ def _contacts(rooms: Rooms, ctx: ShopContext, members: BitMap) -> Iterator[tuple
 
 def _meta(rooms: Rooms, ctx: ShopContext, included: BitMap, export: SegmentExport) -> Iterator[bytes]:
     yield csv_line(META_HEADERS)
+    skipped = 0
     for _, contact in _contacts(rooms, ctx, included):
-        if contact is not None:
-            yield csv_line(meta_row(contact, hashed=export.hashed))
+        try:
+            row = meta_row(contact or {}, hashed=export.hashed)
+        except MetaRefusal:  # erased while the file is on its way: an error now would only cut it off
+            skipped += 1
+        else:
+            yield csv_line(row)
+    if skipped:
+        logger.warning("export_rows_skipped", shop_id=ctx.shop_id, export_id=export.id, rows=skipped)
 
 
 def _plain(rooms: Rooms, ctx: ShopContext, included: BitMap) -> Iterator[bytes]:

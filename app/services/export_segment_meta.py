@@ -8,6 +8,7 @@ No cell can begin with a formula character: names and places are letters, phones
 from __future__ import annotations
 
 import hashlib
+import itertools
 import unicodedata
 from typing import Any
 
@@ -65,8 +66,16 @@ def normal_phone(raw: str | None, country: str) -> str:
 
 
 def _name(raw: str | None) -> str:
-    """Lower case without punctuation, digits or spaces; letters of any script stay."""
-    return "".join(c for c in unicodedata.normalize("NFC", raw or "").lower() if c.isalpha())
+    """Lower case without punctuation, digits or spaces; letters of any script stay, and the signs that belong to them.
+
+    A vowel of प्रिया is a mark, not a letter: without its marks it is another name. A mark alone is nothing.
+    """
+    kept = (c for c in unicodedata.normalize("NFC", raw or "").lower() if c.isalpha() or _is_mark(c))
+    return "".join(itertools.dropwhile(_is_mark, kept))
+
+
+def _is_mark(character: str) -> bool:
+    return unicodedata.category(character) in {"Mn", "Mc"}
 
 
 def _letters(raw: str | None) -> str:

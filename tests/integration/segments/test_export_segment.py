@@ -3,6 +3,7 @@ from __future__ import annotations
 import csv
 import hashlib
 import io
+import unicodedata
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
@@ -11,7 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from app.errors import Conflict
-from app.services import export_segment, segments
+from app.services import erase, export_segment, segments
 from app.services.export_segment import guarded
 from app.services.export_segment_meta import MetaRefusal, meta_row
 from app.store.crypto import customer_subject
@@ -107,7 +108,57 @@ class TestMeta:
         assert len(rows) - 1 == 60
 
 
+class TestADownloadOfSomeTimeAgo:
+    def downloads(self, shop: SmallShop, export: dict[str, Any]) -> list[bytes]:
+        _, lines = export_segment.stream(shop.rooms, shop.ctx, segments.number(export["segment_id"]), export["id"])
+        return list(lines)
+
+    @pytest.mark.parametrize("file_format", ["plain", "meta"])
+    def test_is_refused_before_its_first_byte_if_someone_in_it_was_erased(
+        self, shop: SmallShop, file_format: str
+    ) -> None:
+        export = export_segment.create(shop.rooms, shop.ctx, everybody(shop), file_format=file_format)
+        erase.erase_customer(shop.rooms, shop.ctx, 9030)
+        with pytest.raises(Conflict, match=r"1 of its \d+ customers were erased .* make a new one"):
+            export_segment.stream(shop.rooms, shop.ctx, segments.number(export["segment_id"]), export["id"])
+
+    def test_is_refused_if_someone_in_it_unsubscribed(self, shop: SmallShop) -> None:
+        segment = everybody(shop)
+        export = export_segment.create(shop.rooms, shop.ctx, segment, file_format="meta")
+        asked_for = export_segment.create(shop.rooms, shop.ctx, segment, file_format="meta", include_unsubscribed=True)
+        with shop.rooms.store.session(shop.ctx) as session:
+            session.get_one(Customer, (shop.ctx.shop_id, 31)).email_consent = "UNSUBSCRIBED"
+        with pytest.raises(Conflict):
+            export_segment.stream(shop.rooms, shop.ctx, segment, export["id"])
+        assert len(self.downloads(shop, asked_for)) == 61
+
+    def test_is_refused_if_an_address_became_one_that_it_cannot_hold(self, shop: SmallShop) -> None:
+        export = export_segment.create(shop.rooms, shop.ctx, everybody(shop), file_format="meta")
+        change_contact(shop, 31, email="=1+1@example.com")
+        with shop.rooms.store.session(shop.ctx) as session:
+            session.get_one(Customer, (shop.ctx.shop_id, 31)).updated_at = shop.clock.now()
+        with pytest.raises(Conflict):
+            self.downloads(shop, export)
+
+    def test_has_the_rows_that_its_log_says_if_nothing_changed(self, shop: SmallShop) -> None:
+        export = export_segment.create(shop.rooms, shop.ctx, everybody(shop), file_format="meta")
+        shop.clock.advance(timedelta(hours=23))
+        assert len(self.downloads(shop, export)) - 1 == export["rows"]
+
+    def test_is_not_cut_off_by_an_erasure_while_it_is_on_its_way(self, shop: SmallShop) -> None:
+        export = export_segment.create(shop.rooms, shop.ctx, everybody(shop), file_format="meta")
+        _, lines = export_segment.stream(shop.rooms, shop.ctx, segments.number(export["segment_id"]), export["id"])
+        begun = [next(lines)]
+        erase.erase_customer(shop.rooms, shop.ctx, 9030)
+        assert len([*begun, *lines]) - 1 == export["rows"] - 1
+
+
 class TestCells:
+    @pytest.mark.parametrize("name", ["प्रिया", "สมชาย", "கீதா", "ngọc"])
+    def test_a_name_of_any_script_stays_whole(self, name: str) -> None:
+        cells = meta_row({"email": "a@example.com", "first_name": f" {name}-1 "}, hashed=False)
+        assert cells[2] == unicodedata.normalize("NFC", name)
+
     contacts = st.fixed_dictionaries(
         {name: st.none() | st.text(max_size=12) for name in ("phone", "first_name", "last_name", "city", "zip")}
         | {"email": st.text(min_size=1, max_size=20), "province_code": st.text(max_size=4),
