@@ -6,9 +6,12 @@ import csv
 import io
 import re
 from dataclasses import dataclass
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
 from app.errors import Invalid
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
 
 Identifier = Literal["email", "customer_id"]
 DELIMITERS = (",", ";", "\t", "|")
@@ -71,14 +74,11 @@ class Table:
 
 
 def read_table(content: bytes) -> Table:
-    """Read a file. Raises Invalid if it can't be a table of text."""
+    """Read a file. Raises Invalid if it can't be a table of text, naming the line."""
     text, encoding = _decode(content)
     text = text.replace("\x00", "")
     delimiter = _delimiter(text)
-    try:
-        records = list(csv.reader(io.StringIO(text, newline=""), delimiter=delimiter))
-    except csv.Error as fault:
-        raise Invalid(f"The file can't be read as CSV: {fault}.", field="file") from fault
+    records = list(_records(text, delimiter))
     numbered = [(number, row) for number, row in enumerate(records, start=1) if any(cell.strip() for cell in row)]
     if not numbered:
         return Table([], [], encoding, delimiter)
@@ -87,6 +87,40 @@ def read_table(content: bytes) -> Table:
         headers = [f"Column {position}" for position in range(1, len(first) + 1)]
         return Table(headers, numbered, encoding, delimiter)
     return Table(first, numbered[1:], encoding, delimiter)
+
+
+def _records(text: str, delimiter: str) -> Iterator[list[str]]:
+    """The records of a file. One quote too many makes a cell of the rows after it: they must not go uncounted."""
+    reader = csv.reader(io.StringIO(text, newline=""), delimiter=delimiter, strict=True)
+    while True:
+        first = reader.line_num + 1
+        try:
+            record = next(reader, None)
+        except csv.Error as fault:
+            lines = "this line" if reader.line_num <= first else f"lines {first:,} to {reader.line_num:,}"
+            raise Invalid(
+                f"Line {first:,}: a quotation mark is not closed, or stands beside other text, so {lines} can't be "
+                "read. Nothing was changed: correct or remove it and upload again.",
+                field="file",
+            ) from fault
+        if record is None:
+            return
+        if any(_swallowed(cell, delimiter, len(record)) for cell in record):
+            raise Invalid(
+                f"Line {first:,}: a quotation mark opens a cell that ends only on line {reader.line_num:,}; what is "
+                "between looks like rows. Nothing was changed: correct or remove it and upload again.",
+                field="file",
+            )
+        yield record
+
+
+def _swallowed(cell: str, delimiter: str, width: int) -> bool:
+    """Whether a cell of several lines holds what looks like a row: an address as a field of its own."""
+    for line in cell.splitlines()[1:]:
+        fields = [field.strip(' "') for field in line.split(delimiter)]
+        if (len(fields) > 1 or width == 1) and any(looks_like_email(field) for field in fields):
+            return True
+    return False
 
 
 def _decode(content: bytes) -> tuple[str, str]:

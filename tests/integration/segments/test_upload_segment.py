@@ -122,6 +122,25 @@ class TestUpload:
         with pytest.raises(Invalid, match="no column"):
             upload(shop, "email\nc3@example.com\n", column="mail")
 
+    @pytest.mark.parametrize(
+        ("content", "message"),
+        [
+            ('email,name\nc3@example.com,Ann\nc5@example.com,"Bo\n{rows}', r"^Line 3: .* lines 3 to 13 can't"),
+            ('email,name\nc3@example.com,Ann\nc5@example.com,"Bo\n{rows}c9@example.com,"Cy"\n', r"^Line 3: "),
+            ('email,name\nc5@example.com,"Bo\n{rows}c9@example.com,Cy"\n', r"^Line 2: .* ends only on line 13"),
+            ('email\n"c5@example.com\nc9@example.com"\n', r"^Line 2: .* ends only on line 3"),
+            ('email,name\nc5@example.com,"Bo" by\n', r"^Line 2: .* this line can't be read"),
+        ],
+    )
+    def test_a_quote_too_many_swallows_no_rows(self, shop: SmallShop, content: str, message: str) -> None:
+        rows = "".join(f"c{number}@example.com,x\n" for number in range(10, 20))
+        with pytest.raises(Invalid, match=message):
+            upload(shop, content.format(rows=rows))
+
+    def test_a_note_of_several_lines_may_name_an_address(self, shop: SmallShop) -> None:
+        report = upload(shop, 'email,note\nc3@example.com,"moved\nfrom bob@example.com"\nc5@example.com,x\n')
+        assert members(shop, report) == BitMap([3, 5])
+
     def test_only_a_list_can_be_changed_by_a_file(self, shop: SmallShop) -> None:
         number = segments.create(shop.rooms, shop.ctx, "Rule", {"v": 1, "match": {"did": "ordered"}})
         with pytest.raises(Conflict):
