@@ -49,7 +49,9 @@ def attribute_query(leaf: Attr, when: When) -> Query:
     known = _attribute(leaf.attr)
     expression = known.column
     if known.name.startswith("metafield.") and leaf.op in {"gt", "gte", "lt", "lte", "between"}:
-        expression = f"TRY_CAST({expression} AS DOUBLE)"
+        # "nan" and "inf" are words in a text field, and as numbers would lie above every threshold.
+        number = f"TRY_CAST({expression} AS DOUBLE)"
+        expression = f"CASE WHEN isfinite({number}) THEN {number} END"
     hit = attribute_hit("v", leaf, known, when)
     return Query(
         f"SELECT customer_no, {hit.sql} AS hit"

@@ -108,11 +108,13 @@ class Matched:
 
     missing: the part of `members` for whom the value is missing.
     flip:    earliest instant at which the leaf can change by time alone.
+    unknown: all for whom the value is missing, members or not.
     """
 
     members: BitMap
     missing: BitMap
     flip: datetime | None
+    unknown: BitMap = field(default_factory=BitMap)
 
 
 @dataclass(frozen=True)
@@ -130,7 +132,7 @@ class LeafCount:
 class Evaluation:
     """What a rule selects.
 
-    from_missing: members who would be out if missing values matched nothing.
+    from_missing: members whose being in rests on a missing value: under `none` too, where not to match is to be in.
     next_flip:    earliest instant at which membership can change by time alone; None = never.
     """
 
@@ -148,7 +150,7 @@ def evaluate(rule: Rule, world: World) -> Evaluation:
     found = leaves(rule.match)
     matched = {path: _cached(leaf, world) for path, leaf in found}
     members = _combine(rule.match, "match", {path: m.members for path, m in matched.items()}, world.universe)
-    strict = _combine(rule.match, "match", {path: m.members - m.missing for path, m in matched.items()}, world.universe)
+    certain, _ = _certain(rule.match, "match", matched, world.universe)
     flips = [m.flip for m in matched.values() if m.flip is not None]
     remaining = _remaining(rule.match, {path: m.members for path, m in matched.items()}, world.universe)
     return Evaluation(
@@ -158,7 +160,7 @@ def evaluate(rule: Rule, world: World) -> Evaluation:
             LeafCount(path, leaf, len(matched[path].members), len(matched[path].missing), remaining.get(path))
             for path, leaf in found
         ],
-        from_missing=members - strict,
+        from_missing=members - certain,
         next_flip=min(flips, default=None),
         seconds=time.perf_counter() - started,
     )
@@ -180,6 +182,23 @@ def _combine(node: Node, path: str, matched: dict[str, BitMap], universe: BitMap
         return BitMap.intersection(*parts)
     joined = BitMap.union(*parts)
     return joined if node.kind == "any" else universe - joined
+
+
+def _certain(node: Node, path: str, matched: dict[str, Matched], universe: BitMap) -> tuple[BitMap, BitMap]:
+    """Who is surely in and who surely out, whatever the missing values are (Kleene's logic of three values)."""
+    if not isinstance(node, Group):
+        leaf = matched[path]
+        return leaf.members - leaf.unknown, universe - leaf.members - leaf.unknown
+    parts = [
+        _certain(child, f"{path}.{node.kind}[{position}]", matched, universe)
+        for position, child in enumerate(node.nodes)
+    ]
+    ins, outs = [inside for inside, _ in parts], [outside for _, outside in parts]
+    if node.kind == "all":
+        return BitMap.intersection(*ins), BitMap.union(*outs)
+    if node.kind == "any":
+        return BitMap.union(*ins), BitMap.intersection(*outs)
+    return BitMap.intersection(*outs), BitMap.union(*ins)
 
 
 def _remaining(match: Node, matched: dict[str, BitMap], universe: BitMap) -> dict[str, int]:
@@ -237,7 +256,7 @@ def _attr(leaf: Attr, world: World) -> Matched:
     hits = bitmap(columns["customer_no"][columns["hit"].astype(bool)]) & world.universe
     others = world.universe - known
     absent = absent_query(leaf, when)
-    missing = BitMap()
+    missing, unknown = BitMap(), others if absent is None else BitMap()
     if absent is not None:
         row = world.connection.execute(absent.sql, absent.values).fetchall()[0]
         hits |= others if row[0] else BitMap()
@@ -250,7 +269,7 @@ def _attr(leaf: Attr, world: World) -> Matched:
         flip = _date_flip(leaf.attr, leaf.during, world)
     elif leaf.attr in TICKING or owner == "customer_values":
         flip = next_midnight(world.as_of, world.zone)
-    return Matched(hits | missing, missing, flip)
+    return Matched(hits | missing, missing, flip, unknown)
 
 
 def _date_flip(name: str, window: Window, world: World) -> datetime | None:
@@ -284,22 +303,22 @@ def _measure(leaf: Measure, world: World) -> Matched:
     compare = COMPARE[leaf.op]
     hits = bitmap(columns["customer_no"][compare(columns["v"], leaf.value)]) & world.universe
     others = world.universe - bitmap(columns["customer_no"])
-    missing = BitMap()
+    missing, unknown = BitMap(), others
     if leaf.function in {"sum", "distinct"}:  # of nothing they are 0; an average of nothing is missing
         hits |= others if compare(0, leaf.value) else BitMap()
+        unknown = BitMap()
     elif leaf.op in NEGATIVE:
         missing = others
-    return Matched(hits | missing, missing, _event_flip(leaf.during, columns["first_at"], world))
+    return Matched(hits | missing, missing, _event_flip(leaf.during, columns["first_at"], world), unknown)
 
 
 def _predict(leaf: Predict, world: World) -> Matched:
     query = predict_query(leaf, _when(world))
     columns = _fetch(world, query.sql, query.values)
     hits = bitmap(columns["customer_no"][columns["hit"].astype(bool)]) & world.universe
-    missing = BitMap()
-    if leaf.op in NEGATIVE:
-        missing = world.universe - bitmap(columns["customer_no"])
-    return Matched(hits | missing, missing, next_midnight(world.as_of, world.zone))
+    unknown = world.universe - bitmap(columns["customer_no"])
+    missing = unknown if leaf.op in NEGATIVE else BitMap()
+    return Matched(hits | missing, missing, next_midnight(world.as_of, world.zone), unknown)
 
 
 def _event_flip(window: Window, first_at: np.ndarray[Any, Any], world: World) -> datetime | None:

@@ -71,6 +71,36 @@ class TestEvaluation:
         assert result.members == BitMap([2, 3])
         assert result.from_missing == BitMap([3])
 
+    @pytest.mark.parametrize(
+        ("match", "members", "from_missing"),
+        [
+            ({"none": [{"attr": "country", "op": "is", "value": "DE"}]}, [2, 3], [3]),
+            ({"none": [{"attr": "country", "op": "is_not", "value": "DE"}]}, [1], []),
+            ({"none": [{"attr": "country", "op": "is_not", "value": "DE", "missing": "skip"}]}, [1, 3], [3]),
+            ({"any": [{"none": [{"attr": "country", "op": "is", "value": "DE"}]}, {"did": "ordered"}]}, [1, 2, 3], [3]),
+            ({"none": [{"attr": "country", "op": "is", "value": "DE"}, {"did": "ordered"}]}, [3], [3]),
+            ({"none": [{"all": [{"attr": "country", "op": "is", "value": "DE"}, {"did": "ordered"}]}]}, [2, 3], []),
+            ({"all": [{"attr": "country", "op": "is", "value": "DE"}]}, [1], []),
+        ],
+    )
+    def test_who_is_in_because_a_missing_value_did_not_match_counts_too(
+        self, match: dict[str, object], members: list[int], from_missing: list[int]
+    ) -> None:
+        shop = self.rows()
+        for customer in shop.customers:
+            customer["country"] = {1: "DE", 2: "FR"}.get(customer["customer_no"])
+        result = self.found(match, shop)
+        assert (list(result.members), list(result.from_missing)) == (members, from_missing)
+
+    @pytest.mark.parametrize("word", ["nan", "NaN", "inf", "-Infinity"])
+    @pytest.mark.parametrize("op", ["gt", "lt"])
+    def test_words_that_computers_take_for_numbers_are_no_numbers(self, word: str, op: str) -> None:
+        shop = self.rows()
+        for customer in shop.customers:
+            customer["age"] = {1: word, 2: "60" if op == "gt" else "20"}.get(customer["customer_no"])
+        result = self.found({"attr": "metafield.custom.age", "op": op, "value": 30}, shop)
+        assert result.members == BitMap([2])
+
     def test_customers_outside_the_universe_are_never_members(self) -> None:
         shop = self.rows()
         shop.universe = {2}
