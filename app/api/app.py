@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import structlog
 from flask import Response, request
 from flask_openapi3 import Info, OpenAPI
-from werkzeug.exceptions import HTTPException
+from werkzeug.exceptions import HTTPException, RequestEntityTooLarge
 
 from app import __version__
 from app.api.common import ROOMS, ErrorAnswer
@@ -86,6 +86,9 @@ def _invalid_request(fault: ValidationError) -> Response:
 
 def _http_error(fault: HTTPException) -> ResponseReturnValue:
     status = fault.code or 500
+    if isinstance(fault, RequestEntityTooLarge):
+        most = (request.max_content_length or MAX_REQUEST_BYTES) >> 20
+        return _answer("too_large", f"What was sent is larger than {most} MB. Nothing was changed; send less.", status)
     return _answer("http_error", fault.description or "The request can't be answered.", status)
 
 
