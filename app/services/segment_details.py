@@ -10,7 +10,7 @@ from app.errors import Invalid, Unavailable
 from app.services import segments_dependents, segments_reasons
 from app.services.reachable import REASONS, reach
 from app.services.segments import found, history
-from app.services.segments_world import members_of, open_world
+from app.services.segments_world import members_of, open_world, small_number
 from app.store.crypto import CannotUnseal, customer_subject
 from app.store.models.customers import Customer
 from app.store.models.segments import Membership
@@ -93,7 +93,8 @@ def members(
     rooms: Rooms, ctx: ShopContext, segment_id: int, cursor: str | None, limit: int, *, reachable: bool | None = None
 ) -> dict[str, Any]:
     """A page of members by customer number: shape of the API's `MemberPage`. Raises NotFound, Invalid."""
-    if cursor is not None and not cursor.isdigit():
+    after = -1 if cursor is None else small_number(cursor)
+    if after is None:
         raise Invalid("The cursor is not one of this list.", field="cursor")
     with rooms.store.reading(ctx) as session:
         segment = found(session, ctx, segment_id)
@@ -103,7 +104,7 @@ def members(
     chosen &= everybody.universe
     if reachable is not None:
         chosen = chosen & everybody.reachable if reachable else chosen - everybody.reachable
-    numbers = page_of(chosen, int(cursor) if cursor else -1, limit)
+    numbers = page_of(chosen, after, limit)
     try:
         with open_world(rooms, ctx) as world:
             reasons = segments_reasons.of_segment(segment, world, numbers)

@@ -20,7 +20,7 @@ from app.services import segments_dependents
 from app.services.evaluate_segments import Outcome, evaluate_one
 from app.services.published import open_run, published
 from app.services.segments_memberships import Writer, stored_references
-from app.services.segments_world import find, locked, members_of, wording
+from app.services.segments_world import find, locked, members_of, small_number, wording
 from app.store.counters import allocate
 from app.store.models.segments import MembershipChange, Segment, SegmentVersion
 
@@ -49,10 +49,10 @@ class Deleted:
 
 def number(segment_id: str) -> int:
     """The number in `seg_7`. Raises NotFound for anything else."""
-    digits = segment_id.removeprefix("seg_")
-    if not segment_id.startswith("seg_") or not digits.isdigit():
+    found_number = small_number(segment_id.removeprefix("seg_")) if segment_id.startswith("seg_") else None
+    if found_number is None:
         raise NotFound("There is no such segment.")
-    return int(digits)
+    return found_number
 
 
 def read_rule(raw: object) -> Rule:
@@ -165,17 +165,35 @@ def delete(rooms: Rooms, ctx: ShopContext, segment_id: int) -> Deleted:
 
 
 def restore(rooms: Rooms, ctx: ShopContext, segment_id: int) -> None:
-    """Bring a deleted segment back, under a free name. Raises NotFound."""
+    """Bring a deleted segment back, under a free name.
+
+    Raises NotFound, or Conflict naming a segment that its rule uses and that is deleted, or a circle.
+    """
     now = rooms.clock.now()
     with rooms.store.session(ctx) as session:
-        segment = session.get(Segment, (ctx.shop_id, segment_id))
+        segment = locked(session, ctx, segment_id).get(segment_id)
         if segment is None or (segment.deleted_at and segment.deleted_at + RESTORABLE_FOR < now):
             raise NotFound("There is no such segment to bring back.")
         if segment.deleted_at is None:
             return
+        _check_restorable(session, ctx, segment)
         segment.name = _unused(session, ctx, segment.name)
         segment.deleted_at, segment.name_key, segment.updated_at = None, segment.name.casefold(), now
     evaluate_one(rooms, ctx, segment_id)
+
+
+def _check_restorable(session: Session, ctx: ShopContext, segment: Segment) -> None:
+    missing = [name for name in sorted(stored_references(segment)) if find(session, ctx, name) is None]
+    if missing:
+        number_of_it = small_number(missing[0].removeprefix("seg_"))
+        gone = session.get(Segment, (ctx.shop_id, number_of_it)) if number_of_it is not None else None
+        named = f"“{gone.name}”" if gone else missing[0]
+        raise Conflict(f"“{segment.name}” uses {named}, which is deleted: bring that back first. Nothing was changed.")
+    if segment.rule_text:
+        try:
+            _check_references(session, ctx, read_rule(orjson.loads(segment.rule_text)), segment.id)
+        except Invalid as fault:
+            raise Conflict(f"“{segment.name}” can't be brought back: {fault.message}") from fault
 
 
 def evaluate_now(rooms: Rooms, ctx: ShopContext, segment_id: int) -> None:
@@ -221,14 +239,19 @@ def found(session: Session, ctx: ShopContext, reference: int | str) -> Segment:
 
 
 def check_references(rooms: Rooms, ctx: ShopContext, rule: Rule, editing: int | None) -> None:
-    """Refuse unknown segments and circles; the message names the path. Raises Invalid."""
+    """Refuse unknown segments, circles and chains that are too long; the message names the path. Raises Invalid."""
     with rooms.store.reading(ctx) as session:
-        for path, leaf in leaves(rule.match):
-            if isinstance(leaf, Member):
-                target = find(session, ctx, leaf.segment)
-                if target is None:
-                    raise Invalid(f"{path}.in: there is no segment {leaf.segment}", field=f"rule.{path}.in")
-                _walk(session, ctx, target, editing, [])
+        _check_references(session, ctx, rule, editing)
+
+
+def _check_references(session: Session, ctx: ShopContext, rule: Rule, editing: int | None) -> None:
+    above = segments_dependents.chain_above(session, ctx, editing) if editing is not None else 0
+    for path, leaf in leaves(rule.match):
+        if isinstance(leaf, Member):
+            target = find(session, ctx, leaf.segment)
+            if target is None:
+                raise Invalid(f"{path}.in: there is no segment {leaf.segment}", field=f"rule.{path}.in")
+            _walk(session, ctx, target, editing, [], MAX_REFERENCE_DEPTH - above)
 
 
 def check_fed(rule: Rule, run: PublishedRun) -> None:
@@ -242,16 +265,18 @@ def check_fed(rule: Rule, run: PublishedRun) -> None:
             raise Invalid(f"{path}.did: not available yet: no e-mail event is in the history", field=f"rule.{path}.did")
 
 
-def _walk(session: Session, ctx: ShopContext, segment: Segment, editing: int | None, trail: list[str]) -> None:
+def _walk(
+    session: Session, ctx: ShopContext, segment: Segment, editing: int | None, trail: list[str], most: int
+) -> None:
     trail = [*trail, f"“{segment.name}”"]
     if segment.id == editing:
         raise Invalid(f"Segments would use each other in a circle: {' → '.join([trail[-1], *trail])}.", field="rule")
-    if len(trail) > MAX_REFERENCE_DEPTH:
+    if len(trail) > most:
         raise Invalid(f"Segments refer to each other more than {MAX_REFERENCE_DEPTH} deep.", field="rule")
     for reference in sorted(stored_references(segment)):
         target = find(session, ctx, reference)
         if target is not None:
-            _walk(session, ctx, target, editing, trail)
+            _walk(session, ctx, target, editing, trail, most)
 
 
 def _checked(rooms: Rooms, ctx: ShopContext, rule: Rule, editing: int | None) -> str:

@@ -49,3 +49,17 @@ def dependents(session: Session, ctx: ShopContext, segment: Segment) -> list[Dep
         *users,
     ]
     return sorted(found, key=lambda user: (user.kind, user.name))
+
+
+def chain_above(session: Session, ctx: ShopContext, segment_id: int) -> int:
+    """How many references the longest chain has that ends at a segment: 2 if one uses another that uses it."""
+    users: dict[str, list[int]] = {}
+    for user, names in segment_references(session, ctx):
+        for name in names:
+            users.setdefault(name, []).append(user.id)
+
+    def longest(number: int, seen: frozenset[int]) -> int:
+        above = [user for user in users.get(f"seg_{number}", []) if user not in seen]
+        return max((1 + longest(user, seen | {user}) for user in above), default=0)
+
+    return longest(segment_id, frozenset({segment_id}))

@@ -10,6 +10,7 @@ from sqlalchemy.orm import defer
 
 from app.errors import Invalid
 from app.services.published import published
+from app.services.segments_world import small_number
 from app.store.models.segments import Membership, MembershipChange, Segment
 
 if TYPE_CHECKING:
@@ -74,9 +75,10 @@ def page(
 def _start(cursor: str | None) -> int:
     if cursor is None:
         return 0
-    if not cursor.isdigit():
+    start = small_number(cursor)
+    if start is None:
         raise Invalid("The cursor is not one of this list.", field="cursor")
-    return int(cursor)
+    return start
 
 
 def _listed(session: Session, ctx: ShopContext) -> list[tuple[Segment, Membership | None]]:

@@ -31,6 +31,7 @@ if TYPE_CHECKING:
 
 
 MOST_ROWS_HELD = 5_000_000
+DIGITS = 9  # fit an int32
 
 
 @dataclass
@@ -140,8 +141,12 @@ def locked(session: Session, ctx: ShopContext, segment_id: int | None = None) ->
 
 
 def _number(reference: str) -> int | None:
-    digits = reference.removeprefix("seg_")
-    return int(digits) if reference.startswith("seg_") and digits.isdigit() else None
+    return small_number(reference.removeprefix("seg_")) if reference.startswith("seg_") else None
+
+
+def small_number(text: str) -> int | None:
+    """The number that a text of one to nine ASCII digits is, or None: “²” is a digit too, and int32 has an end."""
+    return int(text) if text.isascii() and text.isdecimal() and len(text) <= DIGITS else None
 
 
 def members_of(session: Session, ctx: ShopContext, segment: Segment) -> BitMap:

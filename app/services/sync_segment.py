@@ -20,6 +20,7 @@ from sqlalchemy import func, select, update
 from app.errors import Conflict, NotFound, Unavailable
 from app.services import sync_segment_plan as planning
 from app.services.evaluate_segments import membership
+from app.services.segments_world import small_number
 from app.services.sync_segment_apply import Application, save_refreshed
 from app.services.sync_segment_lease import Lease
 from app.services.sync_segment_log import OF_LEAVERS, OF_MEMBERS, RunLog
@@ -113,10 +114,10 @@ def load(rooms: Rooms, ctx: ShopContext, reference: int | str) -> tuple[Sync, Co
 
 def number_of(reference: int | str, kind: str) -> int:
     """7 of 7, `7` or `<kind>_7`. Raises NotFound for anything else."""
-    digits = str(reference).removeprefix(f"{kind}_")
-    if not digits.isdecimal():
+    found = small_number(str(reference).removeprefix(f"{kind}_"))
+    if found is None:
         raise NotFound("There is no such thing in this shop.")
-    return int(digits)
+    return found
 
 
 def due(rooms: Rooms, ctx: ShopContext) -> list[str]:

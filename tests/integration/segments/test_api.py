@@ -7,6 +7,7 @@ import pytest
 from flask import g
 
 from app.api.app import create_app
+from app.services import upload_segment
 from tests.integration.segments.conftest import refresh_segments
 
 if TYPE_CHECKING:
@@ -98,6 +99,38 @@ class TestSegmentsApi:
         refresh_segments(shop)
         assert client.get("/api/segments/vocabulary").json["max_leaves"] == 100
         assert len(client.get("/api/segments/templates").json["items"]) == 5
+
+    @pytest.mark.parametrize("odd", ["²", "99999999999999999999", "4294967296"])
+    def test_numbers_that_are_none_of_ours_are_answered_in_words(self, client: FlaskClient, odd: str) -> None:
+        segment = made(client)
+        assert client.get(f"/api/segments/seg_{odd}").status_code in {404, 422}
+        assert client.get(f"/api/segments?cursor={odd}").status_code == 422
+        assert client.get(f"/api/segments/{segment['id']}/members?cursor={odd}").status_code == 422
+        rule = {"v": 1, "match": {"in": f"seg_{odd}"}}
+        assert client.post("/api/segments/preview", json={"rule": rule, "sample": 0}).status_code == 422
+
+    def test_only_uploads_may_be_larger_than_other_requests(
+        self, shop: SmallShop, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setattr("app.api.app.MAX_REQUEST_BYTES", 2_000)
+        client = create_app(shop.rooms, lambda: setattr(g, "shop", shop.ctx), []).test_client()
+        content = b"email\n" + b"".join(b"c%d@example.com\n" % (no % 60) for no in range(1_000))
+        report = client.post("/api/segments/uploads", data={"file": (io.BytesIO(content), "friends.csv")})
+        assert report.status_code == 201, report.json
+        refused = client.post("/api/segments/preview", json={"rule": {"x": "x" * 3_000}, "sample": 0})
+        assert refused.status_code == 413
+        assert "Nothing was changed" in refused.json["error"]["message"]
+
+    def test_an_upload_that_is_too_large_is_refused_with_what_to_do(
+        self, client: FlaskClient, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setattr(upload_segment, "MAX_BYTES", 100 << 10)
+        answers = []
+        for size in (101 << 10, 300 << 10):  # seen by the service, and before it by the web framework
+            content = b"email\n" + b"x" * size
+            answers.append(client.post("/api/segments/uploads", data={"file": (io.BytesIO(content), "friends.csv")}))
+        assert [answer.status_code for answer in answers] == [422, 413]
+        assert all("larger than" in answer.json["error"]["message"] for answer in answers)
 
     def test_another_shops_segment_is_not_found(self, client: FlaskClient) -> None:
         assert client.get("/api/segments/seg_999").status_code == 404

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 from datetime import timedelta
+from itertools import pairwise
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -97,6 +98,25 @@ class TestChange:
         with pytest.raises(Invalid, match="“First” → “Second” → “First”"):
             segments.change(shop.rooms, shop.ctx, first, rule={"v": 1, "match": {"in": f"seg_{second}"}})
 
+    @pytest.mark.parametrize("upwards", [True, False])
+    def test_a_chain_of_more_than_five_references_is_refused_from_whichever_end_it_grows(
+        self, shop: SmallShop, upwards: bool
+    ) -> None:
+        chain = [create(shop, f"Link {position}") for position in range(7)]
+        edits = [(user, used) for used, user in pairwise(chain)]
+        for user, used in edits[:5] if upwards else edits[:0:-1]:
+            segments.change(shop.rooms, shop.ctx, user, rule={"v": 1, "match": {"in": f"seg_{used}"}})
+        user, used = edits[5] if upwards else edits[0]
+        with pytest.raises(Invalid, match="more than 5 deep"):
+            segments.change(shop.rooms, shop.ctx, user, rule={"v": 1, "match": {"in": f"seg_{used}"}})
+
+    def test_two_chains_that_an_edit_would_join_count_together(self, shop: SmallShop) -> None:
+        chain = [create(shop, f"Link {position}") for position in range(8)]
+        for used, user in [*pairwise(chain[:4]), *pairwise(chain[4:])]:
+            segments.change(shop.rooms, shop.ctx, user, rule={"v": 1, "match": {"in": f"seg_{used}"}})
+        with pytest.raises(Invalid, match="more than 5 deep"):
+            segments.change(shop.rooms, shop.ctx, chain[4], rule={"v": 1, "match": {"in": f"seg_{chain[3]}"}})
+
     def test_a_segment_cannot_use_itself(self, shop: SmallShop) -> None:
         first = create(shop, "First")
         with pytest.raises(Invalid, match="circle"):
@@ -129,6 +149,19 @@ class TestDelete:
         segments.restore(shop.rooms, shop.ctx, number)
         assert len(membership(shop.rooms, shop.ctx, number).members) == 50
         assert {row["name"] for row in listed(shop)} == {"Buyers", "Buyers (2)"}
+
+    def test_one_whose_rule_uses_a_deleted_one_waits_for_that(self, shop: SmallShop) -> None:
+        first = create(shop, "First")
+        second = create(shop, "Second", {"v": 1, "match": {"none": [{"in": f"seg_{first}"}]}})
+        segments.delete(shop.rooms, shop.ctx, second)
+        segments.delete(shop.rooms, shop.ctx, first)
+        with pytest.raises(Conflict, match="“Second” uses “First”, which is deleted: bring that back first"):
+            segments.restore(shop.rooms, shop.ctx, second)
+        with pytest.raises(NotFound):
+            membership(shop.rooms, shop.ctx, second)
+        segments.restore(shop.rooms, shop.ctx, first)
+        segments.restore(shop.rooms, shop.ctx, second)
+        assert membership(shop.rooms, shop.ctx, second).members == BitMap(range(51, 61))
 
     def test_after_thirty_days_it_is_too_late(self, shop: SmallShop) -> None:
         number = create(shop)
