@@ -64,7 +64,8 @@ class SyncMember(ShopRow, Base):
 
     Two customers with one address are one row; a changed address is a row that leaves and one that
     comes. The address is kept sealed, under `sync:<sync>:<email_hash>`, because it must still be known
-    when the customer has another one.
+    when the customer has another one. A row is `sending` from before the vendor is asked until it answers: the
+    vendor may have acted and the answer been lost.
     """
 
     __tablename__ = "sync_members"
@@ -76,7 +77,7 @@ class SyncMember(ShopRow, Base):
     sync_id: Mapped[int] = mapped_column(primary_key=True, autoincrement=False)
     email_hash: Mapped[str] = mapped_column(String(64), primary_key=True)
     customer_no: Mapped[int]
-    state: Mapped[str] = mapped_column(String(16), comment="pending | present | absent | skipped | failed")
+    state: Mapped[str] = mapped_column(String(16), comment="sending | pending | present | absent | skipped | failed")
     at_vendor: Mapped[bool] = mapped_column(comment="Put there and not taken off since, as far as is known")
     payload_hash: Mapped[str] = mapped_column(String(64), comment="Keyed hash of what the vendor was sent")
     consent: Mapped[str] = mapped_column(String(12), comment="none | single | confirmed, when last sent")
