@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import shutil
-import socket
+import signal
 import subprocess
 import tempfile
 import time
@@ -14,7 +14,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
-from sqlalchemy import create_engine, text
+from sqlalchemy import create_engine, make_url, text
+from sqlalchemy.exc import OperationalError
 
 from app.domain.context import ShopContext
 from app.store.crypto import Vault
@@ -26,6 +27,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
 REPOSITORY = Path(__file__).parent.parent
+START_SECONDS = 120.0  # PostgreSQL's, on a machine that is busy with other tests
 SHARED = Path(os.environ.get("ENCORE_SHARED", REPOSITORY.parent / "shared"))
 
 
@@ -36,7 +38,7 @@ def vault() -> Vault:
 
 @pytest.fixture(scope="session")
 def postgres_url() -> Iterator[str]:
-    """A PostgreSQL server of this test run's own, on a free port, as its own user."""
+    """A PostgreSQL server of this test run's own, on a socket in its own folder, as its own user."""
     given = os.environ.get("ENCORE_TEST_POSTGRES_URL")
     if given:
         yield given
@@ -59,11 +61,10 @@ def _postgres_binaries() -> Path | None:
 
 
 class _server:  # noqa: N801 - used as a context manager only
+    """A server without TCP: a port found free now may be another run's by the time this server is up."""
+
     def __init__(self, binaries: Path, folder: Path) -> None:
         self._binaries, self._folder = binaries, folder
-        with socket.socket() as probe:
-            probe.bind(("127.0.0.1", 0))
-            self._port = probe.getsockname()[1]
         # PostgreSQL refuses to run as root: then it runs as the user that its Debian package made.
         self._as = ["setpriv", "--reuid=postgres", "--regid=postgres", "--clear-groups"] if os.geteuid() == 0 else []
 
@@ -72,50 +73,39 @@ class _server:  # noqa: N801 - used as a context manager only
         if self._as:
             shutil.chown(self._folder, "postgres", "postgres")
         self._run("initdb", "-D", str(data), "-U", "encore", "-A", "trust", "-E", "UTF8", "--locale=C.UTF-8")
-        log = (self._folder.parent / f"{self._folder.name}.log").open("wb")
-        self._process = subprocess.Popen(
-            [
-                *self._as,
-                str(self._binaries / "postgres"),
-                "-D",
-                str(data),
-                "-h",
-                "127.0.0.1",
-                "-p",
-                str(self._port),
-                "-k",
-                str(self._folder),
-                "-c",
-                # No test cuts the power: processes are killed, and what they wrote is with the system then.
-                "fsync=off",
-            ],
-            stdout=log,
-            stderr=log,
-        )
-        log.close()
-        url = f"postgresql+psycopg://encore@127.0.0.1:{self._port}/postgres"
+        # No test cuts the power: processes are killed, and what they wrote is with the system then.
+        options = ["-D", str(data), "-h", "", "-k", str(self._folder), "-c", "fsync=off"]
+        self._log = self._folder.parent / f"{self._folder.name}.log"
+        with self._log.open("wb") as log:
+            self._process = subprocess.Popen(
+                [*self._as, str(self._binaries / "postgres"), *options], stdout=log, stderr=log
+            )
+        url = f"postgresql+psycopg://encore@/postgres?host={self._folder}"
         self._wait(url)
         return url
 
     def __exit__(self, *_: object) -> None:
-        self._process.terminate()
-        self._process.wait(30)
+        # SIGTERM would wait until every client has gone, and a test that failed may hold one.
+        self._process.send_signal(signal.SIGINT)
+        self._process.wait(60)
 
     def _run(self, program: str, *arguments: str) -> None:
         subprocess.run([*self._as, str(self._binaries / program), *arguments], check=True, capture_output=True)
 
     def _wait(self, url: str) -> None:
         engine = create_engine(url)
-        for _ in range(150):
+        end = time.monotonic() + START_SECONDS
+        while self._process.poll() is None and time.monotonic() < end:
             try:
                 with engine.connect() as connection:
                     connection.execute(text("SELECT 1"))
-            except Exception:  # noqa: BLE001 - any refusal means "not yet"
+            except OperationalError:
                 time.sleep(0.1)
             else:
                 engine.dispose()
                 return
-        raise RuntimeError("PostgreSQL did not start")
+        self._process.kill()
+        raise RuntimeError(f"PostgreSQL did not start:\n{self._log.read_text(errors='replace')}")
 
 
 ON_BOTH = ["sqlite", pytest.param("postgresql", marks=pytest.mark.postgres)]
@@ -174,7 +164,7 @@ def _postgres_database(base: str, template: str) -> Iterator[str]:
 
 
 def _database(base: str, name: str) -> str:
-    return f"{base.rsplit('/', 1)[0]}/{name}"
+    return make_url(base).set(database=name).render_as_string(hide_password=False)
 
 
 def _run_sql(url: str, statement: str) -> None:

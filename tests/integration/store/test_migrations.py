@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import pytest
 from alembic.autogenerate import compare_metadata
 from alembic.migration import MigrationContext
-from sqlalchemy import create_engine, select, text
+from sqlalchemy import create_engine, make_url, select, text
 
 from app.store.counters import allocate
 from app.store.migrate import upgrade
@@ -53,7 +53,7 @@ class TestTheGuardBetweenShops:
             connection.execute(text(f"CREATE ROLE {name} LOGIN"))
             connection.execute(text(f"CREATE DATABASE {name} OWNER {name}"))
         admin.dispose()
-        url = postgres_url.rsplit("/", 1)[0].replace("encore@", f"{name}@") + f"/{name}"
+        url = make_url(postgres_url).set(username=name, database=name).render_as_string(hide_password=False)
         upgrade(url)
         store = Store(url)
         for shop_id in (1, 2):
