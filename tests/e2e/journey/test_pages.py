@@ -9,6 +9,7 @@ import pytest
 from playwright.sync_api import expect
 
 from tests.e2e.journey.main_job import all_segments, heading, shown
+from tests.e2e.on_screen import whole, whole_dollars
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -30,10 +31,6 @@ CATEGORY_NAMES = {
 }
 
 
-def dollars(minor: int) -> str:
-    return f"${round(minor / 100):,}"
-
-
 class TestDashboard:
     def test_its_numbers_are_the_api_s(self, page: Page, demo: RunningDemo, encore: Open) -> None:
         app = encore("")
@@ -44,9 +41,9 @@ class TestDashboard:
         shown(app, "Customers", numbers["customers"])
         shown(app, "Buyers", numbers["buyers"])
         shown(app, "Reachable by e-mail", numbers["reachable"])
-        shown(app, "Net sales, last 30 days", dollars(numbers["net_sales_30d_minor"]))
+        shown(app, "Net sales, last 30 days", whole_dollars(numbers["net_sales_30d_minor"]))
         shown(app, "Net sales, last 30 days", f"{numbers['orders_30d']:,} orders")
-        shown(app, "Likely buyers, next 30 days", f"{numbers['expected_buyers_30d']:,.0f}")
+        shown(app, "Likely buyers, next 30 days", whole(numbers["expected_buyers_30d"]))
         app.get_by_role("button", name="Show table").first.click()
         for stage in numbers["stages"]:
             expect(app.get_by_role("row").filter(has_text=stage["name"]).first).to_contain_text(f"{stage['size']:,}")
@@ -87,7 +84,7 @@ class TestSegmentDetails:
         shown(app, "Size", numbers["size"])
         shown(app, "Reachable by e-mail", numbers["reachable"])
         shown(app, "Orders", numbers["orders"])
-        shown(app, "Net sales", dollars(numbers["net_sales_minor"]))
+        shown(app, "Net sales", whole_dollars(numbers["net_sales_minor"]))
         shown(app, "Average order", f"${numbers['average_order_minor'] / 100:,.2f}")
         for reason in numbers["not_reachable"]:
             expect(app.get_by_text(re.compile(rf"{re.escape(reason['label'])} {reason['count']:,}\b"))).to_be_visible()

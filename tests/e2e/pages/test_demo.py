@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from playwright.sync_api import expect
 
+from tests.e2e.on_screen import whole_dollars
+
 if TYPE_CHECKING:
     from collections.abc import Callable
 
@@ -21,10 +23,6 @@ pytestmark = pytest.mark.browser
 def figure(app: FrameLocator, label: str) -> Any:
     """The number that stands under a label."""
     return app.locator(".encore-figure", has_text=label).locator(".encore-figure-value").first
-
-
-def whole_dollars(minor: int) -> str:
-    return f"${minor / 100:,.0f}"
 
 
 class TestDashboard:
