@@ -19,6 +19,7 @@ REPLIES = {
     "552": "552 5.2.2 Mailbox full",
     "554": "554 5.7.1 Refused as spam",
 }
+START_SECONDS = 60  # to answer the first connection; aiosmtpd's five are few on a busy machine
 _STORED = "250 2.0.0 Stored as {}"
 
 
@@ -53,6 +54,15 @@ class _Handler:
         return _STORED.format(number)
 
 
+class _Controller(Controller):
+    """Knows the port that it was given when it asked for any."""
+
+    def _trigger_server(self) -> None:
+        assert isinstance(self.server, asyncio.Server)
+        self.port = self.server.sockets[0].getsockname()[1]
+        super()._trigger_server()  # type: ignore[no-untyped-call]
+
+
 class MailServer:
     """A running SMTP server, in its own thread."""
 
@@ -74,15 +84,16 @@ class MailServer:
 def start_smtp(state_dir: Path, clock: SandboxClock, options: SandboxOptions) -> MailServer:
     """Listen on options.host and options.ports["smtp"]; returns once connections are answered.
 
-    Raises OSError if the port is taken.
+    Port 0 takes a free one, and the server's address says which. Raises OSError if the port is taken.
     """
     store = MailStore(state_dir)
-    controller = Controller(
+    controller = _Controller(
         _Handler(store, clock),
         hostname=options.host,
         port=options.ports["smtp"],
         server_hostname="mailbox.encore-sandbox.example",
         enable_SMTPUTF8=True,
+        ready_timeout=START_SECONDS,
     )
     controller.start()
     return MailServer(controller, store)

@@ -58,7 +58,7 @@ class Guard:
         self._released = threading.Event()
 
     def release(self) -> None:
-        """Let go of every call that hangs now."""
+        """Let go of every call that has come and hangs, or is about to."""
         self._released.set()
         self._released = threading.Event()
 
@@ -69,8 +69,10 @@ class Guard:
             return self._inner(environ, start_response)
         body = environ["wsgi.input"].read(int(environ.get("CONTENT_LENGTH") or 0))
         environ["wsgi.input"] = io.BytesIO(body)
-        call = environ[CALL_KEY] = self._opened(environ, path, body)
+        # First of all: whoever sees this call in the log may count on it being open, and let it go.
+        released = self._released
         with self._counted() as running:
+            call = environ[CALL_KEY] = self._opened(environ, path, body)
             if self._max_open is not None and running > self._max_open:
                 limit = f"{running} calls at once, {self._max_open} are allowed"
                 self._log.refuse(call, "connections", limit)
@@ -79,7 +81,7 @@ class Guard:
             if fault is None:
                 return self._answer(call, self._carried_out(environ), environ, start_response)
             call.fault = fault.kind
-            return self._act_out(fault, call, environ, start_response)
+            return self._act_out(fault, released, call, environ, start_response)
 
     def _opened(self, environ: WSGIEnvironment, path: str, body: bytes) -> Call:
         query = environ.get("QUERY_STRING", "")
@@ -112,7 +114,12 @@ class Guard:
         return Response(b"".join(chunks), status=status, headers=headers)
 
     def _act_out(
-        self, fault: Fault, call: Call, environ: WSGIEnvironment, start_response: StartResponse
+        self,
+        fault: Fault,
+        released: threading.Event,
+        call: Call,
+        environ: WSGIEnvironment,
+        start_response: StartResponse,
     ) -> Iterable[bytes]:
         if fault.kind in AFTERWARDS:
             response = self._carried_out(environ)
@@ -122,7 +129,7 @@ class Guard:
             return _dropped(environ, start_response)
         if fault.kind in ("hang", "reset"):
             if fault.kind == "hang":
-                self._released.wait(fault.seconds)
+                released.wait(fault.seconds)
             return _dropped(environ, start_response)
         if fault.kind == "empty_body":
             response = Response(b"", fault.status or 200)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import smtplib
-import socket
 import threading
 from email.message import EmailMessage
 from http.server import BaseHTTPRequestHandler, HTTPServer
@@ -37,12 +36,6 @@ def campaign(to: str = "ann@shop.example", unsubscribe: str = "http://127.0.0.1:
     return message
 
 
-def free_port() -> int:
-    with socket.socket() as one:
-        one.bind(("127.0.0.1", 0))
-        return int(one.getsockname()[1])
-
-
 class Mailbox:
     """The web inbox (served) with the SMTP server beside it."""
 
@@ -71,10 +64,10 @@ def start(served: Any, fake_time: Any, tmp_path: Path) -> Iterator[Callable[[], 
 
     def begin() -> Mailbox:
         clock = SandboxClock(tmp_path, real_now=fake_time)
-        options = SandboxOptions(ports={**ports_from(4010), "smtp": free_port()})
+        options = SandboxOptions(ports={**ports_from(4010), "smtp": 0})
         servers.append(start_smtp(tmp_path, clock, options))
         webs.append(served(create_app(tmp_path, clock, options), fake_time))
-        return Mailbox(webs[-1].__enter__(), options.ports["smtp"])
+        return Mailbox(webs[-1].__enter__(), servers[-1].address[1])
 
     yield begin
     for web in webs:
