@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import socket
 import threading
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
+from urllib.parse import urlsplit
 
 from shopify_app import ShopifyApp
 
@@ -40,19 +40,17 @@ TINY = "encore-tiny.myshopify.com"
 KEY, SECRET = "encore-sandbox-key", "encore-sandbox-secret-0123456789abcdef"
 
 
-def free_port() -> int:
-    """A port that nobody listens on now."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
+def port_of(url: str) -> int:
+    """The port of an address."""
+    return urlsplit(url).port or 0
 
 
 @contextmanager
-def serving(app: Flask, port: int = 0, threads: int = 4) -> Iterator[str]:
-    """Serve a Flask app on a loopback port, a free one by default; yields its address."""
+def serving(app: Flask, threads: int = 4) -> Iterator[str]:
+    """Serve a Flask app on a free loopback port; yields its address."""
     from sandbox.web import WebServer
 
-    server = WebServer(app, "127.0.0.1", port, threads).start()
+    server = WebServer(app, "127.0.0.1", 0, threads).start()
     try:
         yield f"http://127.0.0.1:{server.port}"
     finally:

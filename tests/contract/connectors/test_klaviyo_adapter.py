@@ -303,8 +303,8 @@ class TestFaults:
     def test_a_call_that_hangs_ends_in_a_timeout_and_is_not_repeated_at_once(
         self, klaviyo: Running, connectors_for: Callable[..., VendorConnectors], list_id: str, pace: QuickPace
     ) -> None:
-        hasty = opened(connectors_for("klaviyo", klaviyo, read_timeout=0.3, attempts=2), "klaviyo")
-        klaviyo.fault("GET /api/lists/*", "hang", seconds=3)
+        hasty = opened(connectors_for("klaviyo", klaviyo, read_timeout=2, attempts=2), "klaviyo")
+        klaviyo.fault("GET /api/lists/*", "hang", seconds=30)
         assert hasty.target(list_id).name == "Encore: VIP"
         assert max(pace.slept) >= 5
         hasty.close()

@@ -280,8 +280,8 @@ class TestFaults:
     def test_a_call_that_hangs_ends_in_a_timeout_and_is_not_repeated_at_once(
         self, mailchimp: Running, connectors_for: Callable[..., VendorConnectors], tag: str, pace: QuickPace
     ) -> None:
-        hasty = opened(connectors_for("mailchimp", mailchimp, read_timeout=0.3, attempts=2), "mailchimp")
-        mailchimp.fault("GET /3.0/lists/*", "hang", seconds=3)
+        hasty = opened(connectors_for("mailchimp", mailchimp, read_timeout=2, attempts=2), "mailchimp")
+        mailchimp.fault("GET /3.0/lists/*", "hang", seconds=30)
         assert hasty.target(tag).name == "Encore: VIP"
         assert max(pace.slept) >= 5
         hasty.close()

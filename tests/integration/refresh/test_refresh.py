@@ -23,7 +23,7 @@ from sandbox.clock import SandboxClock
 from sandbox.options import SandboxOptions
 from sandbox.shopify.app import create_app
 from tests.fakes import FakeClock
-from tests.standins import TINY, Connected, connect, free_port, fresh_store, serving
+from tests.standins import TINY, Connected, connect, fresh_store, port_of, serving
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -35,12 +35,13 @@ if TYPE_CHECKING:
 @pytest.fixture
 def encore(tmp_path: Path) -> Iterator[Connected]:
     """Encore with the tiny shop imported."""
-    port = free_port()
     sandbox_clock = SandboxClock(tmp_path / "sandbox")
-    options = SandboxOptions(shops={TINY: "tiny"}, ports={"shopify": port}, deliver_webhooks=False)
+    ports = {"shopify": 0}
+    options = SandboxOptions(shops={TINY: "tiny"}, ports=ports, deliver_webhooks=False)
     app = create_app(tmp_path / "sandbox", sandbox_clock, options)
     store = fresh_store(tmp_path)
-    with serving(app, port) as url:
+    with serving(app) as url:
+        ports["shopify"] = port_of(url)
         connected = connect(url, tmp_path, store, FakeClock(sandbox_clock.now()))
         connected.importer().everything(connected.install())
         yield connected

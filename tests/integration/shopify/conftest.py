@@ -10,7 +10,7 @@ from sandbox.clock import SandboxClock
 from sandbox.options import SandboxOptions
 from sandbox.shopify.app import create_app
 from tests.fakes import FakeClock
-from tests.standins import TINY, Connected, connect, free_port, fresh_store, serving
+from tests.standins import TINY, Connected, connect, fresh_store, port_of, serving
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -23,10 +23,11 @@ if TYPE_CHECKING:
 def stand_in(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Flask, str]]:
     """The stand-in and its address; webhooks stay queued."""
     state = tmp_path_factory.mktemp("shopify")
-    port = free_port()
-    options = SandboxOptions(shops={TINY: "tiny"}, ports={"shopify": port}, deliver_webhooks=False)
+    ports = {"shopify": 0}
+    options = SandboxOptions(shops={TINY: "tiny"}, ports=ports, deliver_webhooks=False)
     app = create_app(state, SandboxClock(state), options)
-    with serving(app, port) as url:
+    with serving(app) as url:
+        ports["shopify"] = port_of(url)
         yield app, url
     app.extensions["shopify"].close()
 
