@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import time
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import jwt
 import pytest
 
 from app.errors import NotAuthorised
 from app.shopify.session_tokens import verify
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
 
 KEY, SECRET = "the-api-key", "the-shared-secret-of-at-least-32-bytes"
 SHOP = "a-shop.myshopify.com"
@@ -28,38 +31,49 @@ def signed(secret: str = SECRET, algorithm: str = "HS256", **changes: Any) -> st
     return jwt.encode(claims(**changes), secret, algorithm=algorithm)
 
 
-NOW = int(time.time())
-FORGED = {
-    "empty": "",
-    "no token at all": "hello",
-    "two parts": ".".join(signed().split(".")[:2]),
-    "oversized": signed(jti="x" * 9_000),
-    "another secret": signed("another-secret-of-at-least-thirty-two"),
-    "HS512": signed("the-shared-secret-of-at-least-32-bytes" * 2, "HS512"),
-    "changed payload": signed()[:-8] + "AAAAAAAA",
-    "expired": signed(exp=NOW - 60),
-    "no expiry": signed(exp=None),
-    "not yet valid": signed(nbf=NOW + 600),
-    "no nbf": signed(nbf=None),
-    "another app": signed(aud="another-key"),
-    "no audience": signed(aud=None),
-    "no issuer": signed(iss=None),
-    "no destination": signed(dest=None),
-    "no subject": signed(sub=None),
-    "no jti": signed(jti=None),
-    "no sid": signed(sid=None),
-    "issuer of another shop": signed(iss="https://other.myshopify.com/admin"),
-    "destination of another shop": signed(dest="https://other.myshopify.com"),
-    "look-alike host": signed(iss="https://a-shop.myshopify.com.evil.example/admin", dest="https://a-shop.myshopify.com.evil.example"),
-    "not Shopify": signed(iss="https://evil.example/admin", dest="https://evil.example"),
-    "user in the host": signed(iss="https://a-shop.myshopify.com@evil.example/admin", dest="https://a-shop.myshopify.com@evil.example"),
-    "a port": signed(iss="https://a-shop.myshopify.com:444/admin", dest="https://a-shop.myshopify.com:444"),
-    "http": signed(iss="http://a-shop.myshopify.com/admin", dest="https://a-shop.myshopify.com"),
-    "underscore shop": signed(iss="https://a_shop.myshopify.com/admin", dest="https://a_shop.myshopify.com"),
-    "destination is a list": signed(dest=["https://a-shop.myshopify.com"]),
-    "destination is a number": signed(dest=7),
+def with_payload_of(token: str, other: str) -> str:
+    head, _, signature = token.split(".")
+    return ".".join((head, other.split(".")[1], signature))
+
+
+def with_other_signature(token: str) -> str:
+    head, payload, signature = token.split(".")
+    return ".".join((head, payload, ("B" if signature[0] == "A" else "A") + signature[1:]))
+
+
+# Minted when a test asks: a token lives a minute, and a stale one would be refused for that alone.
+FORGED: dict[str, Callable[[], str]] = {
+    "empty": lambda: "",
+    "no token at all": lambda: "hello",
+    "two parts": lambda: ".".join(signed().split(".")[:2]),
+    "oversized": lambda: signed(jti="x" * 9_000),
+    "another secret": lambda: signed("another-secret-of-at-least-thirty-two"),
+    "HS512": lambda: signed("the-shared-secret-of-at-least-32-bytes" * 2, "HS512"),
+    "changed payload": lambda: with_payload_of(signed(), signed(sub="43")),
+    "changed signature": lambda: with_other_signature(signed()),
+    "expired": lambda: signed(exp=int(time.time()) - 60),
+    "no expiry": lambda: signed(exp=None),
+    "not yet valid": lambda: signed(nbf=int(time.time()) + 600),
+    "no nbf": lambda: signed(nbf=None),
+    "another app": lambda: signed(aud="another-key"),
+    "no audience": lambda: signed(aud=None),
+    "no issuer": lambda: signed(iss=None),
+    "no destination": lambda: signed(dest=None),
+    "no subject": lambda: signed(sub=None),
+    "no jti": lambda: signed(jti=None),
+    "no sid": lambda: signed(sid=None),
+    "issuer of another shop": lambda: signed(iss="https://other.myshopify.com/admin"),
+    "destination of another shop": lambda: signed(dest="https://other.myshopify.com"),
+    "look-alike host": lambda: signed(iss="https://a-shop.myshopify.com.evil.example/admin", dest="https://a-shop.myshopify.com.evil.example"),
+    "not Shopify": lambda: signed(iss="https://evil.example/admin", dest="https://evil.example"),
+    "user in the host": lambda: signed(iss="https://a-shop.myshopify.com@evil.example/admin", dest="https://a-shop.myshopify.com@evil.example"),
+    "a port": lambda: signed(iss="https://a-shop.myshopify.com:444/admin", dest="https://a-shop.myshopify.com:444"),
+    "http": lambda: signed(iss="http://a-shop.myshopify.com/admin", dest="https://a-shop.myshopify.com"),
+    "underscore shop": lambda: signed(iss="https://a_shop.myshopify.com/admin", dest="https://a_shop.myshopify.com"),
+    "destination is a list": lambda: signed(dest=["https://a-shop.myshopify.com"]),
+    "destination is a number": lambda: signed(dest=7),
+    "unsigned": lambda: jwt.encode(claims(), None, algorithm="none"),
 }  # fmt: skip
-UNSIGNED = jwt.encode(claims(), None, algorithm="none")
 
 
 class TestVerify:
@@ -73,8 +87,4 @@ class TestVerify:
     @pytest.mark.parametrize("name", list(FORGED))
     def test_refuses(self, name: str) -> None:
         with pytest.raises(NotAuthorised):
-            verify(FORGED[name], KEY, SECRET)
-
-    def test_refuses_an_unsigned_token(self) -> None:
-        with pytest.raises(NotAuthorised):
-            verify(UNSIGNED, KEY, SECRET)
+            verify(FORGED[name](), KEY, SECRET)

@@ -133,7 +133,9 @@ class TestTinyShop:
 
     def test_a_part_refund_leaves_the_rest(self, tiny: sqlite3.Connection) -> None:
         sql = "SELECT total, current_total, refunded, refunds FROM orders WHERE financial_status = 'PARTIALLY_REFUNDED'"
-        for total, left, refunded, refunds in tiny.execute(sql):
+        found = tiny.execute(sql).fetchall()
+        assert found
+        for total, left, refunded, refunds in found:
             assert left == total - refunded
             assert sum(line["cents"] for refund in json.loads(refunds) for line in refund["lines"]) == refunded
 
