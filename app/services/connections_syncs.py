@@ -20,6 +20,7 @@ from app.store.counters import allocate
 from app.store.crypto import CannotUnseal, customer_subject
 from app.store.models.connections import Connection, Sync, SyncMember, SyncOutcome, SyncRun
 from app.store.models.customers import Customer
+from app.store.models.segments import Segment
 from connectors.base import ConnectorError, TargetWish
 
 if TYPE_CHECKING:
@@ -323,6 +324,7 @@ def _shown(rooms: Rooms, session: Session, ctx: ShopContext, sync: Sync) -> dict
     return {
         "id": f"syn_{sync.id}",
         "segment_id": f"seg_{sync.segment_id}",
+        "segment_name": session.get_one(Segment, (ctx.shop_id, sync.segment_id)).name,
         "connection_id": f"con_{sync.connection_id}",
         "vendor": connection.vendor,
         "account_name": connection.account_name,

@@ -208,6 +208,7 @@ class SyncOut(BaseModel):
 
     id: str = Field(examples=["syn_1"])
     segment_id: str
+    segment_name: str
     connection_id: str
     vendor: Vendor
     account_name: str

@@ -166,9 +166,10 @@ class TestCreateSync:
     def test_a_new_target_is_made_at_the_vendor_and_nobody_is_sent(self, shop: ShopUnderTest, page: Page) -> None:
         sync_id = made(shop, page)
         sync = page.get(f"/syncs/{sync_id}")
-        assert (sync["state"], sync["target_name"], sync["at_vendor"], sync["last_run"]) == (
+        assert (sync["state"], sync["target_name"], sync["segment_name"], sync["at_vendor"], sync["last_run"]) == (
             "active",
             "Encore: VIP",
+            "VIP",
             0,
             None,
         )

@@ -2134,6 +2134,8 @@ export interface components {
             id: string;
             /** Segment Id */
             segment_id: string;
+            /** Segment Name */
+            segment_name: string;
             /** Connection Id */
             connection_id: string;
             /**
