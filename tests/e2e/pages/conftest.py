@@ -36,15 +36,13 @@ def built() -> None:
 
 
 @pytest.fixture
-def api(built: None) -> Iterator[fake_api.FakeApi]:
+def api(built: None) -> fake_api.FakeApi:
     """The answers; full until the test changes them."""
-    answers = fake_api.FakeApi()
-    yield answers
-    answers.release()
+    return fake_api.FakeApi()
 
 
 @pytest.fixture
-def go(api: fake_api.FakeApi, serve: Callable[[Flask], str], page: Page) -> Callable[[str], Page]:
+def go(api: fake_api.FakeApi, serve: Callable[[Flask], str], page: Page) -> Iterator[Callable[[str], Page]]:
     """Opens an address of the app in the browser."""
     base = serve(fake_api.create_app(api))
 
@@ -52,7 +50,8 @@ def go(api: fake_api.FakeApi, serve: Callable[[Flask], str], page: Page) -> Call
         page.goto(base + path)
         return page
 
-    return open_page
+    yield open_page
+    api.release()
 
 
 @pytest.fixture(scope="session")

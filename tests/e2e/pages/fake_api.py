@@ -18,7 +18,8 @@ REPOSITORY = Path(__file__).resolve().parents[3]
 BUILT = REPOSITORY / "embedded_ui" / "dist"
 SHIMS = REPOSITORY / "sandbox" / "shims" / "dist"
 SAMPLES = REPOSITORY / "embedded_ui" / "tests" / "samples" / "full.json"
-LONGEST_WAIT = 8.0
+LONGEST_WAIT = 60.0
+WHOLE_LIST = "200"
 
 SHELL = """<!doctype html><html lang="en"><head><meta charset="utf-8"><title>Encore</title>
 <meta name="viewport" content="width=device-width, initial-scale=1">
@@ -77,7 +78,9 @@ class FakeApi:
             return Response(json.dumps(missing), 404, mimetype="application/json")
         if request.method == "PATCH" and isinstance(body, dict):
             self._keep(key, body)
-        return Response(json.dumps(self.answers[key]), mimetype="application/json")
+        # Who asks for so many gets the sample as the only page.
+        last = {"next": None} if request.args.get("limit") == WHOLE_LIST else {}
+        return Response(json.dumps(self.answers[key] | last), mimetype="application/json")
 
     def _keep(self, key: str, patch: dict[str, Any]) -> None:
         """What was saved is what is read back: an answer that had forgotten it would undo the edit on the page."""

@@ -10,7 +10,7 @@ import { Failure } from "@/shared/states/Failure";
 import { toast } from "@/shared/states/toast";
 import { RunHistory } from "./RunHistory";
 import { RunNumbers } from "./RunNumbers";
-import { useSegmentChoices, useSyncActions } from "./useConnections";
+import { useSyncActions } from "./useConnections";
 
 type Tone = "success" | "info" | "warning" | "critical" | "neutral";
 
@@ -36,14 +36,13 @@ function badge(sync: Sync): { words: string; tone: Tone } {
 /** One sync: what it did last, what it would do now, and its history. */
 export function SyncCard({ sync, startOpen }: { sync: Sync; startOpen: boolean }) {
   const [history, setHistory] = useState(startOpen);
-  const segments = useSegmentChoices();
   const actions = useSyncActions(sync);
   const state = badge(sync);
-  const segment = segments.data?.find((one) => one.id === sync.segment_id)?.name ?? "Segment";
   const where = sync.container_name === null ? sync.target_name : `${sync.target_name} in ${sync.container_name}`;
-  const problem = actions.preview.error ?? actions.pause.error ?? actions.resume.error ?? actions.remove.error;
+  const { preview, change, pause, resume, remove } = actions;
+  const problem = preview.error ?? change.error ?? pause.error ?? resume.error ?? remove.error;
   return (
-    <s-section heading={`${segment} → ${sync.vendor === "klaviyo" ? "Klaviyo" : "Mailchimp"}: ${where}`}>
+    <s-section heading={`${sync.segment_name} → ${sync.vendor === "klaviyo" ? "Klaviyo" : "Mailchimp"}: ${where}`}>
       <s-stack gap="base">
         <s-stack direction="inline" gap="small" alignItems="center">
           <s-badge tone={state.tone}>{state.words}</s-badge>

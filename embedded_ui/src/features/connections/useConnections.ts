@@ -1,6 +1,7 @@
 import { keepPreviousData, useMutation, useQuery, useQueryClient } from "@tanstack/react-query";
 import { api, unwrap } from "@/shared/api/client";
 import type { paths } from "@/shared/api/schema";
+import { everySegment } from "@/shared/api/segments";
 import type { Sync } from "@/shared/api/types";
 
 const WHILE_RUNNING_MS = 2000;
@@ -67,10 +68,7 @@ export function useSyncs() {
 export function useSegmentChoices() {
   return useQuery({
     queryKey: ["segments", "choices"],
-    queryFn: async () => {
-      const query = { include_empty: false, sort: "name", order: "asc", limit: 200 } as const;
-      return (await unwrap(api.GET("/api/segments", { params: { query } }))).items;
-    },
+    queryFn: () => everySegment({ include_empty: false, sort: "name", order: "asc" }),
   });
 }
 
