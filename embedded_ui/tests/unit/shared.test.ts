@@ -3,28 +3,65 @@ import { followLinks } from "@/app/shopifyNavigation";
 import { readFilter, toggle, toQuery, writeFilter } from "@/features/segments/segmentsFilter";
 import { toRequest } from "@/features/connections/NewSyncForm";
 import { nameOf } from "@/features/uploads/MappingForm";
-import { ApiError, explain, fieldError, refusal, unwrap } from "@/shared/api/client";
+import { api, ApiError, explain, fieldError, refusal, unwrap } from "@/shared/api/client";
+import { everySegment } from "@/shared/api/segments";
 import { shouldRetry } from "@/shared/api/queries";
+
+const ask = () => unwrap(api.GET("/api/campaigns"));
+const change = () => unwrap(api.POST("/api/campaigns", { body: {} }));
 
 describe("A refused request", () => {
   const body = { error: { code: "conflict", message: "The name is taken.", field: "name" } };
   it("speaks in the app's words, at the app's field", async () => {
-    const refused = unwrap(Promise.resolve({ error: body, response: new Response(null, { status: 409 }) }));
-    await expect(refused).rejects.toMatchObject({ status: 409, code: "conflict", message: "The name is taken." });
-    expect(fieldError(refusal(409, body), "name")).toBe("The name is taken.");
-    expect(fieldError(refusal(409, body), "rule")).toBeUndefined();
-  });
-  it("says that nothing was changed when the answer makes no sense", () => {
-    expect(explain(refusal(502, "<html>"))).toContain("Nothing was changed");
-  });
-  it("says so when the app can't be reached", async () => {
-    await expect(unwrap(Promise.reject(new TypeError("Failed to fetch")))).rejects.toMatchObject({ code: "offline" });
+    vi.stubGlobal("fetch", () => Promise.resolve(Response.json(body, { status: 409 })));
+    await expect(ask()).rejects.toMatchObject({ status: 409, code: "conflict", message: "The name is taken." });
+    expect(fieldError(refusal(409, body, "POST"), "name")).toBe("The name is taken.");
+    expect(fieldError(refusal(409, body, "POST"), "rule")).toBeUndefined();
   });
   it("is not asked again, but a failing server and a lost connection are, twice", () => {
     expect(shouldRetry(0, new ApiError(422, "invalid", "", null))).toBe(false);
     expect(shouldRetry(0, new ApiError(503, "busy", "", null))).toBe(true);
     expect(shouldRetry(1, new ApiError(0, "offline", "", null))).toBe(true);
     expect(shouldRetry(2, new ApiError(503, "busy", "", null))).toBe(false);
+  });
+});
+
+describe("An answer that does not arrive", () => {
+  const broken = () =>
+    new ReadableStream({
+      start: (stream) => stream.error(new TypeError("terminated")),
+    });
+  const ways: [string, () => Promise<Response>][] = [
+    ["lost on the way", () => Promise.reject(new TypeError("Failed to fetch"))],
+    ["broken off", () => Promise.resolve(new Response(broken()))],
+    ["replaced by a proxy", () => Promise.resolve(new Response("<html>", { status: 502 }))],
+    ["replaced by a page", () => Promise.resolve(new Response("<html>"))],
+  ];
+  it.each(ways)("(%s) leaves open whether a change was saved", async (_, way) => {
+    vi.stubGlobal("fetch", way);
+    const told = await change().catch(explain);
+    expect(told).toContain("It may have been saved. Reload to see.");
+    expect(told).not.toContain("Nothing was changed");
+  });
+  it.each(ways)("(%s) has changed nothing when nothing was to be changed", async (_, way) => {
+    vi.stubGlobal("fetch", way);
+    expect(await ask().catch(explain)).toContain("Nothing was changed.");
+  });
+});
+
+describe("All segments of a choice", () => {
+  it("come from as many pages as there are", async () => {
+    const answers = [
+      { items: [{ id: "seg_1" }], next: "c2", total: 2 },
+      { items: [{ id: "seg_2" }], next: null, total: 2 },
+    ];
+    const asked: (string | null)[] = [];
+    vi.stubGlobal("fetch", (request: Request) => {
+      asked.push(new URL(request.url).searchParams.get("cursor"));
+      return Promise.resolve(Response.json(answers[asked.length - 1]));
+    });
+    expect((await everySegment({ sort: "name" })).map((one) => one.id)).toEqual(["seg_1", "seg_2"]);
+    expect(asked).toEqual([null, "c2"]);
   });
 });
 

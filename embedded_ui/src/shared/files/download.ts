@@ -25,7 +25,7 @@ export async function downloadFile(url: string, filename: string): Promise<void>
   }
   if (!response.ok) {
     const body: unknown = await response.json().catch(() => null);
-    throw refusal(response.status, body);
+    throw refusal(response.status, body, "GET");
   }
   save(await response.blob(), filename);
 }
