@@ -11,24 +11,14 @@ import { toast } from "@/shared/states/toast";
 import { AudienceSummary } from "./AudienceSummary";
 import { CAMPAIGN_STATES, standings } from "./campaignState";
 import { DecisionsTable } from "./DecisionsTable";
+import { NoSuchCampaign } from "./NoSuchCampaign";
 import { useCampaign, useCampaignActions } from "./useCampaigns";
 
 /** One campaign: where its candidates stand, and why each was mailed or not. */
 export function CampaignPage() {
   const { campaignId = "" } = useParams();
   const campaign = useCampaign(campaignId);
-  if (campaign.error instanceof ApiError && campaign.error.status === 404) {
-    return (
-      <s-page heading="Campaign not found">
-        <s-banner tone="warning" heading="This campaign no longer exists">
-          <s-paragraph>It was deleted, or the address is wrong. Your other campaigns are unchanged.</s-paragraph>
-          <s-button slot="secondary-actions" variant="secondary" href="/campaigns">
-            All campaigns
-          </s-button>
-        </s-banner>
-      </s-page>
-    );
-  }
+  if (campaign.error instanceof ApiError && campaign.error.status === 404) return <NoSuchCampaign />;
   if (campaign.data !== undefined) return <Page campaign={campaign.data} failed={campaign.isError ? campaign.error : null} />;
   return (
     <s-page heading="Campaign">

@@ -1,5 +1,6 @@
 import { useEffect, useRef } from "react";
 import { useNavigate, useSearchParams } from "react-router";
+import { ApiError } from "@/shared/api/client";
 import { Failure } from "@/shared/states/Failure";
 import { Skeleton } from "@/shared/states/Skeleton";
 import { useCreateCampaign } from "./useCampaigns";
@@ -22,17 +23,18 @@ export function NewCampaignPage() {
     asked.current = true;
     make({ recommendation_id, segment_id });
   });
-  const prefilled = recommendation_id !== null || segment_id !== null;
+  // Whatever a draft could be prefilled from was there once: not found means gone.
+  const gone = create.error instanceof ApiError && create.error.status === 404;
   return (
     <s-page heading="New campaign">
       {create.isError ? (
         <s-stack gap="base">
           <Failure
-            what={prefilled ? "This suggestion no longer holds" : "The draft could not be made"}
+            what={gone ? "This suggestion no longer holds" : "The draft could not be made"}
             error={create.error}
             retry={() => make({ recommendation_id, segment_id })}
           />
-          {prefilled && (
+          {gone && (
             <s-section heading="Start from scratch instead">
               <s-stack gap="base">
                 <s-paragraph>The segment behind it may be gone or empty. An empty campaign is always possible.</s-paragraph>

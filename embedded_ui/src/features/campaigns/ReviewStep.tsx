@@ -58,7 +58,8 @@ function Check({ saved, preflight, autosave, go }: Props & { preflight: Prefligh
   const navigate = useNavigate();
   const { activate } = useCampaignActions(saved.id);
   const start = async () => {
-    await autosave.flush();
+    // What is on screen starts, or nothing: the people of a refused edit are not those that the check counted.
+    if (!(await autosave.flush())) return;
     activate.mutate(undefined, {
       onSuccess: () => {
         toast("Campaign is active");
@@ -103,7 +104,12 @@ function Check({ saved, preflight, autosave, go }: Props & { preflight: Prefligh
       {activate.isError && <Failure what="The campaign was not started" error={activate.error} />}
       {saved.state === "draft" ? (
         <s-box>
-          <s-button variant="primary" disabled={!preflight.ready} loading={activate.isPending} onClick={() => void start()}>
+          <s-button
+            variant="primary"
+            disabled={!preflight.ready || autosave.state === "failed"}
+            loading={activate.isPending}
+            onClick={() => void start()}
+          >
             Start campaign for {counted(preflight.people, "person", "people")}
           </s-button>
         </s-box>

@@ -7,6 +7,7 @@ import { AudienceStep } from "./AudienceStep";
 import { ContentStep } from "./ContentStep";
 import { DiscountStep, NameStep, TimingStep } from "./FormSteps";
 import { withPatch } from "./patches";
+import { NoSuchCampaign } from "./NoSuchCampaign";
 import { ReviewStep } from "./ReviewStep";
 import { SenderStep } from "./SenderStep";
 import { fieldMessages, openItems, readStep, type Step, STEP_NAMES, STEPS } from "./steps";
@@ -32,19 +33,6 @@ export function WizardPage() {
       <Loaded query={campaign} noun="the campaign" lines={6}>
         {() => null}
       </Loaded>
-    </s-page>
-  );
-}
-
-function NoSuchCampaign() {
-  return (
-    <s-page heading="Campaign not found">
-      <s-banner tone="warning" heading="This campaign no longer exists">
-        <s-paragraph>It was deleted, or the address is wrong. Your other campaigns are unchanged.</s-paragraph>
-        <s-button slot="secondary-actions" variant="secondary" href="/campaigns">
-          All campaigns
-        </s-button>
-      </s-banner>
     </s-page>
   );
 }

@@ -3,6 +3,7 @@ import { useCallback, useEffect, useRef, useState } from "react";
 import { api, unwrap } from "@/shared/api/client";
 import type { Campaign, CampaignPatch } from "@/shared/api/types";
 import { isEmpty, mergePatches } from "./patches";
+import { keepCampaign } from "./useCampaigns";
 
 const PAUSE_MS = 600;
 
@@ -12,8 +13,8 @@ export interface Autosave {
   state: "saved" | "saving" | "waiting" | "failed";
   error: unknown;
   change: (patch: CampaignPatch) => void;
-  /** Saves what waits now. Resolves when the app has it all, or has refused. */
-  flush: () => Promise<void>;
+  /** Saves what waits now. Resolves when the app has it all (true), or has refused some of it (false). */
+  flush: () => Promise<boolean>;
 }
 
 /**
@@ -25,7 +26,7 @@ export function useAutosave(campaignId: string): Autosave {
   const queries = useQueryClient();
   const waiting = useRef<CampaignPatch>({});
   const flying = useRef<CampaignPatch>({});
-  const run = useRef<Promise<void> | null>(null);
+  const run = useRef<Promise<boolean> | null>(null);
   const timer = useRef<ReturnType<typeof setTimeout> | undefined>(undefined);
   const [shown, setShown] = useState<Pick<Autosave, "pending" | "state" | "error">>({
     pending: {},
@@ -46,19 +47,20 @@ export function useAutosave(campaignId: string): Autosave {
         const saved: Campaign = await unwrap(
           api.PATCH("/api/campaigns/{campaign_id}", { params, body: flying.current }),
         );
+        await keepCampaign(queries, saved);
         flying.current = {};
-        queries.setQueryData(["campaign", campaignId], saved);
       } catch (error) {
         waiting.current = mergePatches(flying.current, waiting.current);
         flying.current = {};
         show("failed", error);
-        return;
+        return false;
       }
     }
     show("saved");
+    return true;
   }, [campaignId, queries, show]);
 
-  const flush = useCallback((): Promise<void> => {
+  const flush = useCallback((): Promise<boolean> => {
     clearTimeout(timer.current);
     run.current ??= sendAll().finally(() => {
       run.current = null;

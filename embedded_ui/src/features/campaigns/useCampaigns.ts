@@ -1,6 +1,7 @@
-import { keepPreviousData, useMutation, useQuery, useQueryClient } from "@tanstack/react-query";
+import { keepPreviousData, type QueryClient, useMutation, useQuery, useQueryClient } from "@tanstack/react-query";
 import { api, unwrap } from "@/shared/api/client";
 import type { paths } from "@/shared/api/schema";
+import { everySegment } from "@/shared/api/segments";
 import type { Campaign } from "@/shared/api/types";
 
 const WHILE_SENDING_MS = 10_000;
@@ -12,11 +13,19 @@ type NewCampaign = paths["/api/campaigns"]["post"]["requestBody"]["content"]["ap
 
 const at = (campaign_id: string) => ({ params: { path: { campaign_id } } });
 
-/** The shop's campaigns, newest first. */
+/** Shows a campaign as a change left it. A question on its way may have been asked before: its answer is dropped. */
+export async function keepCampaign(queries: QueryClient, campaign: Campaign): Promise<void> {
+  await queries.cancelQueries({ queryKey: ["campaign", campaign.id], exact: true });
+  queries.setQueryData(["campaign", campaign.id], campaign);
+}
+
+/** The shop's campaigns, newest first; asked for again while one sends. */
 export function useCampaigns() {
   return useQuery({
     queryKey: ["campaigns"],
     queryFn: async () => (await unwrap(api.GET("/api/campaigns"))).items,
+    refetchInterval: (query) =>
+      query.state.data?.some((campaign) => campaign.state === "active") === true ? WHILE_SENDING_MS : false,
   });
 }
 
@@ -50,7 +59,7 @@ export function useCampaignActions(campaign_id: string) {
       queries.invalidateQueries({ queryKey: ["recommendations"] }),
     ]);
   const onSuccess = async (campaign: Campaign) => {
-    queries.setQueryData(["campaign", campaign_id], campaign);
+    await keepCampaign(queries, campaign);
     await everywhere();
   };
   return {
@@ -122,9 +131,8 @@ export function useAudienceSegments() {
         category: ["repurchase", "cross_sell", "custom"] as ("repurchase" | "cross_sell" | "custom")[],
         include_empty: false,
         sort: "expected_buyers",
-        limit: 200,
       } as const;
-      return (await unwrap(api.GET("/api/segments", { params: { query } }))).items;
+      return everySegment(query);
     },
   });
 }
