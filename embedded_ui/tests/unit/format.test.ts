@@ -1,5 +1,5 @@
 import { describe, expect, it } from "vitest";
-import { age, asOf, day, moment, zoneName } from "@/shared/format/dates";
+import { age, asOf, day, isoDay, moment, zoneName } from "@/shared/format/dates";
 import { minorPerUnit, money, wholeMoney } from "@/shared/format/money";
 import { change, count, counted, estimate, percent } from "@/shared/format/numbers";
 import { toCsv } from "@/shared/files/download";
@@ -17,6 +17,13 @@ describe("Money", () => {
   });
   it("shows a dash for what is not known", () => {
     expect(money(null, "USD")).toBe("–");
+  });
+});
+
+describe("The day of a date field", () => {
+  it("is the shop's", () => {
+    const evening = new Date("2026-11-24T03:00:00Z");
+    expect([isoDay(evening, "America/New_York"), isoDay(evening, "Asia/Tokyo")]).toEqual(["2026-11-23", "2026-11-24"]);
   });
 });
 

@@ -1,3 +1,5 @@
+import { isoDay } from "@/shared/format/dates";
+import { useShop } from "@/shared/shop/ShopProvider";
 import { NumberInput } from "./inputs";
 import type { Window } from "./rule";
 import { kindOf, newWindow, PERIODS, readDuration, UNITS, type Unit, WINDOW_KINDS, type WindowKind } from "./windows";
@@ -14,19 +16,16 @@ export const PAST: readonly WindowKind[] = ["last", "ever", "ago", "between", "b
 export const ANY_DATE: readonly WindowKind[] = ["last", "next", "ago", "between", "before", "since", "calendar"];
 export const FUTURE: readonly WindowKind[] = ["next", "between", "before"];
 
-function today(): string {
-  return new Date().toISOString().slice(0, 10);
-}
-
 /** When: a kind of window, and its lengths or dates. */
 export function WindowInput({ label = "When", window, kinds, onChange }: Props) {
+  const { timezone } = useShop();
   const kind = kindOf(window);
   return (
     <>
       <s-select
         label={label}
         value={kind}
-        onChange={(event) => onChange(newWindow(event.currentTarget.value as WindowKind, today()))}
+        onChange={(event) => onChange(newWindow(event.currentTarget.value as WindowKind, isoDay(new Date(), timezone)))}
       >
         {kinds.map((one) => (
           <s-option key={one} value={one}>

@@ -9,6 +9,14 @@ export function day(instant: string | null | undefined, zone: string): string {
   return new Intl.DateTimeFormat(LOCALE, { timeZone: zone, dateStyle: "medium" }).format(new Date(instant));
 }
 
+/** The calendar day in the shop's zone, as rules and date fields write it: 2026-11-23. */
+export function isoDay(instant: Date, zone: string): string {
+  const digits = { year: "numeric", month: "2-digit", day: "2-digit" } as const;
+  const parts = new Intl.DateTimeFormat(LOCALE, { timeZone: zone, ...digits }).formatToParts(instant);
+  const part = (type: Intl.DateTimeFormatPartTypes) => parts.find((one) => one.type === type)?.value ?? "";
+  return `${part("year")}-${part("month")}-${part("day")}`;
+}
+
 /** A moment in the shop's zone: Nov 23, 2026, 6:05 PM. */
 export function moment(instant: string | null | undefined, zone: string): string {
   if (instant == null) return "never";
