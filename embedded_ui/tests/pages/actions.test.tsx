@@ -1,12 +1,6 @@
 import { fireEvent, waitFor } from "@testing-library/react";
 import { describe, expect, it } from "vitest";
-import { answer, button, field, open, refused, sample, words } from "../server";
-
-/** What a Polaris field does when someone types or chooses: sets its value, then tells. */
-function enter(element: HTMLElement & { value: string }, value: string, event: "input" | "change" = "input") {
-  element.value = value;
-  fireEvent(element, new Event(event, { bubbles: true }));
-}
+import { answer, button, enter, field, open, refused, sample, words } from "../server";
 
 describe("The segments list", () => {
   it("keeps the chosen categories in the address and asks for them", async () => {
@@ -177,6 +171,13 @@ describe("The campaign wizard", () => {
     await waitFor(() => expect(words(container)).toContain("This suggestion no longer holds"));
     expect(words(container)).toContain("New empty campaign");
   });
+
+  it("does not call a suggestion gone because the app is busy", async () => {
+    answer({ "POST /api/campaigns": refused("The store is busy.", null, 503) });
+    const { container } = open("/campaigns/new?recommendation=rec_1");
+    await waitFor(() => expect(words(container)).toContain("The draft could not be made"));
+    expect(words(container)).not.toContain("This suggestion no longer holds");
+  });
 });
 
 describe("A campaign", () => {
@@ -215,6 +216,22 @@ describe("Senders", () => {
 });
 
 describe("A sync", () => {
+  it("is named after its segment, also of one that has nobody to choose", async () => {
+    const syncs = sample<{ items: object[] }>("GET /api/syncs");
+    const data = { items: syncs.items.map((one) => ({ ...one, segment_id: "seg_99", segment_name: "Quiet ones" })) };
+    answer({ "GET /api/syncs": { data } });
+    const { container } = open("/connections");
+    await waitFor(() => expect(words(container)).toContain("Quiet ones → Klaviyo"));
+  });
+
+  it("says why its schedule was not changed", async () => {
+    answer({ "PATCH /api/syncs/syn_1": refused("This sync does not exist any more.", null, 404) });
+    const { container } = open("/connections");
+    await waitFor(() => expect(words(container)).toContain("Preview changes"));
+    fireEvent.click(button(container, "Run only by hand"));
+    await waitFor(() => expect(words(container)).toContain("This sync does not exist any more."));
+  });
+
   it("shows what a run would do before it runs", async () => {
     const asked = answer();
     const { container } = open("/connections");

@@ -1,4 +1,5 @@
 import type { Dashboard, Progress } from "@/shared/api/types";
+import { useProgress } from "@/shared/progress/useProgress";
 import { RecommendationBanner } from "@/shared/recommendations/RecommendationBanner";
 import { Failure } from "@/shared/states/Failure";
 import { Loaded } from "@/shared/states/Loaded";
@@ -7,7 +8,7 @@ import { HealthCard } from "./HealthCard";
 import { KeyNumbers } from "./KeyNumbers";
 import { Movers } from "./Movers";
 import { RetainStages } from "./RetainStages";
-import { useDashboard, useProgress, useRefreshNow } from "./useDashboard";
+import { useDashboard, useRefreshNow } from "./useDashboard";
 import { WorkProgress } from "./WorkProgress";
 
 /** How the shop's customers stand, what to do next, and whether the numbers are fresh. */

@@ -2,22 +2,27 @@ import { keepPreviousData, useMutation, useQuery, useQueryClient } from "@tansta
 import { api, unwrap } from "@/shared/api/client";
 import type { paths } from "@/shared/api/schema";
 
+const WHILE_PENDING_MS = 2000;
+
 export type SegmentQuery = NonNullable<paths["/api/segments"]["get"]["parameters"]["query"]>;
 
-/** A page of the segments list. The page before stays on screen while the next one comes. */
+/** A page of the segments list, asked for again while one is worked out. The page before stays while the next comes. */
 export function useSegments(query: SegmentQuery) {
   return useQuery({
     queryKey: ["segments", query],
     queryFn: () => unwrap(api.GET("/api/segments", { params: { query } })),
     placeholderData: keepPreviousData,
+    refetchInterval: ({ state }) =>
+      state.data?.items.some((segment) => segment.state === "pending") === true ? WHILE_PENDING_MS : false,
   });
 }
 
-/** All of one segment's page but its members. */
+/** All of one segment's page but its members; asked for again while it is worked out. */
 export function useSegment(segment_id: string) {
   return useQuery({
     queryKey: ["segment", segment_id],
     queryFn: () => unwrap(api.GET("/api/segments/{segment_id}", { params: { path: { segment_id } } })),
+    refetchInterval: ({ state }) => (state.data?.state === "pending" ? WHILE_PENDING_MS : false),
   });
 }
 

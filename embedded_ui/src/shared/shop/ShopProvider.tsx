@@ -14,7 +14,7 @@ export function ShopProvider({ children }: { children: ReactNode }) {
     queryFn: () => unwrap(api.GET("/api/shop")),
     staleTime: Infinity,
   });
-  if (shop.isPending) return <PageSkeleton label="Loading your shop" />;
+  if (shop.data !== undefined) return <ShopContext value={shop.data}>{children}</ShopContext>;
   if (shop.isError) {
     return (
       <s-page heading="Encore">
@@ -22,7 +22,7 @@ export function ShopProvider({ children }: { children: ReactNode }) {
       </s-page>
     );
   }
-  return <ShopContext value={shop.data}>{children}</ShopContext>;
+  return <PageSkeleton label="Loading your shop" />;
 }
 
 /** The shop whose pages these are. */
