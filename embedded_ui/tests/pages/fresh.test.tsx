@@ -50,7 +50,11 @@ describe("The shop", () => {
     const { container, queries } = open("/segments");
     await waitFor(() => expect(words(container)).toContain("of 53 segments"));
     reply = "lost";
-    await act(() => queries.invalidateQueries({ queryKey: ["shop"] }));
+    await act(async () => {
+      await queries.invalidateQueries({ queryKey: ["shop"] });
+      // The page hears of an answer in the next turn of the event loop.
+      await new Promise((resolve) => setTimeout(resolve));
+    });
     expect(queries.getQueryState(["shop"])?.status).toBe("error");
     expect(words(container)).toContain("of 53 segments");
   });
