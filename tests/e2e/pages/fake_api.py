@@ -78,9 +78,10 @@ class FakeApi:
             return Response(json.dumps(missing), 404, mimetype="application/json")
         if request.method == "PATCH" and isinstance(body, dict):
             self._keep(key, body)
-        # Who asks for so many gets the sample as the only page.
-        last = {"next": None} if request.args.get("limit") == WHOLE_LIST else {}
-        return Response(json.dumps(self.answers[key] | last), mimetype="application/json")
+        answer = self.answers[key]
+        if request.args.get("limit") == WHOLE_LIST:  # then the sample is the only page
+            answer = answer | {"next": None}
+        return Response(json.dumps(answer), mimetype="application/json")
 
     def _keep(self, key: str, patch: dict[str, Any]) -> None:
         """What was saved is what is read back: an answer that had forgotten it would undo the edit on the page."""
