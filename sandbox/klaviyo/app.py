@@ -55,7 +55,7 @@ def create_app(
 class KlaviyoStandIn(StandIn):
     """How Klaviyo judges a call and words an error."""
 
-    data: KlaviyoState = None  # type: ignore[assignment]  # always given; fields before it have defaults
+    data: KlaviyoState
 
     vendor = "klaviyo"
     sparse: ClassVar[tuple[str, ...]] = ("fields[",)
@@ -135,17 +135,6 @@ class KlaviyoStandIn(StandIn):
     def settle(self) -> None:
         """Carry out the imports that are due."""
         self.data.settle(self.clock.now())
-
-    def close(self) -> None:
-        """Close the database, once no call hangs any more."""
-        if self.guard:
-            self.guard.release()
-        self.data.db.close()
-
-    def clear(self) -> None:
-        """An account with two empty lists."""
-        self.data.clear()
-        self.data.plant(self.clock.now())
 
     def state(self) -> dict[str, Any]:
         """Lists with the addresses on them, consent per profile, jobs."""

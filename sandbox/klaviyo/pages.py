@@ -4,18 +4,20 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from flask import Blueprint, redirect, render_template, request
+from flask import Blueprint, render_template, request
 
 from sandbox.klaviyo import documents
 from sandbox.klaviyo.state import CONSENTS
-from sandbox.standin.base import json_answer
+from sandbox.standin.seeding import seeding
 
 if TYPE_CHECKING:
+    import sqlite3
+
     from flask.typing import ResponseReturnValue
 
     from sandbox.klaviyo.app import KlaviyoStandIn
 
-_SHOWN = 50
+_SHOWN_ROWS = 50
 _PROFILES = """
 SELECT p.*, trim(coalesce(json_extract(p.attributes, '$.first_name'), '') || ' ' ||
                  coalesce(json_extract(p.attributes, '$.last_name'), '')) AS name,
@@ -46,31 +48,17 @@ def pages(standin: KlaviyoStandIn) -> Blueprint:
                 "FROM lists l WHERE NOT gone ORDER BY n"
             ),
             chosen=data.one_list(chosen) if chosen else None,
-            profiles=data.db.rows(_PROFILES, chosen, _SHOWN),
+            profiles=data.db.rows(_PROFILES, chosen, _SHOWN_ROWS),
             profile_count=data.db.number("SELECT count(*) FROM profiles"),
             consents=data.db.rows("SELECT consent, count(*) FROM profiles GROUP BY consent ORDER BY consent"),
             all_consents=CONSENTS,
             jobs=data.db.rows("SELECT * FROM jobs ORDER BY n DESC LIMIT 20"),
-            recent=standin.log.recent(_SHOWN),
+            recent=standin.log.recent(_SHOWN_ROWS),
             total=standin.log.total,
-            violations=standin.log.violations[: -_SHOWN - 1 : -1],
+            violations=standin.log.violations[: -_SHOWN_ROWS - 1 : -1],
         )
 
-    @routes.post("/profiles")
-    def seed() -> ResponseReturnValue:
-        """Make or change a profile with its consent: JSON (one or a list) or the page's form."""
-        if not request.is_json:
-            data.seed_profile(request.form.to_dict(), standin.clock.now())
-            return redirect("/sandbox", 303)
-        given: Any = request.get_json()
-        try:
-            rows = [
-                data.seed_profile(one, standin.clock.now()) for one in (given if isinstance(given, list) else [given])
-            ]
-        except ValueError as error:
-            return json_answer({"error": str(error)}, 400)
-        resources = [documents.profile(row, "", subscriptions=True) for row in rows]
-        return json_answer({"profiles": [{**x["attributes"], "id": x["id"]} for x in resources]}, 201)
+    routes.add_url_rule("/profiles", "seed", seeding(standin, data.seed_profile, _shown), methods=["POST"])
 
     @routes.delete("/lists/<list_id>")
     def delete_list(list_id: str) -> ResponseReturnValue:
@@ -79,3 +67,8 @@ def pages(standin: KlaviyoStandIn) -> Blueprint:
         return "", 204
 
     return routes
+
+
+def _shown(row: sqlite3.Row) -> dict[str, Any]:
+    resource = documents.profile(row, "", subscriptions=True)
+    return {**resource["attributes"], "id": resource["id"]}

@@ -61,8 +61,8 @@ def create_app(
 class MailchimpStandIn(StandIn):
     """How Mailchimp judges a call and words an error."""
 
-    data: MailchimpState = None  # type: ignore[assignment]  # always given; fields before it have defaults
-    archives: Path = None  # type: ignore[assignment]
+    data: MailchimpState
+    archives: Path = None  # type: ignore[assignment]  # always given; fields before it have defaults
 
     vendor = "mailchimp"
     sparse: ClassVar[tuple[str, ...]] = ("fields", "exclude_fields")
@@ -122,17 +122,6 @@ class MailchimpStandIn(StandIn):
         while (batch := self.data.take_batch(self.clock.now())) is not None:
             errored = run_batch(batch, self.inner, self.archives, API_KEY)
             self.data.finish_batch(batch, errored, self.clock.now())
-
-    def close(self) -> None:
-        """Close the database, once no call hangs any more."""
-        if self.guard:
-            self.guard.release()
-        self.data.db.close()
-
-    def clear(self) -> None:
-        """An account with one audience and nobody in it."""
-        self.data.clear()
-        self.data.plant(self.clock.now())
 
     def state(self) -> dict[str, Any]:
         """Audiences, tags with the addresses that have them, status per member, batches."""

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from flask import Blueprint, redirect, render_template, request
+from flask import Blueprint, render_template, request
 from werkzeug.utils import secure_filename
 from werkzeug.wrappers import Response
 
 from sandbox.mailchimp import rules
 from sandbox.standin.base import json_answer
+from sandbox.standin.seeding import seeding
 
 if TYPE_CHECKING:
     from flask.typing import ResponseReturnValue
@@ -58,20 +59,7 @@ def pages(standin: MailchimpStandIn) -> Blueprint:
             violations=standin.log.violations[: -_SHOWN - 1 : -1],
         )
 
-    @routes.post("/profiles")
-    def seed() -> ResponseReturnValue:
-        """Make or change a member with its status: JSON (one or a list) or the page's form."""
-        if not request.is_json:
-            data.seed_member(request.form.to_dict(), standin.clock.now())
-            return redirect("/sandbox", 303)
-        given: Any = request.get_json()
-        try:
-            rows = [
-                data.seed_member(one, standin.clock.now()) for one in (given if isinstance(given, list) else [given])
-            ]
-        except ValueError as error:
-            return json_answer({"error": str(error)}, 400)
-        return json_answer({"profiles": [standin.member(row) for row in rows]}, 201)
+    routes.add_url_rule("/profiles", "seed", seeding(standin, data.seed_member, standin.member), methods=["POST"])
 
     @routes.post("/audiences")
     def audience() -> ResponseReturnValue:

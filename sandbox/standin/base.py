@@ -11,7 +11,7 @@ from abc import ABC, abstractmethod
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar, Protocol
 
 import orjson
 from flask import Flask, redirect, request
@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from _typeshed.wsgi import WSGIApplication
 
     from sandbox.clock import SandboxClock
+    from sandbox.standin.database import Database
 
 BODY_KEY = "encore.body"  # the parsed body, in the WSGI environment
 TEMPLATES = Path(__file__).parent / "templates"
@@ -75,12 +76,25 @@ class Behaviour:
     windows: bool = True
 
 
+class Records(Protocol):
+    """What a vendor remembers."""
+
+    db: Database
+
+    def clear(self) -> None:
+        """Forget everything."""
+
+    def plant(self, now: datetime) -> None:
+        """Put in what a new account has, unless it is there."""
+
+
 @dataclass
 class StandIn(ABC):
     """One vendor. Subclasses say who may call, how often, in which form, and how errors look."""
 
     clock: SandboxClock
     behaviour: Behaviour
+    data: Records
     log: Log = field(default_factory=Log)
     faults: FaultScript = field(default_factory=FaultScript)
     windows: FixedWindows = field(default_factory=FixedWindows)
@@ -118,10 +132,6 @@ class StandIn(ABC):
         """Carry out the asynchronous work that is due by now."""
 
     @abstractmethod
-    def clear(self) -> None:
-        """Forget all data and plant the seed anew."""
-
-    @abstractmethod
     def state(self) -> dict[str, Any]:
         """Everything that tests compare, as plain JSON."""
 
@@ -137,9 +147,16 @@ class StandIn(ABC):
         self.clear()
         self.log.clear()
 
-    @abstractmethod
+    def clear(self) -> None:
+        """Forget all data and plant the seed anew."""
+        self.data.clear()
+        self.data.plant(self.clock.now())
+
     def close(self) -> None:
-        """Let go of files; the stand-in is not used afterwards."""
+        """Let go of hanging calls and then of files; the stand-in is not used afterwards."""
+        if self.guard:
+            self.guard.release()
+        self.data.db.close()
 
     def install(self, app: Flask) -> None:
         """Put the judging of calls and answers around the routes of `app`."""
