@@ -189,6 +189,12 @@ describe("A campaign", () => {
     await waitFor(() => expect(asked.at(-1)?.url.searchParams.get("search")).toBe("ada.winters@example.com"));
   });
 
+  it("shows both counts that its limit of repeats goes by", async () => {
+    answer();
+    const { container } = open("/campaigns/cmp_1");
+    await waitFor(() => expect(words(container)).toContain("2, 1 since the last purchase"));
+  });
+
   it("is paused by one click", async () => {
     answer();
     const { container } = open("/campaigns/cmp_1");

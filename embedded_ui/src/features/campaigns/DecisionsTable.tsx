@@ -101,6 +101,14 @@ function FilterFields({ campaign, filters, setFilters }: FilterProps) {
   );
 }
 
+/** Both counts that the limit of repeats goes by: a purchase starts a repurchase campaign's count anew. */
+function received(decision: Decision): string {
+  const ever = decision.received.toString();
+  return decision.kind === "repurchase" && decision.received > 0
+    ? `${ever}, ${decision.received_since_purchase.toString()} since the last purchase`
+    : ever;
+}
+
 function Decisions({ decisions, timezone }: { decisions: Decision[]; timezone: string }) {
   return (
     <s-table>
@@ -111,6 +119,7 @@ function Decisions({ decisions, timezone }: { decisions: Decision[]; timezone: s
         <s-table-header listSlot="labeled">Product</s-table-header>
         <s-table-header listSlot="labeled" format="numeric">Probability</s-table-header>
         <s-table-header listSlot="labeled" format="numeric">Lift</s-table-header>
+        <s-table-header listSlot="labeled">E-mails so far</s-table-header>
         <s-table-header listSlot="labeled">Since</s-table-header>
       </s-table-header-row>
       <s-table-body>
@@ -128,6 +137,7 @@ function Decisions({ decisions, timezone }: { decisions: Decision[]; timezone: s
             <s-table-cell>{decision.product_title ?? "–"}</s-table-cell>
             <s-table-cell>{percent(decision.probability)}</s-table-cell>
             <s-table-cell>{decimal(decision.lift)}</s-table-cell>
+            <s-table-cell>{received(decision)}</s-table-cell>
             <s-table-cell>{moment(decision.since, timezone)}</s-table-cell>
           </s-table-row>
         ))}
