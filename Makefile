@@ -89,7 +89,7 @@ kill-test: $(STAMPS)/test schema ## The long form of the crash tests
 bench: bench-prediction ## All benchmarks
 
 bench-prediction: $(STAMPS)/test ## Prediction quality against public baselines
-	PYTHONPATH=. $(BIN)/python benchmarks/prediction/complete_journey.py $(ARGS)
+	$(BIN)/python -m benchmarks.prediction.run $(ARGS)
 
 openapi: $(STAMPS)/run ## Write the OpenAPI document and the UI's types
 	$(BIN)/encore openapi --out embedded_ui/openapi.json

@@ -97,7 +97,7 @@ def blocks(shop: Shop, customers: Ints, scope: Scope) -> Iterator[tuple[Candidat
         yield found, inputs(shop, block, fit, found.customer, found.product)
 
 
-def _examples(
+def examples(
     h: History,
     moment: float,
     horizon: float,
@@ -167,14 +167,14 @@ def _fit(h: History, horizon: float, scope: Scope, seed: int, affinities: Affini
     plan = windows(h.begins, h.until, horizon)
     training = []
     for moment in plan.training:
-        found = _examples(h, moment, horizon, scope, MAX_TRAINING_CUSTOMERS, ROWS_PER_WINDOW, seed, affinities)
+        found = examples(h, moment, horizon, scope, MAX_TRAINING_CUSTOMERS, ROWS_PER_WINDOW, seed, affinities)
         if found is not None:
             training.append(found)
     latest = None
     if plan.latest is not None:
         width = len(scope.listed_at(h)) + RETRIEVED
         customers = max(1, MAX_LATEST_PAIRS // width)
-        latest = _examples(h, plan.latest, horizon, scope, customers, None, seed, affinities)
+        latest = examples(h, plan.latest, horizon, scope, customers, None, seed, affinities)
     learned = latest[0].thinned(ROWS_PER_WINDOW, seed) if latest else None
     # A line alone: trees gain nothing here, and a giant shop has hundreds of millions of new pairs to score.
     fitted = fit([part for part, _ in training], learned, seed, with_trees=False)

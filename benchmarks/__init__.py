@@ -1,0 +1,1 @@
+"""One folder per claim; `make bench` prints what holds."""

@@ -1,0 +1,1 @@
+"""Prediction quality against public baselines."""

@@ -1,0 +1,161 @@
+"""Prediction quality against public baselines: prints a table, and exits 1 if a figure that must hold does not.
+
+    make bench-prediction                          everything (about 20 minutes on two cores)
+    make bench-prediction ARGS="type retail"       some of: type, sku, retail, cdnow, planted
+
+Needs the data sets beside the repository (../shared) or where ENCORE_SHARED points.
+"""
+
+from __future__ import annotations
+
+import resource
+import sys
+import time
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+import pandas as pd
+from threadpoolctl import threadpool_limits
+
+from benchmarks.prediction.datasets import Dataset, cdnow_sample, complete_journey, online_retail, planted_pairs
+from benchmarks.prediction.protocol import HORIZON, KINDS, SEED, Result, labelled, measure, refuse_leaks
+from ml.api import predict
+from ml.associations import associations, count_sequences
+from ml.history import build_history
+from ml.lifetime_value import Recency, fit_bgnbd
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+MOST_ERROR = 0.010  # of calibration, on every dataset and date, or the best baseline's if that is larger
+# Average precision over the best baseline's; (re-buy, new).
+RATIOS = {"type": (1.03, 1.12), "sku": (1.03, 1.12), "retail": (1.10, 1.15)}
+FINAL_DAY = 335
+# At the final day: average precision, lift in the top 5%, calibration error.
+FINAL = {
+    "type": {"repurchase": (0.470, 3.7, 0.005), "cross_sell": (0.074, 3.0, 0.002)},
+    "sku": {"repurchase": (0.395, None, None), "cross_sell": (0.048, None, None)},
+}
+
+
+@dataclass(frozen=True)
+class Figure:
+    """One line of the table. at_most: smaller is better."""
+
+    what: str
+    value: float
+    must: float
+    at_most: bool = False
+
+    @property
+    def holds(self) -> bool:
+        """Whether the figure is what it must be, to the digits shown."""
+        value, must = round(self.value, 4), round(self.must, 4)
+        return value <= must if self.at_most else value >= must
+
+
+def figures(dataset: Dataset, key: str) -> Iterator[Figure]:
+    """Predict as of every date, print how it went, and yield what must hold."""
+    print(f"\n{dataset.name}: {len(dataset.lines)} lines, {len(dataset.chosen)} products")
+    refuse_leaks(lambda lines: _predict(dataset, lines, dataset.days[0]), dataset.lines, dataset.as_of(dataset.days[0]))
+    print("no leak: the future changes nothing")
+    for day in dataset.days:
+        started, cpu = time.perf_counter(), time.process_time()
+        pairs = _predict(dataset, dataset.lines, day)
+        spent = f"{time.perf_counter() - started:.0f} s, {time.process_time() - cpu:.0f} s CPU"
+        with threadpool_limits(limits=1):
+            test = labelled(dataset.lines, dataset.chosen, dataset.as_of(day))
+            before = labelled(dataset.lines, dataset.chosen, dataset.as_of(day - HORIZON))
+        for position, kind in enumerate(KINDS):
+            result = measure(pairs, test[kind], before[kind], kind, day)
+            _show(result, spent)
+            yield from _musts(result, key, RATIOS[key][position])
+
+
+def _predict(dataset: Dataset, lines: pd.DataFrame, day: int) -> pd.DataFrame:
+    as_of = dataset.as_of(day)
+    return predict(lines, None, None, as_of, HORIZON, dataset.chosen, SEED, mode="all_pairs").pairs
+
+
+def _show(result: Result, spent: str) -> None:
+    print(
+        f"\nday {result.day}, {result.kind} ({result.basis}): {result.pairs} pairs, {result.positives} bought; {spent}"
+    )
+    print(f"  {'':24} {'AP':>6} {'lift5':>6} {'ECE':>7} {'Brier':>8}")
+    for one in (result.ours, *sorted(result.baselines, key=lambda b: -b.average_precision)):
+        print(f"  {one.name:24} {one.average_precision:6.4f} {one.lift:6.3f} {one.error:7.4f} {one.brier:8.5f}")
+
+
+def _musts(result: Result, key: str, ratio: float) -> Iterator[Figure]:
+    ours, best, where = result.ours, result.best, f"{key} day {result.day} {result.kind}"
+    yield Figure(f"{where}: AP over {best.name}'s", ours.average_precision / best.average_precision, ratio)
+    yield Figure(f"{where}: ECE", ours.error, max(MOST_ERROR, best.error), at_most=True)
+    yield Figure(f"{where}: Brier", ours.brier, min(one.brier for one in result.baselines), at_most=True)
+    if key in FINAL and result.day == FINAL_DAY:
+        precision, lift, error = FINAL[key][result.kind]
+        yield Figure(f"{where}: AP", ours.average_precision, precision)
+        if lift is not None and error is not None:
+            yield Figure(f"{where}: lift in the top 5%", ours.lift, lift)
+            yield Figure(f"{where}: ECE, absolute", ours.error, error, at_most=True)
+
+
+def cdnow() -> Iterator[Figure]:
+    """BG/NBD against the published likelihood and its own holdout."""
+    table = cdnow_sample()
+    seen = Recency(*(table[name].to_numpy(dtype=float) for name in ("repeats", "last", "age")))
+    fit_bgnbd(seen)  # the first call pays for imports
+    started = time.perf_counter()
+    model = fit_bgnbd(seen)
+    yield Figure("CDNOW: seconds to fit BG/NBD", time.perf_counter() - started, 0.5, at_most=True)
+    error = model.expected_orders(seen, 39) - table["holdout"].to_numpy()
+    yield Figure("CDNOW: distance from the published log-likelihood", abs(model.log_likelihood + 9582.43), 0.01, True)
+    yield Figure("CDNOW: holdout RMSE", float(np.sqrt(np.mean(error**2))), 1.608, at_most=True)
+    yield Figure("CDNOW: holdout MAE", float(np.mean(np.abs(error))), 0.786, at_most=True)
+
+
+def planted() -> Iterator[Figure]:
+    """A million orders of 2,000 products with 200 planted pairs: these must be found, and nothing else."""
+    lines, truth = planted_pairs(orders=1_000_000, products=2_000, pairs=200, seed=3)
+    h = build_history(lines, None, pd.Timestamp("2026-06-01", tz="UTC"))
+    before, started = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss, time.perf_counter()
+    with threadpool_limits(limits=1):
+        table = associations(h, count_sequences(h))
+    spent = time.perf_counter() - started
+    found = set(zip(table["a"].astype(int), table["b"].astype(int), strict=True))
+    hits = len(found & truth)
+    print(f"\nplanted pairs: {len(found)} found, {hits} of {len(truth)} planted")
+    yield Figure("planted pairs: seconds", spent, 15, at_most=True)
+    grown = (resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before) / 1e6
+    yield Figure("planted pairs: GB on top of the history", grown, 0.5, at_most=True)
+    yield Figure("planted pairs: recall", hits / len(truth), 0.95)
+    yield Figure("planted pairs: false discoveries", 1 - hits / max(len(found), 1), 0.05, at_most=True)
+
+
+PARTS: dict[str, Callable[[], Iterator[Figure]]] = {
+    "planted": planted,  # first: its memory is what it adds to the peak of the process
+    "cdnow": cdnow,
+    "type": lambda: figures(complete_journey("type"), "type"),
+    "sku": lambda: figures(complete_journey("sku"), "sku"),
+    "retail": lambda: figures(online_retail(), "retail"),
+}
+
+
+def main(names: list[str]) -> int:
+    """Run the named parts, or all; returns the exit code."""
+    unknown = sorted(set(names) - set(PARTS))
+    if unknown:
+        print(f"no such part: {', '.join(unknown)}; there are {', '.join(PARTS)}")
+        return 2
+    found = [figure for name in PARTS if name in names or not names for figure in PARTS[name]()]
+    print(f"\n{'':9} {'figure':58} {'is':>10} {'must be':>12}")
+    for one in found:
+        sign = "<=" if one.at_most else ">="
+        print(f"{'holds' if one.holds else 'MISSED':9} {one.what:58} {one.value:10.4f} {sign:>3} {one.must:8.4f}")
+    missed = sum(not one.holds for one in found)
+    print(f"\n{len(found) - missed} of {len(found)} hold")
+    return 1 if missed else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))
