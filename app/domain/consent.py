@@ -21,6 +21,7 @@ def refusal(
     suppressed: bool,
     erased_at: datetime | None,
     merged_into: int | None = None,
+    gone_at: datetime | None = None,
 ) -> Reason | None:
     """Why this customer may not be mailed, or None if they may.
 
@@ -28,9 +29,9 @@ def refusal(
     """
     if erased_at is not None:
         return Reason.ERASED
-    if merged_into is not None:
-        return Reason.NO_ADDRESS  # the survivor carries the address
-    if email_hash is None:
+    if gone_at is not None:
+        return Reason.NOT_IN_SEGMENT  # no customer of the shop any more, so a member of nothing
+    if merged_into is not None or email_hash is None:  # of a merge, the survivor carries the address
         return Reason.NO_ADDRESS
     if not email_valid:
         return Reason.INVALID_ADDRESS

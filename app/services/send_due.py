@@ -237,6 +237,7 @@ def _customer_refusal(customer: Customer | None, suppressed: set[str]) -> Reason
         suppressed=customer.email_hash in suppressed,
         erased_at=customer.erased_at,
         merged_into=customer.merged_into,
+        gone_at=customer.gone_at,
     )
 
 

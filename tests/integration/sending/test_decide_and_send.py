@@ -370,6 +370,12 @@ class TestTheReCheckAtHandOver:
         send_due.send(planned.rooms, planned.ctx)
         assert states(planned) == {1: "cancelled", 2: "sent"}
 
+    def test_whoever_left_the_shop_in_between_gets_no_mail(self, planned: World) -> None:
+        with planned.store.session(planned.ctx) as session:
+            session.get_one(Customer, {"shop_id": 1, "customer_no": 1}).gone_at = planned.clock.now()
+        send_due.send(planned.rooms, planned.ctx)
+        assert states(planned) == {1: "cancelled", 2: "sent"}
+
     def test_a_purchase_in_between_stops_the_mail(self, planned: World) -> None:
         planned.bought(2, MUG, planned.clock.now())
         planned.publish()
