@@ -18,7 +18,7 @@ from ml.repurchase_features import features
 if TYPE_CHECKING:
     from ml.affinity import Affinities
 
-MAX_LATEST_PAIRS = 2 * MAX_TRAINING_ROWS
+MAX_LATEST_PAIRS = 300_000
 
 
 @dataclass(frozen=True)
