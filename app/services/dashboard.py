@@ -91,10 +91,11 @@ def _stage(segment: Segment, membership: Membership, changes: dict[int, tuple[in
 
 
 def _movers(rows: list[tuple[Segment, Membership]], changes: dict[int, tuple[int, int]]) -> list[dict[str, Any]]:
+    # A segment merged into another moves as that one does: once is enough.
     moved = [
         (sum(changes[segment.id]), segment, membership)
         for segment, membership in rows
-        if any(changes.get(segment.id, ()))
+        if segment.state != "merged" and any(changes.get(segment.id, ()))
     ]
     return [
         {

@@ -8,12 +8,15 @@ from pyroaring import BitMap
 from sqlalchemy import select
 
 from app.services import segments, segments_preview
+from app.services.dashboard import dashboard
 from app.services.evaluate_segments import membership
 from app.store.models.customers import Customer
 from app.store.models.segments import Membership, MembershipChange, Segment
 from tests.integration.segments.conftest import refresh_segments
 
 if TYPE_CHECKING:
+    import pytest
+
     from tests.integration.segments.conftest import SmallShop
 
 
@@ -166,6 +169,15 @@ class TestRefreshSegments:
             named = re.fullmatch(r"Has the same [\d,]+ members as “(.+)”\.", segment.reason or "")
             assert named
             assert members(shop, segment.key or "") == members(shop, by_name[named[1]] or "")
+
+    def test_a_merged_segment_moves_under_the_other_s_name_alone(
+        self, shop: SmallShop, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setattr("app.services.dashboard.MOVERS", 1000)
+        merged = {s.name for s in refresh(shop).values() if s.state == "merged"}
+        moved = [one["name"] for one in dashboard(shop.rooms, shop.ctx).movers]
+        assert moved
+        assert not merged & set(moved)
 
     def test_a_rule_that_names_a_merged_segment_means_its_members(self, shop: SmallShop) -> None:
         merged = next(s for s in refresh(shop).values() if s.state == "merged")
