@@ -30,6 +30,7 @@ ECE_BINS = 15
 SEED = 1
 EVERYTHING = 10**9
 KINDS = ("repurchase", "cross_sell")
+OWN_RULES = {"repurchase": frozenset[str](), "cross_sell": frozenset({"closed_form", "habit"})}  # no public baselines
 
 
 class Leaked(Exception):
@@ -61,8 +62,9 @@ class Result:
 
     @property
     def best(self) -> Quality:
-        """The baseline with the highest average precision."""
-        return max(self.baselines, key=lambda one: one.average_precision)
+        """The public baseline with the highest average precision; rules of our own are shown, and no yardstick."""
+        public = [one for one in self.baselines if one.name not in OWN_RULES[self.kind]]
+        return max(public, key=lambda one: one.average_precision)
 
 
 def quality(name: str, product: np.ndarray, label: Bools, score: Floats, chance: Floats) -> Quality:

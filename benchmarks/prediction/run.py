@@ -3,6 +3,7 @@
     make bench-prediction                          everything (about 20 minutes on two cores)
     make bench-prediction ARGS="type retail"       some of: type, sku, retail, cdnow, planted
 
+Not yet here: maximum lift and ALS among the baselines of new products, and the synthetic shop of a million customers.
 Needs the data sets beside the repository (../shared) or where ENCORE_SHARED points.
 """
 
