@@ -28,13 +28,6 @@ if TYPE_CHECKING:
     from app.store.session import Store
 
 
-@pytest.fixture
-def rooms(store: Store, store_url: str) -> Iterator[Rooms]:
-    found = rooms_on(store_url)
-    yield found
-    found.store.close()
-
-
 def states(rooms: Rooms) -> list[tuple[str, str, str | None]]:
     with rooms.store.operator_session() as session:
         return [(j.job, j.state, j.error) for j in session.scalars(select(Job).order_by(Job.shop_id, Job.id))]

@@ -16,21 +16,12 @@ from app.jobs import queue
 from app.jobs.runner import run_one
 from app.services import processes, runs
 from app.store.models.shops import Run
-from tests.integration.jobs.worker_build import rooms_on
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from app.domain.context import ShopContext
     from app.services.rooms import Rooms
-    from app.store.session import Store
-
-
-@pytest.fixture
-def rooms(store: Store, store_url: str) -> Iterator[Rooms]:
-    found = rooms_on(store_url)
-    yield found
-    found.store.close()
 
 
 @pytest.fixture(autouse=True)
