@@ -246,7 +246,8 @@ def _shopify_tile(ctx: ShopContext, shop: Shop | None, token: ShopToken | None) 
         "title": "Shopify",
         "state": state,
         "enables": "Orders, products and customers come in from here; unsubscribes go back.",
-        "consent": "Encore never grants consent. An unsubscribe from one of your campaigns is recorded in your shop.",
+        "consent": "Encore never grants consent by itself. An unsubscribe from one of your campaigns is recorded in "
+        "your shop, and so is a customer's taking it back.",
         "key_help": None,
         "permissions": [
             {"name": name, "why": SHOPIFY_SCOPES.get(name, "Granted at install."), "granted": True}
