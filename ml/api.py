@@ -11,24 +11,28 @@ from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 import pandas as pd
-import pyarrow as pa
 from threadpoolctl import threadpool_limits  # type: ignore[import-untyped]  # ships no types
 
 from ml.affinity import Affinities
-from ml.associations import associations, best_reason, count_sequences
+from ml.associations import associations, count_sequences
 from ml.base_rates import base_rates
-from ml.cross_sell import CrossSell, Scope, predict_cross_sell, segment_candidates
-from ml.history import Bools, Floats, History, Ints, build_history, moments
+from ml.cross_sell import Scope, fit_cross_sell, segment_candidates
+from ml.history import Bools, History, Ints, build_history, moments
 from ml.lifetime_value import customer_values
-from ml.pair_model import windows
-from ml.repurchase import Repurchase, predict_repurchase
+from ml.pair_model import sample, windows
+from ml.repurchase import fit_repurchase
+from ml.scoring import Models, Scorer
+from ml.shop import Shop
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection
 
+    import numpy.typing as npt
+
 Mode = Literal["segments", "best", "all_pairs"]
 MAX_HORIZON = 90
 FEW_PRODUCTS = 300
+MAX_TEACHERS = 250_000
 
 
 def _silent(_message: str) -> None:
@@ -67,6 +71,8 @@ def predict(
     *,
     mode: Mode = "segments",
     progress: Callable[[str], None] = _silent,
+    workers: int = 1,
+    sink: Callable[[pd.DataFrame], None] | None = None,
 ) -> Predictions:
     """Predict what each customer buys within [as_of, as_of + horizon_days).
 
@@ -81,54 +87,76 @@ def predict(
     mode: "segments": every pair bought before, every customer active in the last 365 days on each candidate,
         and each such customer's 50 best of the whole catalogue. "best": among the candidates, every pair bought
         before and each customer's 50 best new ones. "all_pairs": active customers x candidates.
+    workers: threads that score customers side by side; the result is the same.
+    sink: takes the pairs some ten thousand customers at a time, in order, each part with the same columns; then
+        the result's own pairs are empty, and memory does not grow with them.
 
     Never fails for want of data: without enough complete windows the result rests on closed forms, and `basis`
     says so. Raises ValueError for missing columns or a horizon out of range.
     """
     if not 1 <= horizon_days <= MAX_HORIZON:
         raise ValueError(f"horizon_days is {horizon_days}, must be 1 to {MAX_HORIZON}")
-    # One thread: sums come out the same on every machine, and on shared cores spinning BLAS threads cost ten
+    named = None if candidates is None else np.unique(np.array(list(candidates), dtype=np.int64))
+    # One thread each: sums come out the same on every machine, and on shared cores spinning BLAS threads cost ten
     # times what they save on the many small steps. The limit ends with the call.
     with threadpool_limits(limits=1):
-        return _predict(lines, products, customers, as_of, horizon_days, candidates, seed, mode, progress)
+        h = build_history(lines, products, as_of, named)
+        progress(f"{len(h.order_day)} orders of {h.n_customers} customers, {h.n_products} products")
+        wanted = None if customers is None else customers["customer_no"].to_numpy()
+        return _Run(h, float(horizon_days), seed, mode, progress).run(products, named, wanted, workers, sink)
 
 
-def _predict(
-    lines: pd.DataFrame,
-    products: pd.DataFrame | None,
-    customers: pd.DataFrame | None,
-    as_of: pd.Timestamp,
-    horizon_days: int,
-    candidates: Collection[int] | None,
-    seed: int,
-    mode: Mode,
-    progress: Callable[[str], None],
-) -> Predictions:
-    named = None if candidates is None else np.unique(np.array(list(candidates), dtype=np.int64))
-    h = build_history(lines, products, as_of, named)
-    progress(f"{len(h.order_day)} orders of {h.n_customers} customers, {h.n_products} products")
-    codes = None if named is None else np.searchsorted(h.product_no, named)
-    scope = _scope(h, products, codes, mode)
-    limited = _codes_mask(h, codes) if codes is not None and mode != "segments" else np.ones(h.n_products, dtype=bool)
-    affinities = Affinities(scope.marked_at)
-    again, again_card = predict_repurchase(h, float(horizon_days), limited, seed, affinities)
-    progress(f"{len(again.customer)} repurchase pairs scored ({again.basis})")
-    new, new_card = predict_cross_sell(h, float(horizon_days), scope, seed, affinities)
-    progress(f"{len(new.customer)} cross-sell pairs scored ({new_card['basis']})")
-    sequences = count_sequences(h)
-    found = associations(h, sequences)
-    progress(f"{len(found)} associations")
-    values, values_card = customer_values(h)
-    pairs = _pairs(h, again, new, best_reason(h, sequences, new.customer, new.product))
-    if mode == "all_pairs":
-        pairs = pairs.loc[np.isin(pairs["customer_no"], h.customer_no[h.active(365.0)])].reset_index(drop=True)
-    if customers is not None:
-        wanted = customers["customer_no"].to_numpy()
-        pairs = pairs.loc[np.isin(pairs["customer_no"], wanted)].reset_index(drop=True)
-        values = values.loc[np.isin(values["customer_no"], wanted)].reset_index(drop=True)
-    card = _card(h, horizon_days, seed, again_card, new_card, values_card)
-    card["sizes"]["pairs"], card["sizes"]["associations"] = len(pairs), len(found)
-    return Predictions(pairs, found, values, base_rates(h, float(horizon_days)), card)
+@dataclass(frozen=True)
+class _Run:
+    """One prediction: whose shop, how far ahead, from which seed, and whom to tell how it goes."""
+
+    h: History
+    horizon: float
+    seed: int
+    mode: Mode
+    progress: Callable[[str], None]
+
+    def run(
+        self,
+        products: pd.DataFrame | None,
+        named: Ints | None,
+        wanted: npt.NDArray[Any] | None,
+        workers: int,
+        sink: Callable[[pd.DataFrame], None] | None,
+    ) -> Predictions:
+        h = self.h
+        codes = None if named is None else np.searchsorted(h.product_no, named)
+        scope = _scope(h, products, codes, self.mode)
+        narrow = codes is not None and self.mode != "segments"
+        limited = _codes_mask(h, codes) if narrow and codes is not None else np.ones(h.n_products, dtype=bool)
+        models, again_card, new_card = self._learn(scope, limited)
+        sequences = count_sequences(h)
+        found = associations(h, sequences)
+        self.progress(f"{len(found)} associations")
+        values, values_card = customer_values(h)
+        scorer = Scorer(h, models, scope, limited, sequences, self.mode, wanted)
+        parts: list[pd.DataFrame] = []
+        counts, names = scorer.run(sink or parts.append, workers, self.progress)
+        again_card["features"], new_card["features"] = names
+        if not parts:
+            parts.append(scorer.nothing())
+        pairs = pd.concat(parts, ignore_index=True) if len(parts) > 1 else parts[0]
+        if wanted is not None:
+            values = values.loc[np.isin(values["customer_no"], wanted)].reset_index(drop=True)
+        card = _card(h, int(self.horizon), self.seed, again_card, new_card, values_card)
+        card["sizes"]["pairs"], card["sizes"]["associations"] = sum(counts), len(found)
+        return Predictions(pairs, found, values, base_rates(h, self.horizon), card)
+
+    def _learn(self, scope: Scope, limited: Bools) -> tuple[Models, dict[str, Any], dict[str, Any]]:
+        h, affinities = self.h, Affinities(scope.marked_at)
+        # A giant shop's customers say nothing together that a quarter of a million of them don't.
+        teachers = h if h.n_customers <= MAX_TEACHERS else h.of(sample(h.n_customers, MAX_TEACHERS, self.seed))
+        again, again_card = fit_repurchase(teachers, self.horizon, limited, self.seed, affinities)
+        self.progress(f"repurchase learned ({again.basis})")
+        new, new_card = fit_cross_sell(teachers, self.horizon, scope, self.seed, affinities)
+        self.progress(f"cross-sell learned ({new.predictor.basis})")
+        shop = Shop(teachers, affinities.at(teachers), self.horizon)
+        return Models(shop, again, new), again_card, new_card
 
 
 def _codes_mask(h: History, codes: Ints) -> Bools:
@@ -152,43 +180,6 @@ def _scope(h: History, products: pd.DataFrame | None, codes: Ints | None, mode: 
         return Scope(everything, allowed, retrieve=False, keep_listed=True)
     few = len(everything) <= FEW_PRODUCTS
     return Scope(everything if few else everything[:0], allowed, retrieve=not few, keep_listed=False)
-
-
-def _pairs(h: History, again: Repurchase, new: CrossSell, reason: tuple[Floats, Ints]) -> pd.DataFrame:
-    """Both kinds as one sorted table; every column is made in its final order, as there may be millions of rows."""
-    lift, because = reason
-    n_again, n_new = len(again.customer), len(new.customer)
-    customer, product = np.concatenate([again.customer, new.customer]), np.concatenate([again.product, new.product])
-    order = np.lexsort((product, customer))
-    is_new = order >= n_again
-
-    def words(first: str, second: str) -> Any:
-        picked = pa.array([first, second], pa.large_string()).take(pa.array(is_new.astype(np.int8)))
-        return picked.to_pandas()
-
-    def expected(day: Floats) -> pd.DatetimeIndex:
-        moment = np.full(n_again + n_new, np.datetime64("NaT"), dtype="datetime64[us]")
-        moment[:n_again] = moments(day).tz_localize(None).to_numpy(dtype="datetime64[us]")
-        return pd.DatetimeIndex(moment[order], copy=False).tz_localize("UTC")
-
-    number = np.full(n_again + n_new, -1, dtype=np.int64)
-    number[n_again:] = because
-    number = number[order]
-    because_no = h.product_no[np.maximum(number, 0)] if len(h.product_no) else np.zeros(len(number), dtype=np.int32)
-    new_basis = str(new.basis[0]) if n_new else again.basis
-    columns = {
-        "customer_no": h.customer_no[customer[order]],
-        "product_no": h.product_no[product[order]],
-        "kind": words("repurchase", "cross_sell"),
-        "probability": np.concatenate([again.probability, new.probability])[order],
-        "lift": np.concatenate([np.full(n_again, np.nan), lift])[order],
-        "because_product_no": pd.arrays.IntegerArray(because_no, number < 0),
-        "expected_at": expected(again.expected),
-        "expected_low": expected(again.low),
-        "expected_high": expected(again.high),
-        "basis": words(again.basis, new_basis),
-    }
-    return pd.DataFrame(columns, copy=False)
 
 
 def _card(

@@ -6,8 +6,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from ml.gaps import pair_gaps
-from ml.history import Floats, History, tally
+from ml.gaps import Gaps, pair_gaps
+from ml.history import Bools, Floats, History, tally
 
 PRIOR_DAYS = 60.0  # a product's own repeat rate weighs as much as this many days of watching a pair
 SHORTEST_EXPOSURE = 1.0
@@ -29,30 +29,52 @@ class PairScores:
     ceiling: Floats
 
 
-def closed_form(h: History, horizon: float) -> PairScores:
-    """Chance of every pair within the horizon (days), without training."""
-    watched = np.maximum(h.until - h.pair_first, SHORTEST_EXPOSURE)
-    repeats = h.pair_count - 1
-    by_product = tally(h.pair_product, h.n_products, repeats)
-    exposure = tally(h.pair_product, h.n_products, watched)
+@dataclass(frozen=True)
+class RepeatRates:
+    """Per product: repeats a day of one owner, and whether anybody ever came back for it."""
+
+    rate: Floats
+    repeated: Bools
+
+
+def repeat_rate(h: History) -> RepeatRates:
+    """How fast owners come back for each product."""
+    by_product = tally(h.pair_product, h.n_products, h.pair_count - 1)
+    exposure = tally(h.pair_product, h.n_products, _watched(h))
     # Before anything was seen, one repeat in a year of watching.
     shop_rate = (by_product.sum() + 1) / (exposure.sum() + 365.0)
-    rate = (by_product + 0.5) / (exposure + 0.5 / shop_rate)
-    alpha = PRIOR_DAYS * rate[h.pair_product] + repeats
-    chance = 1 - (1 + horizon / (PRIOR_DAYS + watched)) ** -alpha
-    ceiling = np.where(by_product > 0, 1.0, 1 - np.exp(-horizon * rate))[h.pair_product]
+    return RepeatRates((by_product + 0.5) / (exposure + 0.5 / shop_rate), by_product > 0)
+
+
+def _watched(h: History) -> Floats:
+    watched: Floats = np.maximum(h.until - h.pair_first, SHORTEST_EXPOSURE)
+    return watched
+
+
+def closed_form(h: History, horizon: float, rates: RepeatRates | None = None) -> PairScores:
+    """Chance of every pair within the horizon (days), without training.
+
+    rates: learned from more customers than `h` holds; default from `h`.
+    """
+    known = rates or repeat_rate(h)
+    alpha = PRIOR_DAYS * known.rate[h.pair_product] + h.pair_count - 1
+    chance = 1 - (1 + horizon / (PRIOR_DAYS + _watched(h))) ** -alpha
+    ceiling = np.where(known.repeated, 1.0, 1 - np.exp(-horizon * known.rate))[h.pair_product]
     return PairScores(np.minimum(chance, ceiling), ceiling)
 
 
-def rules(h: History) -> dict[str, Floats]:
+def rules(h: History, gaps: Gaps | None = None, buyers: Floats | None = None) -> dict[str, Floats]:
     """One-line rules, a score per pair each: higher is likelier.
 
     frequency: orders with the product. recency: days since, negated. decayed_frequency: orders, each worth half
     as much per half-life of age; the half-life is tuned by whoever picks the best of them, and the plain name is
     the mix that wins most often (120 days and half of 30). due_rule: how near the wait is to the pair's usual
     gap. best_sellers: the product's buyers, whoever the customer is.
+
+    gaps, buyers: of pairs and of products, if learned from more customers than `h` holds; default from `h`.
     """
-    due = np.abs(h.until - h.pair_last - np.nan_to_num(pair_gaps(h).expected, nan=LONGEST_WAIT))
+    expected = (gaps or pair_gaps(h)).expected
+    due = np.abs(h.until - h.pair_last - np.nan_to_num(expected, nan=LONGEST_WAIT))
     decayed = {life: h.decayed_counts(life) for life in HALF_LIVES}
     return {
         "decayed_frequency": decayed[120.0] + 0.5 * decayed[30.0],
@@ -60,5 +82,5 @@ def rules(h: History) -> dict[str, Floats]:
         "frequency": h.pair_count,
         "recency": h.pair_last - h.until,
         "due_rule": -due,
-        "best_sellers": tally(h.pair_product, h.n_products)[h.pair_product],
+        "best_sellers": (tally(h.pair_product, h.n_products) if buyers is None else buyers)[h.pair_product],
     }

@@ -4,72 +4,29 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from functools import cached_property
+from typing import TYPE_CHECKING
 
 import numpy as np
 
-from ml.affinity import Affinity, Fit, fit_of
-from ml.calibration import to_logit
+from ml.affinity import Fit, fit_of
 from ml.history import Bools, Floats, History, Ints, Matrix, contains, tally
 from ml.pair_model import CLOSED_FORM
 from ml.repurchase_features import category_weights, customer_columns
 
-ACTIVE_DAYS = 365.0
-PRIOR_CUSTOMERS = 50.0
+if TYPE_CHECKING:
+    from ml.shop import Shop
+
 RETRIEVED = 120
 FIT_LIMIT = 3.0
-YOUNG_PARTS = 3.0
 RECENT_WEIGHT = 0.02  # log-odds per summed log lift; the sum runs over a whole basket and is large
 
 
 @dataclass(frozen=True)
-class Shop:
-    """A history at one moment, with what every customer's pairs share."""
+class Block:
+    """Some customers of a shop: their own history (their codes from 0), beside what the whole shop says."""
 
     h: History
-    affinity: Affinity
-    horizon: float
-
-    @cached_property
-    def new_buyer_rate(self) -> Floats:
-        """Per product: share of active customers without it who bought it in the last horizon, shrunk."""
-        h = self.h
-        # In a young shop everything is new to everyone. Only its latest days resemble what comes, so the rate is
-        # taken from the last third of the history and stretched to the horizon.
-        window = float(np.clip((h.until - h.begins) / YOUNG_PARTS, 1.0, self.horizon))
-        earlier = h.before(h.until - window)
-        active = np.zeros(h.n_customers, dtype=bool)
-        active[earlier.active(ACTIVE_DAYS)] = True
-        keys = h.bought_between(earlier.until, h.until)
-        keys = keys[~contains(earlier.pair_keys, keys)]
-        keys = keys[active[keys // max(h.n_products, 1)]]
-        buyers = tally(keys % max(h.n_products, 1), h.n_products)
-        has = tally(earlier.pair_product[active[earlier.pair_customer]], h.n_products)
-        eligible = np.maximum(active.sum() - has, 0)
-        overall = (buyers.sum() + 0.5) / (eligible.sum() + PRIOR_CUSTOMERS)
-        shrunk = (buyers + PRIOR_CUSTOMERS * overall) / (eligible + PRIOR_CUSTOMERS)
-        stretched: Floats = 1 - (1 - shrunk) ** (self.horizon / window)
-        return stretched
-
-    @cached_property
-    def product_columns(self) -> dict[str, Floats]:
-        """What is known about each product alone."""
-        h = self.h
-        buyers = tally(h.pair_product, h.n_products)
-
-        def within(days: float, moment: Floats) -> Floats:
-            return tally(h.pair_product, h.n_products, moment >= h.until - days)
-
-        new_30, new_90 = within(30.0, h.pair_first), within(90.0, h.pair_first)
-        again = tally(h.pair_product, h.n_products, h.pair_count > 1)
-        return {
-            "new_buyer_rate": to_logit(self.new_buyer_rate),
-            "log_penetration": np.log((buyers + 1) / (h.n_customers + 2)),
-            "log_buyers_30d": np.log1p(within(30.0, h.pair_last)),
-            "log_new_buyers_30d": np.log1p(new_30),
-            "log_new_buyers_90d": np.log1p(new_90),
-            "trend": np.log((3 * new_30 + 5) / (new_90 + 5)),
-            "repeating_share": (again + 1) / (buyers + 4),
-        }
+    shop: Shop
 
     @cached_property
     def customer_columns(self) -> dict[str, Floats]:
@@ -114,16 +71,18 @@ class Candidates:
     listed: Bools
 
 
-def candidates(shop: Shop, customers: Ints, listed: Ints, fit: Fit, retrievable: Bools | None) -> Candidates:
+def candidates(block: Block, customers: Ints, listed: Ints, fit: Fit, retrievable: Bools | None) -> Candidates:
     """Every customer with every listed product, and with those retrieved as fitting best; never an owned one.
 
     retrievable: per product, whether it may be retrieved; None retrieves nothing. Retrieval takes the union
     of the best by EASE and by recent basket, a wide net that the model then ranks.
     """
-    h = shop.h
+    h = block.h
     rows = np.repeat(np.arange(len(customers)), len(listed))
     product = np.tile(listed, len(customers))
-    extra_rows, extra_product = _retrieve(shop, fit, retrievable) if retrievable is not None else (rows[:0], rows[:0])
+    extra_rows, extra_product = rows[:0], rows[:0]
+    if retrievable is not None:
+        extra_rows, extra_product = _retrieve(block.shop, fit, retrievable)
     fresh = ~np.isin(extra_product, listed)
     rows, product = np.concatenate([rows, extra_rows[fresh]]), np.concatenate([product, extra_product[fresh]])
     is_listed = np.arange(len(rows)) < len(customers) * len(listed)
@@ -140,7 +99,7 @@ def _retrieve(shop: Shop, fit: Fit, retrievable: Bools) -> tuple[Ints, Ints]:
     half = min(RETRIEVED // 2, len(items))
     if half == 0 or len(fit.ease) == 0:
         return np.zeros(0, dtype=np.int64), np.zeros(0, dtype=np.int64)
-    popular = shop.product_columns["new_buyer_rate"][items].astype(np.float32)
+    popular = shop.new_columns["new_buyer_rate"][items].astype(np.float32)
     picked = np.zeros(fit.owned.shape, dtype=bool)
     for score in (fit.ease, fit.recent + popular[None, :]):
         open_score = np.where(closed, -np.inf, score)
@@ -159,9 +118,10 @@ class PairInputs:
     names: list[str]
 
 
-def inputs(shop: Shop, customers: Ints, fit: Fit, customer: Ints, product: Ints) -> PairInputs:
+def inputs(block: Block, customers: Ints, fit: Fit, customer: Ints, product: Ints) -> PairInputs:
     """Describe pairs of a block of customers; `fit` has one row per customer of the block."""
     row = np.searchsorted(customers, customer)
+    shop = block.shop
     item = shop.affinity.place[product]
     known = item >= 0
 
@@ -179,9 +139,9 @@ def inputs(shop: Shop, customers: Ints, fit: Fit, customer: Ints, product: Ints)
         "habit": habit,
         "log_habit": np.log(np.maximum(habit, 0.0) + 0.003),
     }
-    columns |= shop.category_columns(customer, product)
-    columns |= {name: values[product] for name, values in shop.product_columns.items()}
-    columns |= {name: values[customer] for name, values in shop.customer_columns.items()}
+    columns |= block.category_columns(customer, product)
+    columns |= {name: values[product] for name, values in shop.new_columns.items()}
+    columns |= {name: values[customer] for name, values in block.customer_columns.items()}
     usual = np.zeros(len(row))
     usual[known] = shop.affinity.usual_ease[item[known]]
     fits = np.log((np.maximum(ease, 0.0) + 0.01) / (np.maximum(usual, 0.0) + 0.01))
@@ -200,6 +160,6 @@ def inputs(shop: Shop, customers: Ints, fit: Fit, customer: Ints, product: Ints)
     return PairInputs(matrix, closed, list(columns))
 
 
-def block_fit(shop: Shop, customers: Ints) -> Fit:
-    """Fit of all items to a block of customers."""
-    return fit_of(shop.h, shop.affinity, customers)
+def block_fit(block: Block, customers: Ints) -> Fit:
+    """Fit of all items to some customers of a block."""
+    return fit_of(block.h, block.shop.affinity, customers)

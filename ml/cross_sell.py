@@ -6,12 +6,10 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-import numpy.typing as npt
 
 from ml.calibration import IDENTITY, Platt, fit_platt
-from ml.cross_features import ACTIVE_DAYS, RETRIEVED, Candidates, PairInputs, Shop, block_fit, candidates, inputs
+from ml.cross_features import RETRIEVED, Block, Candidates, PairInputs, block_fit, candidates, inputs
 from ml.history import Bools, Floats, History, Ints, contains, group_ends, group_starts, tally
-from ml.lifetime_value import order_chance
 from ml.pair_model import (
     CLOSED_FORM,
     MAX_TRAINING_ROWS,
@@ -23,6 +21,7 @@ from ml.pair_model import (
     sample,
     windows,
 )
+from ml.shop import ACTIVE_DAYS, Shop
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -75,7 +74,7 @@ class CrossSell:
     customer: Ints
     product: Ints
     probability: Floats
-    basis: npt.NDArray[np.str_]
+    basis: Basis
 
 
 def segment_candidates(h: History, allowed: Bools) -> Ints:
@@ -86,15 +85,19 @@ def segment_candidates(h: History, allowed: Bools) -> Ints:
     return order[recent[order] > 0][:SEGMENT_CANDIDATES]
 
 
-def blocks(shop: Shop, customers: Ints, scope: Scope) -> Iterator[tuple[Candidates, PairInputs]]:
-    """Candidates and their inputs, block of customers by block, so that memory stays flat."""
-    listed = scope.listed_at(shop.h)
+def blocks(
+    block: Block, customers: Ints, listed: Ints, retrievable: Bools | None
+) -> Iterator[tuple[Candidates, PairInputs]]:
+    """Candidates and their inputs, a few customers at a time, so that memory stays flat.
+
+    retrievable: which products may be looked for beside the listed ones; None looks for none.
+    """
     size = int(np.clip(BLOCK_PAIRS // (len(listed) + RETRIEVED), 1, MAX_BLOCK))
     for start in range(0, len(customers), size):
-        block = customers[start : start + size]
-        fit = block_fit(shop, block)
-        found = candidates(shop, block, listed, fit, scope.allowed if scope.retrieve else None)
-        yield found, inputs(shop, block, fit, found.customer, found.product)
+        some = customers[start : start + size]
+        fit = block_fit(block, some)
+        found = candidates(block, some, listed, fit, retrievable)
+        yield found, inputs(block, some, fit, found.customer, found.product)
 
 
 def examples(
@@ -114,19 +117,19 @@ def examples(
     known = h.before(moment)
     active = known.active(ACTIVE_DAYS)
     customers = active[sample(len(active), customers_limit, seed)]
-    shop = Shop(known, affinities.at(known), horizon)
+    block = Block(known.of(customers), Shop(known, affinities.at(known), horizon))
     bought = h.bought_between(moment, moment + horizon)
     rng = np.random.default_rng(seed)
-    expected_rows = len(customers) * (len(scope.listed_at(known)) + (RETRIEVED if scope.retrieve else 0))
+    offered, retrievable = scope.listed_at(known), scope.allowed if scope.retrieve else None
+    expected_rows = len(customers) * (len(offered) + (RETRIEVED if scope.retrieve else 0))
     share = 1.0 if rows_limit is None else min(1.0, rows_limit / max(expected_rows, 1))
     parts, listed = [], []
-    for found, described in blocks(shop, customers, scope):
-        label = contains(bought, known.key(found.customer, found.product))
+    for found, described in blocks(block, np.arange(len(customers)), offered, retrievable):
+        customer = customers[found.customer]
+        label = contains(bought, known.key(customer, found.product))
         drawn = label | (rng.random(len(label)) < share)
         weight = np.where(label, 1.0, 1.0 / share)
-        whole = Examples(
-            found.customer, found.product, described.features, label, weight, described.closed
-        )  # fmt: skip
+        whole = Examples(customer, found.product, described.features, label, weight, described.closed)
         parts.append(whole.take(drawn))
         listed.append(found.listed[drawn])
     if not parts:
@@ -156,14 +159,17 @@ def best_of_each(customer: Ints, score: Floats, product: Ints, best: int = BEST)
 
 
 @dataclass(frozen=True)
-class _Fitted:
+class NewModel:
     """The predictor, and the curve for pairs that were retrieved: being chosen as best, they need their own."""
 
     predictor: Predictor
     retrieved: Platt
 
 
-def _fit(h: History, horizon: float, scope: Scope, seed: int, affinities: Affinities) -> tuple[_Fitted, dict[str, Any]]:
+def fit_cross_sell(
+    h: History, horizon: float, scope: Scope, seed: int, affinities: Affinities
+) -> tuple[NewModel, dict[str, Any]]:
+    """Fit on complete windows, calibrate on the latest of them; returns what to serve, and its part of the card."""
     plan = windows(h.begins, h.until, horizon)
     training = []
     for moment in plan.training:
@@ -202,33 +208,34 @@ def _fit(h: History, horizon: float, scope: Scope, seed: int, affinities: Affini
             score = predictor.model.unseen(part.customer, part.features)
         chosen = best_of_each(part.customer, score, part.product) & ~listed
         retrieved = fit_platt(score[chosen], part.label[chosen], part.weight[chosen]) or predictor.curve
-    return _Fitted(predictor, retrieved), card
+    return NewModel(predictor, retrieved), card
 
 
-def predict_cross_sell(
-    h: History, horizon: float, scope: Scope, seed: int, affinities: Affinities
-) -> tuple[CrossSell, dict[str, Any]]:
-    """Fit on complete windows, calibrate on the latest of them, score the wanted pairs now."""
-    fitted, card = _fit(h, horizon, scope, seed, affinities)
-    predictor = fitted.predictor
-    shop = Shop(h, affinities.at(h), horizon)
-    ceiling = order_chance(h, horizon) if predictor.basis == "prior" else np.ones(h.n_customers)
+def score_cross_sell(
+    h: History, shop: Shop, model: NewModel, scope: Scope, listed: Ints, ceiling: Floats | None
+) -> tuple[CrossSell, list[str]]:
+    """Score the wanted pairs of some customers now; also returns the names of the model's inputs, if there were any.
+
+    listed: the products that each active customer is scored on. ceiling: the most that a customer's pairs may have.
+    """
+    predictor, names = model.predictor, list[str]()
+    block, retrievable = Block(h, shop), scope.allowed if scope.retrieve else None
     customers, products, chances = [], [], []
-    for found, described in blocks(shop, h.active(ACTIVE_DAYS), scope):
+    for found, described in blocks(block, h.active(ACTIVE_DAYS), listed, retrievable):
         score = predictor.score(described.features, described.closed)
         kept = found.listed & scope.keep_listed
         if scope.retrieve or not scope.keep_listed:
             kept = kept | best_of_each(found.customer, score, found.product)
         chance = predictor.curve.probability(score)
-        chance = np.where(found.listed, chance, fitted.retrieved.probability(score))
-        chance = np.minimum(chance, ceiling[found.customer])
+        chance = np.where(found.listed, chance, model.retrieved.probability(score))
+        if ceiling is not None:
+            chance = np.minimum(chance, ceiling[found.customer])
         customers.append(found.customer[kept])
         products.append(found.product[kept])
         chances.append(chance[kept])
-        card.setdefault("features", described.names)
+        names = described.names
     if not customers:
         nothing = np.zeros(0, dtype=np.int64)
-        return CrossSell(nothing, nothing, np.zeros(0), np.zeros(0, dtype=np.str_)), card
-    customer, product = np.concatenate(customers), np.concatenate(products)
-    basis: Basis = predictor.basis
-    return CrossSell(customer, product, np.concatenate(chances), np.full(len(customer), basis)), card
+        return CrossSell(nothing, nothing, np.zeros(0), predictor.basis), names
+    chance = np.concatenate(chances)
+    return CrossSell(np.concatenate(customers), np.concatenate(products), chance, predictor.basis), names

@@ -42,11 +42,28 @@ def group_median(group: Ints, values: Floats, n_groups: int) -> Floats:
     return median
 
 
-def pair_gaps(h: History) -> Gaps:
-    """Estimate every pair's gap from its own purchases and its product's."""
+@dataclass(frozen=True)
+class ProductGaps:
+    """What a shop's customers together say.
+
+    typical, quantity: per product, its gap in days (NaN if never bought twice) and its usual quantity.
+    spread: standard deviation of log gaps, pooled over the shop.
+    """
+
+    typical: Floats
+    quantity: Floats
+    spread: float
+
+
+def _own_mean(h: History) -> Floats:
+    own: Floats = np.maximum((h.pair_last - h.pair_first) / np.maximum(h.pair_count - 1, 1), SHORTEST_GAP)
+    return own
+
+
+def product_gaps(h: History) -> ProductGaps:
+    """The usual gap and quantity of every product."""
     again = h.pair_count > 1
-    own_total = h.pair_last - h.pair_first
-    own_mean = np.maximum(own_total / np.maximum(h.pair_count - 1, 1), SHORTEST_GAP)
+    own_mean = _own_mean(h)
     product, category = h.pair_product[again], h.category[h.pair_product[again]]
     of_product = group_median(product, own_mean[again], h.n_products)
     n_gaps = tally(product, h.n_products)
@@ -54,18 +71,28 @@ def pair_gaps(h: History) -> Gaps:
     # A product with one or two repeats borrows from its type.
     weight = n_gaps / (n_gaps + PRIOR_GAPS)
     typical = np.where(n_gaps > 0, weight * np.nan_to_num(of_product) + (1 - weight) * of_category, np.nan)
-    typical = typical[h.pair_product]
+    return ProductGaps(typical, group_median(h.product, h.quantity, h.n_products), _spread(h))
+
+
+def pair_gaps(h: History, of_products: ProductGaps | None = None) -> Gaps:
+    """Estimate every pair's gap from its own purchases and its product's.
+
+    of_products: learned from more customers than `h` holds; default from `h`.
+    """
+    usual = of_products or product_gaps(h)
+    typical = usual.typical[h.pair_product]
+    own_total = h.pair_last - h.pair_first
     shrunk = (PRIOR_GAPS * typical + own_total) / (PRIOR_GAPS + h.pair_count - 1)
     shrunk = np.maximum(shrunk, SHORTEST_GAP)
-    ratio = _quantity_ratio(h)
+    ratio = _quantity_ratio(h, usual.quantity)
     stretch = np.clip(ratio, 1 / LONGEST_STRETCH, LONGEST_STRETCH) ** STOCKING
-    return Gaps(typical, shrunk, shrunk * stretch, ratio, _spread(h))
+    return Gaps(typical, shrunk, shrunk * stretch, ratio, usual.spread)
 
 
-def _quantity_ratio(h: History) -> Floats:
+def _quantity_ratio(h: History, of_product: Floats) -> Floats:
     """Last quantity over the customer's usual one, which is pulled to the product's."""
     last = h.quantity[h.pair_starts + h.pair_count.astype(np.int64) - 1]
-    usual = group_median(h.product, h.quantity, h.n_products)[h.pair_product]
+    usual = of_product[h.pair_product]
     own = sums(h.quantity, h.pair_starts)
     return last / ((PRIOR_GAPS * usual + own) / (PRIOR_GAPS + h.pair_count))
 

@@ -6,7 +6,7 @@ arrive: rows are put into one canonical order before anything is added up, so th
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Any
 
@@ -189,19 +189,55 @@ class History:
             return self
         rows, orders = self.day < day, self.order_day < day
         renumber = np.cumsum(orders) - 1
+        everyone = slice(0, self.n_customers)
+        cut = self._cut(
+            everyone, rows, orders, self.customer[rows], renumber[self.order[rows]], self.order_customer[orders]
+        )  # fmt: skip
+        return replace(cut, until=day)
+
+    def of(self, customers: Ints) -> History:
+        """The same shop with these customers alone (sorted codes), who are numbered anew from 0; products stay."""
+        place = np.full(self.n_customers, -1, dtype=np.int64)
+        place[customers] = np.arange(len(customers))
+        customer, order_customer = place[self.customer], place[self.order_customer]
+        rows, orders = customer >= 0, order_customer >= 0
+        renumber = np.cumsum(orders) - 1
+        return self._cut(
+            customers, rows, orders, customer[rows], renumber[self.order[rows]], order_customer[orders]
+        )  # fmt: skip
+
+    def between(self, first: int, end: int) -> History:
+        """The customers with codes from `first` to before `end`, numbered anew from 0: views where possible."""
+        customers = slice(first, end)
+        rows = slice(*np.searchsorted(self.customer, [first, end]))
+        orders = slice(*np.searchsorted(self.order_customer, [first, end]))
+        return self._cut(
+            customers, rows, orders,
+            self.customer[rows] - first, self.order[rows] - orders.start, self.order_customer[orders] - first,
+        )  # fmt: skip
+
+    def _cut(
+        self,
+        customers: Ints | slice,
+        rows: Bools | slice,
+        orders: Bools | slice,
+        customer: Ints,
+        order: Ints,
+        order_customer: Ints,
+    ) -> History:
         return History(
-            until=day,
-            customer_no=self.customer_no,
+            until=self.until,
+            customer_no=self.customer_no[customers],
             product_no=self.product_no,
             category=self.category,
-            customer=self.customer[rows],
+            customer=customer,
             product=self.product[rows],
-            order=renumber[self.order[rows]],
+            order=order,
             day=self.day[rows],
             quantity=self.quantity[rows],
             value=self.value[rows],
             discount=self.discount[rows],
-            order_customer=self.order_customer[orders],
+            order_customer=order_customer,
             order_day=self.order_day[orders],
             order_value=self.order_value[orders],
             order_items=self.order_items[orders],

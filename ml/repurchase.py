@@ -10,15 +10,16 @@ import numpy as np
 from ml.calibration import IDENTITY, to_logit
 from ml.closed_forms import closed_form, rules
 from ml.gaps import expected_purchase, pair_gaps
-from ml.history import Bools, Floats, History, Ints, contains
-from ml.lifetime_value import order_chance
-from ml.pair_model import CLOSED_FORM, MAX_TRAINING_ROWS, Basis, Examples, choose, fit, sample, windows
+from ml.history import Bools, Floats, History, Ints, contains, tally
+from ml.pair_model import CLOSED_FORM, MAX_TRAINING_ROWS, Basis, Examples, Predictor, choose, fit, sample, windows
 from ml.repurchase_features import features
+from ml.shop import Shop
 
 if TYPE_CHECKING:
     from ml.affinity import Affinities
 
 MAX_LATEST_PAIRS = 300_000
+SPARE = 4
 
 
 @dataclass(frozen=True)
@@ -39,35 +40,41 @@ def examples(
 ) -> Examples:
     """Pairs as known at `moment`, labelled by the `horizon` days after it.
 
-    allowed: which products count. limit: at most so many pairs, drawn at random.
+    allowed: which products count. limit: at most so many pairs, drawn at random; of a large shop, from as many
+    customers as hold SPARE times that.
     """
     known = h.before(moment)
-    matrix, _names = features(known, horizon, affinities.at(known))
-    kept = np.flatnonzero(allowed[known.pair_product])
+    shop = Shop(known, affinities.at(known), horizon)
+    customers = _enough(known, allowed, SPARE * limit, seed)
+    mine = known if len(customers) == known.n_customers else known.of(customers)
+    matrix, _names = features(mine, shop)
+    kept = np.flatnonzero(allowed[mine.pair_product])
     kept = kept[sample(len(kept), limit, seed)]
-    label = contains(h.bought_between(moment, moment + horizon), known.pair_keys[kept])
-    return Examples(
-        known.pair_customer[kept],
-        known.pair_product[kept],
-        matrix[kept],
-        label,
-        np.ones(len(kept)),
-        {name: score[kept] for name, score in _closed(known, horizon).items()},
-    )
+    customer, product = customers[mine.pair_customer[kept]], mine.pair_product[kept]
+    label = contains(h.bought_between(moment, moment + horizon), known.key(customer, product))
+    closed = {name: score[kept] for name, score in _closed(mine, shop).items()}
+    return Examples(customer, product, matrix[kept], label, np.ones(len(kept)), closed)
 
 
-def _closed(h: History, horizon: float) -> dict[str, Floats]:
-    return {CLOSED_FORM: to_logit(closed_form(h, horizon).poisson_gamma)} | rules(h)
+def _enough(h: History, allowed: Bools, wanted: int, seed: int) -> Ints:
+    """Customers drawn at random until they hold `wanted` allowed pairs; sorted codes."""
+    pairs = tally(h.pair_customer, h.n_customers, allowed[h.pair_product])
+    if pairs.sum() <= wanted:
+        return np.arange(h.n_customers)
+    order = np.random.default_rng(seed).permutation(h.n_customers)
+    enough = int(np.searchsorted(np.cumsum(pairs[order]), wanted)) + 1
+    return np.sort(order[:enough])
 
 
-def predict_repurchase(
+def _closed(h: History, shop: Shop) -> dict[str, Floats]:
+    chance = closed_form(h, shop.horizon, shop.repeat_rate).poisson_gamma
+    return {CLOSED_FORM: to_logit(chance)} | rules(h, pair_gaps(h, shop.gaps), shop.buyers)
+
+
+def fit_repurchase(
     h: History, horizon: float, allowed: Bools, seed: int, affinities: Affinities
-) -> tuple[Repurchase, dict[str, Any]]:
-    """Fit on complete windows, calibrate on the latest of them, score every pair now.
-
-    Products that no customer ever bought twice get what their silence allows, whatever the model says: ~0
-    once enough customers were watched for long enough.
-    """
+) -> tuple[Predictor, dict[str, Any]]:
+    """Fit on complete windows, calibrate on the latest of them; returns what to serve, and its part of the card."""
     plan = windows(h.begins, h.until, horizon)
     limit = MAX_TRAINING_ROWS // max(len(plan.training), 1)
     training = [examples(h, moment, horizon, allowed, limit, seed, affinities) for moment in plan.training]
@@ -79,16 +86,26 @@ def predict_repurchase(
     fitted = fit(training, learned, seed, with_trees=True)
     predictor, card = choose(fitted, latest, training[0] if training else None, IDENTITY)
     card["training_pairs"] = sum(len(part.label) for part in training)
-    matrix, names = features(h, horizon, affinities.at(h))
-    chance = np.minimum(predictor.probability(matrix, _closed(h, horizon)), closed_form(h, horizon).ceiling)
-    if predictor.basis == "prior":
-        # Nothing was calibrated, so hold on to logic: who orders nothing buys no product.
-        chance = np.minimum(chance, order_chance(h, horizon)[h.pair_customer])
-    expected, low, high = expected_purchase(h, pair_gaps(h))
-    card["features"] = names
+    return predictor, card
+
+
+def score_repurchase(
+    h: History, shop: Shop, predictor: Predictor, allowed: Bools, ceiling: Floats | None
+) -> tuple[Repurchase, list[str]]:
+    """Score every pair of some customers now; also returns the names of the model's inputs.
+
+    ceiling: the most that each customer's pairs may have, if anything. Products that no customer ever bought twice
+    get what their silence allows, whatever the model says: ~0 once enough customers were watched for long enough.
+    """
+    matrix, names = features(h, shop)
+    silence = closed_form(h, shop.horizon, shop.repeat_rate).ceiling
+    chance = np.minimum(predictor.probability(matrix, _closed(h, shop)), silence)
+    if ceiling is not None:
+        chance = np.minimum(chance, ceiling[h.pair_customer])
+    expected, low, high = expected_purchase(h, pair_gaps(h, shop.gaps))
     kept = allowed[h.pair_product]
     result = Repurchase(
         h.pair_customer[kept], h.pair_product[kept], chance[kept], expected[kept], low[kept], high[kept],
         predictor.basis,
     )  # fmt: skip
-    return result, card
+    return result, names

@@ -9,13 +9,14 @@ import numpy as np
 from ml.affinity import habit_of_pairs
 from ml.calibration import to_logit
 from ml.closed_forms import closed_form
-from ml.gaps import DEFAULT_SPREAD, SHORTEST_GAP, Gaps, pair_gaps, repeat_rates
+from ml.gaps import DEFAULT_SPREAD, SHORTEST_GAP, Gaps, pair_gaps
 from ml.history import Floats, History, Ints, Matrix, sums, tally
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from ml.affinity import Affinity
+    from ml.shop import Shop
 
 HALF_LIVES = (7.0, 15.0, 30.0, 60.0, 120.0, 240.0)
 WINDOWS = (7.0, 14.0, 30.0, 60.0, 90.0, 180.0)
@@ -26,21 +27,23 @@ LONGEST_RATIO = 6.0
 UNKNOWN_GAP = 90.0  # days, where a pair has no gap of its own
 
 
-def features(h: History, horizon: float, affinity: Affinity) -> tuple[Matrix, list[str]]:
+def features(h: History, shop: Shop) -> tuple[Matrix, list[str]]:
     """The model's inputs: one row per pair of the history, and the names of the columns.
+
+    h: some customers of the shop, or all.
 
     Counts and days enter as logarithms, shares as log-odds, so that a linear model can use them.
     """
     parts: list[Callable[[], dict[str, Floats]]] = [
-        lambda: _own(h, horizon),
+        lambda: _own(h, shop),
         lambda: _by_orders(h),
-        lambda: _timing(h, pair_gaps(h)),
+        lambda: _timing(h, pair_gaps(h, shop.gaps)),
         lambda: _own_gaps(h),
-        lambda: {name: values[h.pair_product] for name, values in _of_product(h, horizon).items()},
+        lambda: {name: values[h.pair_product] for name, values in shop.repurchase_columns.items()},
         lambda: {name: values[h.pair_customer] for name, values in customer_columns(h).items()},
         lambda: {name: values[h.pair_customer] for name, values in _customer_rhythm(h).items()},
         lambda: _of_category(h),
-        lambda: _of_others(h, affinity),
+        lambda: _of_others(h, shop.affinity),
     ]
     names: list[str] = []
     # Half precision of what is computed, and one group of columns at a time: a shop may have millions of pairs.
@@ -52,7 +55,7 @@ def features(h: History, horizon: float, affinity: Affinity) -> tuple[Matrix, li
     return np.concatenate(matrices, axis=1), names
 
 
-def _own(h: History, horizon: float) -> dict[str, Floats]:
+def _own(h: History, shop: Shop) -> dict[str, Floats]:
     age = h.until - h.day
     columns = {"log_count": np.log(h.pair_count), "bought_once": (h.pair_count == 1).astype(np.float64)}
     for days in WINDOWS:
@@ -61,7 +64,7 @@ def _own(h: History, horizon: float) -> dict[str, Floats]:
         columns[f"log_decayed_{life:.0f}d"] = np.log(h.decayed_counts(life) + 0.05)
     columns["log_age"] = np.log1p(h.until - h.pair_last)
     columns["log_known_for"] = np.log1p(h.until - h.pair_first)
-    columns["poisson_gamma"] = to_logit(closed_form(h, horizon).poisson_gamma)
+    columns["poisson_gamma"] = to_logit(closed_form(h, shop.horizon, shop.repeat_rate).poisson_gamma)
     value = sums(h.value, h.pair_starts)
     discount = sums(h.discount, h.pair_starts)
     columns["discount_share"] = discount / np.maximum(value + discount, 1e-9)
@@ -143,20 +146,6 @@ def _of_others(h: History, affinity: Affinity) -> dict[str, Floats]:
     """What else the customer buys, as far as it speaks for this product."""
     habit = habit_of_pairs(h, affinity)
     return {"habit": habit, "log_habit": np.log(np.maximum(habit, 0.0) + 0.01)}
-
-
-def _of_product(h: History, horizon: float) -> dict[str, Floats]:
-    buyers = tally(h.pair_product, h.n_products)
-    again = tally(h.pair_product, h.n_products, h.pair_count > 1)
-    share = (again.sum() + 1) / (buyers.sum() + 2)
-    recent = tally(h.product, h.n_products, h.day >= h.until - 30)
-    quarter = tally(h.product, h.n_products, h.day >= h.until - 90)
-    return {
-        "last_window_rate": to_logit(repeat_rates(h, horizon)),
-        "repeating_share": to_logit((again + 5 * share) / (buyers + 5)),
-        "log_penetration": np.log((buyers + 1) / (h.n_customers + 2)),
-        "trend": np.log((3 * recent + 5) / (quarter + 5)),
-    }
 
 
 def customer_columns(h: History) -> dict[str, Floats]:

@@ -21,6 +21,7 @@ import pyarrow.csv as pa_csv
 import pyarrow.parquet as pq
 
 from app.errors import Invalid
+from app.services.processes import workers
 from ml.api import MAX_HORIZON, Mode, Predictions, predict
 
 if TYPE_CHECKING:
@@ -99,7 +100,16 @@ def predict_file(request: Request, progress: Callable[[str], None]) -> Result:
     _report_unsold(lines, as_of, listed, progress)
     mode: Mode = "all_pairs" if request.all_pairs else "best"
     found = predict(
-        lines.frame, None, None, as_of, request.horizon_days, _numbers(lines), SEED, mode=mode, progress=progress
+        lines.frame,
+        None,
+        None,
+        as_of,
+        request.horizon_days,
+        _numbers(lines),
+        SEED,
+        mode=mode,
+        progress=progress,
+        workers=workers(),
     )
     progress(f"writing {len(found.pairs)} predictions to {request.out}")
     _write(found, lines, as_of, request.out)

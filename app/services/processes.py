@@ -6,6 +6,7 @@ import os
 from pathlib import Path
 
 GONE = "gone"
+MOST_WORKERS = 4  # the other processors are for pages and e-mails
 ENDED_STATES = "ZX"  # a zombie does no more work; it only waits for its parent to ask how it ended
 
 
@@ -27,3 +28,8 @@ def _started(pid: int) -> str:
         return GONE if fields[0] in ENDED_STATES else fields[19]
     except (OSError, IndexError):
         return GONE
+
+
+def workers() -> int:
+    """How many threads may compute side by side in this process."""
+    return min(len(os.sched_getaffinity(0)), MOST_WORKERS)

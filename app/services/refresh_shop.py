@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from contextlib import contextmanager
 from datetime import timedelta
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Self
 
 import orjson
 import pandas as pd
@@ -22,6 +22,7 @@ from app.domain.rules.tree import Duration
 from app.domain.rules.windows import start_of_last
 from app.errors import NotFound, Unavailable
 from app.services import customer_features, evaluate_segments, recommendations, runs
+from app.services.processes import workers
 from app.services.published import PublishedRun, latest_history, open_run, published
 from app.services.reachable import reachable
 from app.services.send_due_events import write_events
@@ -148,17 +149,50 @@ def _predict(rooms: Rooms, ctx: ShopContext, run: PublishedRun) -> None:
         .to_pandas()
     )
     connection.close()
-    found = predict(lines, products, None, pd.Timestamp(run.as_of), HORIZON_DAYS, None, SEED)
+    part = (run.dir / "pairs.parquet").with_suffix(".part")
+    with ParquetSink(part) as pairs:
+        found = predict(
+            lines, products, None, pd.Timestamp(run.as_of), HORIZON_DAYS, None, SEED, workers=workers(), sink=pairs.add
+        )
+        if not pairs.rows:
+            pairs.add(found.pairs)
     card = {**found.card, "made_at": run.as_of.isoformat()}
     (run.dir / "card.json").write_bytes(orjson.dumps(card, option=orjson.OPT_SERIALIZE_NUMPY, default=str))
     frames = {
         "associations": found.associations,
         "customer_values": found.customers,
         "base_rates": found.base_rates,
-        "pairs": found.pairs,
     }
     for name, frame in frames.items():
         _write(frame, run.dir / f"{name}.parquet")
+    part.replace(run.dir / "pairs.parquet")  # last: the stage is done when it is there
+
+
+class ParquetSink:
+    """Writes one Parquet file from frames with the same columns, as they come, so that a giant shop's pairs fit."""
+
+    def __init__(self, target: Path) -> None:
+        """`target` is overwritten."""
+        self._target = target
+        self._writer: pq.ParquetWriter | None = None
+        self.rows = 0
+
+    def __enter__(self) -> Self:
+        """Open with the first frame, which names the columns."""
+        return self
+
+    def add(self, frame: pd.DataFrame) -> None:
+        """Append the frame's rows."""
+        table = pa.Table.from_pandas(frame, preserve_index=False)
+        if self._writer is None:
+            self._writer = pq.ParquetWriter(self._target, table.schema, compression="zstd")
+        self._writer.write_table(table)
+        self.rows += len(frame)
+
+    def __exit__(self, *_: object) -> None:
+        """Finish the file."""
+        if self._writer is not None:
+            self._writer.close()
 
 
 def _write(frame: pd.DataFrame, target: Path) -> None:

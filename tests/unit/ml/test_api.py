@@ -146,6 +146,30 @@ class TestScope:
         per_customer = segments[segments["kind"] == "cross_sell"].groupby("customer_no").size()
         assert per_customer.between(80, 150).all()
 
+    def test_side_by_side_or_part_by_part_the_pairs_are_the_same(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        whole = run(taste_shop(300, seed=2), mode="best")
+        monkeypatch.setattr("ml.scoring.PURCHASES_PER_BLOCK", 150)
+        parts: list[pd.DataFrame] = []
+        found = run(taste_shop(300, seed=2), mode="best", workers=2, sink=parts.append)
+        assert len(parts) > 5
+        assert found.pairs.empty
+        together = pd.concat(parts, ignore_index=True)
+        exact = together.columns.drop("probability").tolist()
+        pd.testing.assert_frame_equal(together[exact], whole.pairs[exact], check_exact=True)
+        assert together["probability"].to_numpy() == pytest.approx(whole.pairs["probability"].to_numpy(), rel=1e-5)
+        assert found.card["sizes"] == whole.card["sizes"]
+        assert list(found.pairs.columns) == list(whole.pairs.columns)
+
+    def test_a_giant_shop_learns_from_some_customers_and_scores_all(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setattr("ml.api.MAX_TEACHERS", 700)
+        found = run(taste_shop(1500, seed=2), mode="best")
+        assert found.card["cross_sell"]["basis"] == "model"
+        assert found.pairs["customer_no"].nunique() == 1500
+        own = (found.pairs["customer_no"] % 2) == (found.pairs["product_no"] // 10)
+        new = found.pairs["kind"] == "cross_sell"
+        chance = found.pairs["probability"]
+        assert chance[new & own].mean() > 3 * chance[new & ~own].mean()
+
     def test_an_inactive_product_is_not_offered_as_new_but_stays_in_repurchase(self) -> None:
         products = pd.DataFrame({"product_no": range(8), "active": [number != 3 for number in range(8)]})
         pairs = run(self.ROWS, products=products).pairs

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -9,10 +11,22 @@ from ml_shops import AS_OF, day, every, lines, steady_shop
 
 from ml.affinity import learn
 from ml.closed_forms import closed_form, rules
-from ml.history import build_history
+from ml.history import History, build_history
 from ml.pair_model import windows
-from ml.repurchase import examples, predict_repurchase
+from ml.repurchase import Repurchase, examples, fit_repurchase, score_repurchase
 from ml.repurchase_features import features
+from ml.shop import Shop
+
+
+def shop(h: History) -> Shop:
+    return Shop(h, learn(h), 30)
+
+
+def predict_repurchase(h: History) -> tuple[Repurchase, dict[str, Any]]:
+    """Learn from everyone, score everyone on everything."""
+    allowed = np.ones(h.n_products, dtype=bool)
+    predictor, card = fit_repurchase(h, 30, allowed, 1, every(h))
+    return score_repurchase(h, shop(h), predictor, allowed, None)[0], card
 
 
 class TestWindows:
@@ -64,11 +78,34 @@ class TestFeatures:
         moment = h.until - 60
         cut = build_history(rows, None, day(60))
         known = h.before(moment)
-        assert np.array_equal(features(known, 30, learn(known))[0], features(cut, 30, learn(cut))[0])
+        assert np.array_equal(features(known, shop(known))[0], features(cut, shop(cut))[0])
+
+    def test_some_customers_are_described_as_among_all(self) -> None:
+        h = build_history(steady_shop(customers=40), None, AS_OF)
+        whole = features(h, shop(h))[0]
+        for part, customers in (
+            (h.of(np.arange(1, 40, 3)), np.arange(1, 40, 3)),
+            (h.between(10, 20), np.arange(10, 20)),
+        ):
+            rows = np.isin(h.pair_customer, customers)
+            assert part.n_customers == len(customers)
+            assert features(part, shop(h))[0] == pytest.approx(whole[rows], rel=1e-5)
+
+    def test_examples_of_a_large_shop_come_from_some_of_its_customers(self) -> None:
+        h = build_history(steady_shop(customers=200), None, AS_OF)
+        allowed = np.ones(h.n_products, dtype=bool)
+        everything = examples(h, h.until - 30, 30, allowed, 10**9, 0, every(h))
+        some = examples(h, h.until - 30, 30, allowed, 40, 0, every(h))
+        key = {int(k): n for n, k in enumerate(h.key(everything.customer, everything.product))}
+        same = [key[int(k)] for k in h.key(some.customer, some.product)]
+        assert len(some.label) == 40
+        assert len(np.unique(some.customer)) > 20
+        assert np.array_equal(some.label, everything.label[same])
+        assert some.features == pytest.approx(everything.features[same], rel=1e-5)
 
     def test_every_input_is_finite(self) -> None:
         h = build_history(steady_shop(customers=40), None, AS_OF)
-        matrix, names = features(h, 30, learn(h))
+        matrix, names = features(h, shop(h))
         assert matrix.shape[1] == len(names) == len(set(names))
         assert np.isfinite(matrix).all()
 
@@ -105,7 +142,7 @@ class TestPredictRepurchase:
     def test_with_enough_history_the_model_beats_the_base_rate_and_is_calibrated(self) -> None:
         rows = steady_shop(customers=1200)
         h = build_history(rows, None, day(30))
-        found, card = predict_repurchase(h, 30, np.ones(h.n_products, dtype=bool), 1, every(h))
+        found, card = predict_repurchase(h)
         truth = np.isin(
             h.customer_no[found.customer] * 1000 + h.product_no[found.product],
             [
@@ -127,7 +164,7 @@ class TestPredictRepurchase:
         rows = steady_shop(customers=400)
         one_off = lines(*[(c, f"one{c}", day(40 + c % 200), 99) for c in range(400)])
         h = build_history(pd.concat([rows, one_off], ignore_index=True), None, AS_OF)
-        found, _ = predict_repurchase(h, 30, np.ones(h.n_products, dtype=bool), 1, every(h))
+        found, _ = predict_repurchase(h)
         mine = h.product_no[found.product] == 99
         assert mine.sum() == 400
         assert found.probability[mine].max() < 0.005
