@@ -33,6 +33,10 @@ $(STAMPS)/test: requirements/test.txt $(STAMPS)/run
 	@$(PIP) install --quiet --require-hashes -r requirements/test.txt
 	@touch $@
 
+$(STAMPS)/bench: requirements/bench.txt $(STAMPS)/test
+	@$(PIP) install --quiet --require-hashes -r requirements/bench.txt
+	@touch $@
+
 # Debian's PostgreSQL and Chromium, where we may install them.
 $(STAMPS)/system: tools/install_system.sh
 	@bash tools/install_system.sh
@@ -88,7 +92,7 @@ kill-test: $(STAMPS)/test schema ## The long form of the crash tests
 
 bench: bench-prediction ## All benchmarks
 
-bench-prediction: $(STAMPS)/test ## Prediction quality against public baselines
+bench-prediction: $(STAMPS)/bench ## Prediction quality against public baselines
 	$(BIN)/python -m benchmarks.prediction.run $(ARGS)
 
 openapi: $(STAMPS)/run ## Write the OpenAPI document and the UI's types
@@ -98,6 +102,7 @@ openapi: $(STAMPS)/run ## Write the OpenAPI document and the UI's types
 lock: $(STAMPS)/test ## Renew the lock files
 	$(BIN)/pip-compile -q --generate-hashes --no-emit-index-url --no-emit-find-links --no-emit-trusted-host --strip-extras --allow-unsafe --extra sandbox -o requirements/run.txt pyproject.toml
 	$(BIN)/pip-compile -q --generate-hashes --no-emit-index-url --no-emit-find-links --no-emit-trusted-host --strip-extras --allow-unsafe --extra sandbox --extra dev -c requirements/run.txt -o requirements/test.txt pyproject.toml
+	$(BIN)/pip-compile -q --generate-hashes --no-emit-index-url --no-emit-find-links --no-emit-trusted-host --strip-extras --allow-unsafe --extra sandbox --extra dev --extra bench -c requirements/test.txt -o requirements/bench.txt pyproject.toml
 
 clean: ## Remove what was built and the demo's data
 	rm -rf $(VENV) $(STAMPS) .encore embedded_ui/dist embedded_ui/node_modules sandbox/shims/dist sandbox/shims/node_modules sandbox/vendor/node_modules

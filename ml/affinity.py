@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -108,16 +109,20 @@ def habits(h: History, place: Ints, n_items: int, customers: Ints) -> sparse.csr
 
 @dataclass(frozen=True)
 class Fit:
-    """Customers x items: summed log lift of the recent basket, mean log lift of all owned, both EASE scores."""
+    """Customers x items: log lift, summed over the recent basket, mean and highest of all owned; both EASE scores.
+
+    highest is None where nobody asked for it.
+    """
 
     recent: Matrix
     mean: Matrix
+    highest: Matrix | None
     ease: Matrix
     habit: Matrix
     owned: Bools
 
 
-def fit_of(h: History, affinity: Affinity, customers: Ints) -> Fit:
+def fit_of(h: History, affinity: Affinity, customers: Ints, *, highest: bool = False) -> Fit:
     """How well every item fits each of these customers (sorted codes)."""
     size = len(affinity.items)
     owned = ownership(h, affinity.place, size, customers)
@@ -126,10 +131,20 @@ def fit_of(h: History, affinity: Affinity, customers: Ints) -> Fit:
     return Fit(
         recent=np.asarray(recent @ affinity.log_lift),
         mean=np.asarray(owned @ affinity.log_lift) / count,
+        highest=_highest(owned, affinity.log_lift) if highest else None,
         ease=np.asarray(owned @ affinity.ease),
         habit=np.asarray(habits(h, affinity.place, size, customers) @ affinity.habit),
         owned=owned.toarray() > 0,
     )
+
+
+def _highest(owned: sparse.csr_matrix, log_lift: Matrix) -> Matrix:
+    """Of all that each customer owns, what speaks loudest for each item; 0 for who owns nothing known."""
+    found = np.zeros((owned.shape[0], log_lift.shape[1]), dtype=np.float32)
+    for row, (start, end) in enumerate(pairwise(owned.indptr)):
+        if end > start:
+            found[row] = log_lift[owned.indices[start:end]].max(axis=0)
+    return found
 
 
 def habit_of_pairs(h: History, affinity: Affinity) -> Floats:

@@ -103,11 +103,12 @@ def predict(
         h = build_history(lines, products, as_of, named)
         progress(f"{len(h.order_day)} orders of {h.n_customers} customers, {h.n_products} products")
         wanted = None if customers is None else customers["customer_no"].to_numpy()
-        return _Run(h, float(horizon_days), seed, mode, progress).run(products, named, wanted, workers, sink)
+        run = Run(h, float(horizon_days), seed, mode, progress)
+        return run.everything(products, named, wanted, workers, sink)
 
 
 @dataclass(frozen=True)
-class _Run:
+class Run:
     """One prediction: whose shop, how far ahead, from which seed, and whom to tell how it goes."""
 
     h: History
@@ -116,7 +117,7 @@ class _Run:
     mode: Mode
     progress: Callable[[str], None]
 
-    def run(
+    def everything(
         self,
         products: pd.DataFrame | None,
         named: Ints | None,
@@ -124,17 +125,12 @@ class _Run:
         workers: int,
         sink: Callable[[pd.DataFrame], None] | None,
     ) -> Predictions:
+        """Learn, score, and put together what `predict` returns."""
         h = self.h
-        codes = None if named is None else np.searchsorted(h.product_no, named)
-        scope = _scope(h, products, codes, self.mode)
-        narrow = codes is not None and self.mode != "segments"
-        limited = _codes_mask(h, codes) if narrow and codes is not None else np.ones(h.n_products, dtype=bool)
-        models, again_card, new_card = self._learn(scope, limited)
-        sequences = count_sequences(h)
-        found = associations(h, sequences)
+        scorer, again_card, new_card = self.scorer(products, named, wanted)
+        found = associations(h, scorer.sequences)
         self.progress(f"{len(found)} associations")
         values, values_card = customer_values(h)
-        scorer = Scorer(h, models, scope, limited, sequences, self.mode, wanted)
         parts: list[pd.DataFrame] = []
         counts, names = scorer.run(sink or parts.append, workers, self.progress)
         again_card["features"], new_card["features"] = names
@@ -146,6 +142,21 @@ class _Run:
         card = _card(h, int(self.horizon), self.seed, again_card, new_card, values_card)
         card["sizes"]["pairs"], card["sizes"]["associations"] = sum(counts), len(found)
         return Predictions(pairs, found, values, base_rates(h, self.horizon), card)
+
+    def scorer(
+        self, products: pd.DataFrame | None, named: Ints | None, wanted: npt.NDArray[Any] | None
+    ) -> tuple[Scorer, dict[str, Any], dict[str, Any]]:
+        """Learn both models: what scores everybody, and what the card says of repurchase and of cross-sell.
+
+        named: sorted product numbers to offer; wanted: customer numbers, if not all.
+        """
+        h = self.h
+        codes = None if named is None else np.searchsorted(h.product_no, named)
+        scope = _scope(h, products, codes, self.mode)
+        narrow = codes is not None and self.mode != "segments"
+        limited = _codes_mask(h, codes) if narrow and codes is not None else np.ones(h.n_products, dtype=bool)
+        models, again_card, new_card = self._learn(scope, limited)
+        return Scorer(h, models, scope, limited, count_sequences(h), self.mode, wanted), again_card, new_card
 
     def _learn(self, scope: Scope, limited: Bools) -> tuple[Models, dict[str, Any], dict[str, Any]]:
         h, affinities = self.h, Affinities(scope.marked_at)

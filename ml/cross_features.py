@@ -16,6 +16,7 @@ from ml.repurchase_features import category_weights, customer_columns
 if TYPE_CHECKING:
     from ml.shop import Shop
 
+MAXIMUM_LIFT = "maximum_lift"
 RETRIEVED = 120
 FIT_LIMIT = 3.0
 RECENT_WEIGHT = 0.02  # log-odds per summed log lift; the sum runs over a whole basket and is large
@@ -157,9 +158,11 @@ def inputs(block: Block, customers: Ints, fit: Fit, customer: Ints, product: Int
         "customer_activity": columns["customer_log_orders_90d"],
         "best_sellers": columns["log_penetration"],
     }
+    if fit.highest is not None:
+        closed[MAXIMUM_LIFT] = gather(fit.highest)
     return PairInputs(matrix, closed, list(columns))
 
 
-def block_fit(block: Block, customers: Ints) -> Fit:
-    """Fit of all items to some customers of a block."""
-    return fit_of(block.h, block.shop.affinity, customers)
+def block_fit(block: Block, customers: Ints, *, highest: bool) -> Fit:
+    """Fit of all items to some customers of a block; `highest` for the rule of maximum lift."""
+    return fit_of(block.h, block.shop.affinity, customers, highest=highest)

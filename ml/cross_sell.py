@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from ml.calibration import IDENTITY, Platt, fit_platt
-from ml.cross_features import RETRIEVED, Block, Candidates, PairInputs, block_fit, candidates, inputs
+from ml.cross_features import MAXIMUM_LIFT, RETRIEVED, Block, Candidates, PairInputs, block_fit, candidates, inputs
 from ml.history import Bools, Floats, History, Ints, contains, group_ends, group_starts, tally
 from ml.pair_model import (
     CLOSED_FORM,
@@ -86,16 +86,17 @@ def segment_candidates(h: History, allowed: Bools) -> Ints:
 
 
 def blocks(
-    block: Block, customers: Ints, listed: Ints, retrievable: Bools | None
+    block: Block, customers: Ints, listed: Ints, retrievable: Bools | None, *, highest: bool
 ) -> Iterator[tuple[Candidates, PairInputs]]:
     """Candidates and their inputs, a few customers at a time, so that memory stays flat.
 
-    retrievable: which products may be looked for beside the listed ones; None looks for none.
+    retrievable: which products may be looked for beside the listed ones; None looks for none. highest: with the
+    rule of maximum lift, which takes longer than all the others.
     """
     size = int(np.clip(BLOCK_PAIRS // (len(listed) + RETRIEVED), 1, MAX_BLOCK))
     for start in range(0, len(customers), size):
         some = customers[start : start + size]
-        fit = block_fit(block, some)
+        fit = block_fit(block, some, highest=highest)
         found = candidates(block, some, listed, fit, retrievable)
         yield found, inputs(block, some, fit, found.customer, found.product)
 
@@ -124,7 +125,7 @@ def examples(
     expected_rows = len(customers) * (len(offered) + (RETRIEVED if scope.retrieve else 0))
     share = 1.0 if rows_limit is None else min(1.0, rows_limit / max(expected_rows, 1))
     parts, listed = [], []
-    for found, described in blocks(block, np.arange(len(customers)), offered, retrievable):
+    for found, described in blocks(block, np.arange(len(customers)), offered, retrievable, highest=True):
         customer = customers[found.customer]
         label = contains(bought, known.key(customer, found.product))
         drawn = label | (rng.random(len(label)) < share)
@@ -203,9 +204,7 @@ def fit_cross_sell(
     retrieved = predictor.curve
     if latest is not None and scope.keep_listed and scope.retrieve and predictor.basis != "prior":
         part, listed = latest
-        score = part.closed[predictor.rule]
-        if predictor.model is not None:
-            score = predictor.model.unseen(part.customer, part.features)
+        score = predictor.unseen(part)
         chosen = best_of_each(part.customer, score, part.product) & ~listed
         retrieved = fit_platt(score[chosen], part.label[chosen], part.weight[chosen]) or predictor.curve
     return NewModel(predictor, retrieved), card
@@ -221,7 +220,8 @@ def score_cross_sell(
     predictor, names = model.predictor, list[str]()
     block, retrievable = Block(h, shop), scope.allowed if scope.retrieve else None
     customers, products, chances = [], [], []
-    for found, described in blocks(block, h.active(ACTIVE_DAYS), listed, retrievable):
+    highest = predictor.model is None and predictor.rule == MAXIMUM_LIFT
+    for found, described in blocks(block, h.active(ACTIVE_DAYS), listed, retrievable, highest=highest):
         score = predictor.score(described.features, described.closed)
         kept = found.listed & scope.keep_listed
         if scope.retrieve or not scope.keep_listed:

@@ -217,16 +217,28 @@ def fit_cross_fitted(parts: list[Examples], seed: int, *, with_trees: bool) -> C
 
 @dataclass(frozen=True)
 class Predictor:
-    """What was chosen for one kind of prediction: where scores come from, and their calibration."""
+    """What was chosen for one kind of prediction: where scores come from, and their calibration.
+
+    share: how much of the first closed form is added to the model's log-odds.
+    """
 
     basis: Basis
     model: CrossFitted | None
     rule: str
     curve: Platt
+    share: float = 0.0
 
     def score(self, features: Matrix, closed: dict[str, Floats]) -> Floats:
         """Scores that rank pairs; log-odds before calibration."""
-        return self.model.score(features) if self.model is not None else closed[self.rule]
+        if self.model is None:
+            return closed[self.rule]
+        return self.model.score(features) + self.share * closed[CLOSED_FORM]
+
+    def unseen(self, part: Examples) -> Floats:
+        """The same for examples that taught, each from the half that did not learn from its customer."""
+        if self.model is None:
+            return part.closed[self.rule]
+        return self.model.unseen(part.customer, part.features) + self.share * part.closed[CLOSED_FORM]
 
     def probability(self, features: Matrix, closed: dict[str, Floats]) -> Floats:
         """Calibrated probability of each pair."""
@@ -254,6 +266,25 @@ def fit(training: list[Examples], latest: Examples | None, seed: int, *, with_tr
     return Fitted(honest, served or honest)
 
 
+def closed_form_share(model: CrossFitted, part: Examples) -> float:
+    """How much of the closed form to add to the model's log-odds, as customers it never saw tell; at least 0.
+
+    A model of some fifty inputs learns from a small shop's noise, too; where it does, two weights that a logistic
+    regression gives to both scores pull it back to what is known without learning. In a large shop the share is 0.
+    Source: Wolpert (1992), "Stacked Generalization".
+    """
+    scores = np.column_stack([model.unseen(part.customer, part.features), part.closed[CLOSED_FORM]])
+    if min(int(part.label.sum()), int((~part.label).sum())) < MIN_TRAINING_POSITIVES:
+        return 0.0
+    spread = scores.std(axis=0)
+    if not (spread > 0).all():
+        return 0.0
+    stack = LogisticRegression(C=1.0, solver="newton-cholesky")
+    stack.fit((scores - scores.mean(axis=0)) / spread, part.label, sample_weight=part.weight)
+    own, closed = stack.coef_[0] / spread
+    return float(closed / own) if own > 0 and closed > 0 else 0.0
+
+
 def choose(
     fitted: Fitted | None, latest: Examples | None, before: Examples | None, prior: Platt
 ) -> tuple[Predictor, dict[str, Any]]:
@@ -273,16 +304,20 @@ def choose(
         "metrics": {},
         "calibration": None,
     }
-    predictor = Predictor("prior", None, CLOSED_FORM, prior)
+    predictor = honest = Predictor("prior", None, CLOSED_FORM, prior)
     if latest is not None and min(int(latest.label.sum()), int((~latest.label).sum())) >= MIN_EXAMPLES:
         scores = dict(latest.closed)
         if fitted is not None:
-            scores["model"] = fitted.honest.score(latest.features)
+            # The share, too, must be one that could be known before.
+            share = 0.0 if before is None else closed_form_share(fitted.honest, before)
+            honest = Predictor("model", fitted.honest, CLOSED_FORM, prior, share)
+            scores["model"] = honest.score(latest.features, latest.closed)
         quality = {name: summary(latest.product, latest.label, score) for name, score in scores.items()}
         predictor = _best(fitted, latest, quality, prior)
         card["metrics"] = quality
         card["rule"] = predictor.rule if predictor.model is None else None
-        _measure(card, predictor, fitted, latest, scores["model" if predictor.model else predictor.rule], before)
+        judged = predictor if predictor.model is None else honest
+        _measure(card, predictor, judged, latest, scores["model" if predictor.model else predictor.rule], before)
     card["basis"] = predictor.basis
     return predictor, card
 
@@ -303,34 +338,32 @@ def _best(fitted: Fitted | None, latest: Examples, quality: dict[str, dict[str, 
     stand_in = Predictor("baseline", None, rule, curve) if curve else Predictor("prior", None, CLOSED_FORM, prior)
     if fitted is None:
         return stand_in
-    curve = fit_platt(fitted.served.unseen(latest.customer, latest.features), latest.label, latest.weight)
+    served = Predictor("model", fitted.served, rule, prior, closed_form_share(fitted.served, latest))
+    curve = fit_platt(served.unseen(latest), latest.label, latest.weight)
     behind = precision(rule) > precision("model") + TIE
     if curve is None or (behind and stand_in.basis == "baseline"):
         return stand_in
-    return Predictor("model", fitted.served, rule, curve)
+    return replace(served, curve=curve)
 
 
 def _measure(
     card: dict[str, Any],
     chosen: Predictor,
-    fitted: Fitted | None,
+    judged: Predictor,
     latest: Examples,
     score: Floats,
     before: Examples | None,
 ) -> None:
     """Put how the chosen basis would have met the latest window, had it been served then, into the card.
 
-    score: of the latest window's pairs, by what had not seen it.
+    judged: what had not seen that window. score: of the window's pairs, by it.
     """
-    earlier = before.closed[chosen.rule] if before is not None else None
-    if chosen.model is not None and fitted is not None and before is not None:
-        earlier = fitted.honest.unseen(before.customer, before.features)
     card["products"] = product_rows(latest.product, latest.label, score)
     card["base_rate"] = float(latest.label.mean())
     # Out of time: the curve is fitted on the window before, so the table says what a merchant would have seen.
     curve = None
-    if before is not None and earlier is not None:
-        curve = fit_platt(earlier, before.label, before.weight)
+    if before is not None:
+        curve = fit_platt(judged.unseen(before), before.label, before.weight)
     unseen = (curve or chosen.curve).probability(score)
     card["calibration"] = {
         "error": calibration_error(latest.label, unseen),
@@ -339,3 +372,4 @@ def _measure(
         "table": calibration_table(latest.label, unseen),
     }
     card["curve"] = {"slope": chosen.curve.slope, "intercept": chosen.curve.intercept}
+    card["closed_form_share"] = chosen.share

@@ -19,6 +19,7 @@ import numpy as np
 import pandas as pd
 from threadpoolctl import threadpool_limits
 
+from benchmarks.prediction.als import als_score
 from benchmarks.prediction.datasets import Dataset, cdnow_sample, complete_journey, online_retail, planted_pairs
 from benchmarks.prediction.protocol import HORIZON, KINDS, SEED, Result, labelled, measure, refuse_leaks
 from ml.api import predict
@@ -28,6 +29,8 @@ from ml.lifetime_value import Recency, fit_bgnbd
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
+
+    from ml.pair_model import Examples
 
 MOST_ERROR = 0.010  # of calibration, on every dataset and date, or the best baseline's if that is larger
 # Average precision over the best baseline's; (re-buy, new).
@@ -66,12 +69,20 @@ def figures(dataset: Dataset, key: str) -> Iterator[Figure]:
         pairs = _predict(dataset, dataset.lines, day)
         spent = f"{time.perf_counter() - started:.0f} s, {time.process_time() - cpu:.0f} s CPU"
         with threadpool_limits(limits=1):
-            test = labelled(dataset.lines, dataset.chosen, dataset.as_of(day))
-            before = labelled(dataset.lines, dataset.chosen, dataset.as_of(day - HORIZON))
+            test, before = _labelled(dataset, day), _labelled(dataset, day - HORIZON)
         for position, kind in enumerate(KINDS):
             result = measure(pairs, test[kind], before[kind], kind, day)
             _show(result, spent)
             yield from _musts(result, key, RATIOS[key][position])
+
+
+def _labelled(dataset: Dataset, day: int) -> dict[str, Examples]:
+    """Both kinds of pairs with every baseline's score."""
+    moment = dataset.as_of(day)
+    parts = labelled(dataset.lines, dataset.chosen, moment)
+    score = als_score(dataset.lines, dataset.chosen, moment, parts["cross_sell"])
+    parts["cross_sell"].closed["als"] = score
+    return parts
 
 
 def _predict(dataset: Dataset, lines: pd.DataFrame, day: int) -> pd.DataFrame:

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from ml.calibration import IDENTITY
-from ml.pair_model import CLOSED_FORM, CrossFitted, Examples, choose, fit, fit_cross_fitted
+from ml.pair_model import CLOSED_FORM, CrossFitted, Examples, choose, closed_form_share, fit, fit_cross_fitted
 
 ROWS = 6_000
 CUSTOMERS = 600
@@ -63,6 +63,25 @@ class TestThinned:
     def test_leaves_what_is_small_as_it_is(self) -> None:
         whole = examples(3)
         assert np.array_equal(whole.thinned(ROWS, 1).weight, whole.weight)
+
+
+class TestClosedFormShare:
+    def test_is_next_to_nothing_where_the_model_knows_all_that_the_closed_form_knows(self) -> None:
+        model = fit_cross_fitted([examples(1), examples(2)], 1, with_trees=False)
+        assert model is not None
+        assert closed_form_share(model, examples(3)) < 0.1
+
+    def test_grows_with_what_the_model_does_not_know(self) -> None:
+        model, latest = fit_cross_fitted([examples(1), examples(2)], 1, with_trees=False), examples(3)
+        assert model is not None
+        told = latest.label + np.random.default_rng(1).normal(size=ROWS)
+        latest.closed[CLOSED_FORM] = told
+        assert closed_form_share(model, latest) > 0.5
+
+    def test_is_nothing_without_enough_buyers(self) -> None:
+        model = fit_cross_fitted([examples(1), examples(2)], 1, with_trees=False)
+        assert model is not None
+        assert closed_form_share(model, examples(3, rows=100)) == 0
 
 
 class TestChoose:
