@@ -142,11 +142,12 @@ def fit_trees(parts: list[Examples], seed: int) -> HistGradientBoostingClassifie
     if weight is not None and (weight == weight[0]).all():
         weight = None  # weighted bins take scikit-learn ten times as long as the trees themselves
     model = HistGradientBoostingClassifier(
-        max_iter=100,
-        learning_rate=0.1,
-        max_leaf_nodes=15,
-        min_samples_leaf=100,
+        max_iter=150,
+        learning_rate=0.07,
+        max_leaf_nodes=7,
+        min_samples_leaf=200,
         l2_regularization=10.0,
+        max_features=0.3,  # trees that may not all ask the same question err less together in a small shop
         early_stopping=False,
         random_state=seed,
     )
