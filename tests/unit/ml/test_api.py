@@ -212,7 +212,7 @@ class TestCard:
 
     def test_does_so_for_cross_sell_too(self) -> None:
         metrics = run(taste_shop(700, seed=4)).card["cross_sell"]["metrics"]
-        rules = {"recent_lift", "mean_lift", "ease", "habit", "customer_activity", "best_sellers"}
+        rules = {"recent_lift", "mean_lift", "maximum_lift", "ease", "habit", "customer_activity", "best_sellers"}
         assert rules | {"model", "closed_form"} == set(metrics)
 
     def test_has_a_calibration_table_that_adds_up(self, card: dict[str, Any]) -> None:
