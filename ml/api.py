@@ -17,6 +17,7 @@ from ml.affinity import Affinities
 from ml.associations import associations, count_sequences
 from ml.base_rates import base_rates
 from ml.cross_sell import Scope, fit_cross_sell, segment_candidates
+from ml.evidence import ScoreCounts
 from ml.history import Bools, History, Ints, build_history, moments
 from ml.lifetime_value import customer_values
 from ml.pair_model import sample, windows
@@ -132,8 +133,10 @@ class Run:
         self.progress(f"{len(found)} associations")
         values, values_card = customer_values(h)
         parts: list[pd.DataFrame] = []
-        counts, names = scorer.run(sink or parts.append, workers, self.progress)
+        scores = ScoreCounts(sink or parts.append)
+        counts, names = scorer.run(scores.add, workers, self.progress)
         again_card["features"], new_card["features"] = names
+        again_card["scores"], new_card["scores"] = scores.of("repurchase"), scores.of("cross_sell")
         if not parts:
             parts.append(scorer.nothing())
         pairs = pd.concat(parts, ignore_index=True) if len(parts) > 1 else parts[0]

@@ -6,7 +6,7 @@ Fader & Hardie (2013), "The Gamma-Gamma Model of Monetary Value". Time is in wee
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from typing import Any
 
 import numpy as np
@@ -15,7 +15,8 @@ from scipy.optimize import minimize
 from scipy.special import digamma, gammaln, hyp2f1
 
 from ml.calibration import fit_platt, to_logit
-from ml.history import Floats, History, group_ends, group_starts, moments, tally
+from ml.history import Bools, Floats, History, group_ends, group_starts, moments, tally
+from ml.metrics import calibration_table, probability_quality
 
 WEEK = 7.0
 YEAR_WEEKS = 365.0 / WEEK
@@ -183,24 +184,79 @@ def recency(h: History) -> tuple[Recency, Floats, Floats]:
     return seen, counts.astype(np.float64), value / counts
 
 
-def _p_orders(h: History, model: BgNbd, seen: Recency) -> tuple[list[Floats], list[str]]:
+@dataclass(frozen=True)
+class _Then:
+    """The shop as it stood some days ago, and the model that it would have had."""
+
+    known: History
+    seen: Recency
+    model: BgNbd
+
+
+def _then(h: History, days: float) -> _Then | None:
+    known = h.before(h.until - days)
+    if len(known.order_day) == 0:
+        return None
+    seen, _, _ = recency(known)
+    return _Then(known, seen, fit_bgnbd(seen, SHOP_PENALTY))
+
+
+def _ordered(h: History, then: _Then, days: float) -> Bools:
+    """Which customers known then ordered in the `days` after."""
+    start = then.known.until
+    came = h.order_customer[(h.order_day >= start) & (h.order_day < start + days)]
+    return np.isin(np.unique(then.known.order_customer), came)
+
+
+def _p_orders(h: History, model: BgNbd, seen: Recency, past: dict[int, _Then | None]) -> tuple[list[Floats], list[str]]:
     """P(order) within each horizon, calibrated on its latest complete window where there are enough customers."""
     chances: list[Floats] = []
     bases: list[str] = []
     for days in HORIZONS:
         chance, basis = model.p_order(seen, days / WEEK), "prior"
-        known = h.before(h.until - days)
-        if len(known.order_day):
-            then, _, _ = recency(known)
-            earlier = fit_bgnbd(then, SHOP_PENALTY).p_order(then, days / WEEK)
-            ordered = np.isin(np.unique(known.order_customer), h.order_customer[h.order_day >= known.until])
-            curve = fit_platt(to_logit(earlier), ordered)
+        then = past[days]
+        if then is not None:
+            earlier = then.model.p_order(then.seen, days / WEEK)
+            curve = fit_platt(to_logit(earlier), _ordered(h, then, days))
             if curve is not None:
                 chance, basis = curve.probability(to_logit(chance)), "baseline"
         # A longer horizon can't be less likely.
         chances.append(np.maximum(chance, chances[-1]) if chances else chance)
         bases.append(basis)
     return chances, bases
+
+
+def _check(h: History, then: _Then | None, before: _Then | None) -> dict[str, Any] | None:
+    """How the customers' model would have met the last complete window, frozen at its start; None without customers.
+
+    Orders of customers known at the start: expected against actual. P(order) is calibrated on the window before, if
+    there are enough customers, and measured on this one.
+    """
+    if then is None:
+        return None
+    days = float(HORIZONS[0])
+    start, members = then.known.until, np.unique(then.known.order_customer)
+    inside = (h.order_day >= start) & np.isin(h.order_customer, members)
+    # As the model counts: orders of one moment are one.
+    actual = len(np.unique(np.stack([h.order_customer[inside], h.order_day[inside]]), axis=1).T)
+    ordered = _ordered(h, then, days)
+    chance = then.model.p_order(then.seen, days / WEEK)
+    curve = None
+    if before is not None:
+        earlier = before.model.p_order(before.seen, days / WEEK)
+        curve = fit_platt(to_logit(earlier), _ordered(h, before, days))
+    if curve is not None:
+        chance = curve.probability(to_logit(chance))
+    return {
+        "customers": len(members),
+        "orders_expected": float(then.model.expected_orders(then.seen, days / WEEK).sum()),
+        "orders_actual": actual,
+        "calibrated": curve is not None,
+        "buyers_actual": int(ordered.sum()),
+        **{name: value for name, value in probability_quality(ordered, chance).items() if name != "expected"},
+        "buyers_expected": float(chance.sum()),
+        "table": calibration_table(ordered, chance),
+    }
 
 
 def order_chance(h: History, days: float) -> Floats:
@@ -226,16 +282,18 @@ def customer_values(h: History) -> tuple[pd.DataFrame, dict[str, Any]]:
         return frame, {"customers": 0}
     seen, orders, mean_value = recency(h)
     model = fit_bgnbd(seen, SHOP_PENALTY)
-    chances, bases = _p_orders(h, model, seen)
+    past = {days: _then(h, days) for days in HORIZONS}
+    chances, bases = _p_orders(h, model, seen, past)
     expected = model.expected_orders(seen, YEAR_WEEKS)
     paying = mean_value > 0
     values = np.zeros(len(orders))
     card: dict[str, Any] = {"customers": len(orders), "basis": dict(zip(map(str, HORIZONS), bases, strict=True))}
-    card["bg_nbd"] = {"r": model.r, "alpha": model.alpha, "a": model.a, "b": model.b}
+    card["bg_nbd"] = asdict(model)
+    card["check"] = _check(h, past[30], past[60])
     if paying.any():
         money = fit_gamma_gamma(orders[paying], mean_value[paying], SHOP_PENALTY)
         values[paying] = money.expected_value(orders[paying], mean_value[paying])
-        card["gamma_gamma"] = {"p": money.p, "q": money.q, "v": money.v}
+        card["gamma_gamma"] = asdict(money)
     likely = model.p_order(seen, YEAR_WEEKS) >= LIKELY
     frame = pd.DataFrame({"customer_no": h.customer_no[np.unique(h.order_customer)]})
     for days, chance in zip(HORIZONS, chances, strict=True):

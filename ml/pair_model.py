@@ -10,7 +10,8 @@ from sklearn.ensemble import HistGradientBoostingClassifier
 from sklearn.linear_model import LogisticRegression
 
 from ml.calibration import MIN_EXAMPLES, Platt, fit_platt
-from ml.metrics import calibration_error, calibration_table, product_rows, summary
+from ml.evidence import calibrated, measured, served_card
+from ml.metrics import summary
 
 if TYPE_CHECKING:
     from ml.history import Bools, Floats, Ints, Matrix
@@ -315,10 +316,8 @@ def choose(
             scores["model"] = honest.score(latest.features, latest.closed)
         quality = {name: summary(latest.product, latest.label, score) for name, score in scores.items()}
         predictor = _best(fitted, latest, quality, prior)
-        card["metrics"] = quality
         card["rule"] = predictor.rule if predictor.model is None else None
-        judged = predictor if predictor.model is None else honest
-        _measure(card, predictor, judged, latest, scores["model" if predictor.model else predictor.rule], before)
+        card |= _evidence(predictor, honest if fitted is not None else None, latest, before, scores, quality)
     card["basis"] = predictor.basis
     return predictor, card
 
@@ -347,30 +346,30 @@ def _best(fitted: Fitted | None, latest: Examples, quality: dict[str, dict[str, 
     return replace(served, curve=curve)
 
 
-def _measure(
-    card: dict[str, Any],
+def _evidence(
     chosen: Predictor,
-    judged: Predictor,
+    honest: Predictor | None,
     latest: Examples,
-    score: Floats,
     before: Examples | None,
-) -> None:
-    """Put how the chosen basis would have met the latest window, had it been served then, into the card.
+    scores: dict[str, Floats],
+    quality: dict[str, dict[str, Any]],
+) -> dict[str, Any]:
+    """How every scorer, and the chosen one in depth, would have met the latest window, had it been served then.
 
-    judged: what had not seen that window. score: of the window's pairs, by it.
+    honest: the model that had not seen that window, if one could be trained.
     """
-    card["products"] = product_rows(latest.product, latest.label, score)
-    card["base_rate"] = float(latest.label.mean())
-    # Out of time: the curve is fitted on the window before, so the table says what a merchant would have seen.
-    curve = None
-    if before is not None:
-        curve = fit_platt(judged.unseen(before), before.label, before.weight)
-    unseen = (curve or chosen.curve).probability(score)
-    card["calibration"] = {
-        "error": calibration_error(latest.label, unseen),
-        "brier": float(np.mean((unseen - latest.label) ** 2)),
-        "brier_base_rate": float(np.var(latest.label)),
-        "table": calibration_table(latest.label, unseen),
+    earlier = {} if before is None else dict(before.closed)
+    if honest is not None and before is not None:
+        earlier["model"] = honest.unseen(before)
+    # Out of time: curves are fitted on the window before, so the card says what a merchant would have seen.
+    chances = calibrated(before, earlier, scores)
+    served = "model" if chosen.model is not None else chosen.rule
+    known = chances[served]
+    chance = chosen.curve.probability(scores[served]) if known is None else known
+    return {
+        "metrics": measured(latest, quality, scores, chances),
+        "served": served,
+        **served_card(latest, scores[served], chance, out_of_time=known is not None),
+        "curve": {"slope": chosen.curve.slope, "intercept": chosen.curve.intercept},
+        "closed_form_share": chosen.share,
     }
-    card["curve"] = {"slope": chosen.curve.slope, "intercept": chosen.curve.intercept}
-    card["closed_form_share"] = chosen.share

@@ -1,0 +1,329 @@
+"""What the predictions of past weeks came to: every fourth week, by a model frozen at that week.
+
+A moment is the beginning of a Monday, counted in fours from a fixed one, so that it stays the same moment for every
+later run and what was found for it can be kept. At each moment one table of pairs is made. It is scored by a model
+that learned from the moments before, and, once the next moment has come, it teaches the models of later moments.
+
+The model is the served one made light: logistic regression without trees, fewer rows, and windows of four weeks
+stretched to the horizon. What a product's type is called today counts for the past, too; nothing else does.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, fields, replace
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pandas as pd
+from threadpoolctl import threadpool_limits  # type: ignore[import-untyped]  # ships no types
+
+from ml import cross_sell, repurchase
+from ml.affinity import Affinities, Affinity, learn
+from ml.base_rates import base_rates
+from ml.calibration import IDENTITY
+from ml.cross_sell import Scope
+from ml.evidence import calibrated, measured, served_card
+from ml.history import LINE_COLUMNS, History, build_history, contains, days, tally
+from ml.history import moments as moments_of
+from ml.metrics import summary
+from ml.pair_model import Examples, Fitted, Predictor, choose, fit, sample
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from datetime import tzinfo
+
+    from ml.history import Bools, Floats
+
+VERSION = 1
+"""Raised when the same history would give other figures: what was kept is then made anew."""
+WEEKS_APART = 4
+FIRST_MONDAY = pd.Timestamp("1970-01-05")
+MIN_HISTORY_DAYS = 120
+MIN_LEARNED_DAYS = 30  # a table of pairs from an earlier time knows too little to teach
+WINDOWS = 4  # the last to calibrate, three before it to learn from first
+MAX_CUSTOMERS = 10_000
+MAX_PURCHASES = 2_000_000
+MIN_OWNERS = 25  # buyers of a product before it can have a segment of its own
+AFFINE_PRODUCTS = 500
+CHOICE_ROWS = 50_000
+COMPARED_PRODUCTS = 100
+LEARNED_ROWS = 20_000
+EVERYTHING = 2**31
+FLOORS = {"repurchase": 0.10, "cross_sell": 0.01}
+TIMES_BASE_RATE = 2.0
+
+
+@dataclass(frozen=True)
+class Schedule:
+    """moments: what a back-test covers, oldest first. first_at: when the first result is, or was, possible."""
+
+    moments: list[pd.Timestamp]
+    first_at: pd.Timestamp
+
+
+def schedule(begins: pd.Timestamp, until: pd.Timestamp, zone: tzinfo, horizon_days: int) -> Schedule:
+    """Every fourth Monday with at least 120 days of history before it and a complete horizon by `until`.
+
+    begins: the first order; until: history is complete up to here. Mondays begin in the shop's `zone`; moments are UTC.
+    """
+    earliest = begins + pd.Timedelta(days=MIN_HISTORY_DAYS)
+    grid = _grid(earliest, max(until, earliest) + pd.Timedelta(weeks=2 * WEEKS_APART), zone)
+    horizon = pd.Timedelta(days=horizon_days)
+    return Schedule([moment for moment in grid if moment + horizon <= until], grid[0] + horizon)
+
+
+def _grid(start: pd.Timestamp, end: pd.Timestamp, zone: tzinfo) -> list[pd.Timestamp]:
+    """The moments in [start, end], in UTC."""
+    weeks = (start.tz_convert(zone).tz_localize(None) - FIRST_MONDAY) / pd.Timedelta(weeks=WEEKS_APART)
+    local = pd.date_range(
+        FIRST_MONDAY + int(np.floor(weeks)) * pd.Timedelta(weeks=WEEKS_APART),
+        end.tz_convert(zone).tz_localize(None),
+        freq=f"{WEEKS_APART}W-MON",
+    )
+    # Where midnight does not exist that day, the day begins with the hour after.
+    moments = local.tz_localize(zone, ambiguous=True, nonexistent="shift_forward").tz_convert("UTC")
+    return [moment for moment in moments if start <= moment <= end]
+
+
+def drawn(lines: pd.DataFrame) -> tuple[pd.DataFrame, float]:
+    """The lines of few enough customers to look at, and which share of the customers that is.
+
+    Who is drawn hangs on the customer's number alone: a shop that grows keeps its sample until that halves.
+    """
+    number = lines["customer_no"].to_numpy(dtype=np.int64, na_value=0)
+    scattered = (number * 2654435761) >> 16  # Knuth's multiplicative hashing, as neighbours may be alike
+    parts = 1
+    while parts * MAX_CUSTOMERS < lines["customer_no"].nunique() or parts * MAX_PURCHASES < len(lines):
+        parts *= 2
+    return (lines if parts == 1 else lines.loc[scattered % parts == 0]), 1 / parts
+
+
+def fingerprints(lines: pd.DataFrame, moments: list[pd.Timestamp], horizon_days: int) -> list[str]:
+    """Per moment: a name of all that its outcome rests on, the lines up to the end of its horizon.
+
+    Equal names mean equal outcomes, in whatever order the lines come.
+    """
+    columns = [name for name in (*LINE_COLUMNS, "discount") if name in lines.columns]
+    row = pd.util.hash_pandas_object(lines[columns], index=False).to_numpy()
+    day = days(lines["ordered_at"])
+    names = []
+    for end in (days(moments) + horizon_days).tolist():
+        seen = row[day < end]
+        total = int(seen.sum(dtype=np.uint64))  # a sum does not know the order, and wraps around
+        names.append(f"{VERSION}-{horizon_days}-{len(columns)}-{len(seen)}-{total:016x}")
+    return names
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """One moment, measured; counts are of the customers that were drawn.
+
+    result: at, ends (ISO, UTC), customers, and per kind: basis, served, training_pairs, pairs, positives, base_rate,
+        metrics (every scorer on the COMPARED_PRODUCTS products with most pairs; "model" also where a rule was
+        served), calibration (all pairs). JSON, finite.
+    products: kind, product_no, eligible, expected, actual (buyers among the eligible), threshold, and of those at or
+        over it: members, members_expected, members_bought.
+    """
+
+    result: dict[str, Any]
+    products: pd.DataFrame
+
+
+def backtest(
+    lines: pd.DataFrame,
+    products: pd.DataFrame | None,
+    moments: list[pd.Timestamp],
+    zone: tzinfo,
+    horizon_days: int,
+    seed: int,
+) -> Iterator[Outcome]:
+    """Measure each of these moments of a `schedule`, oldest first, as soon as it is done.
+
+    lines, products: as for `ml.api.predict`. Lines at or after a moment change nothing but what it is measured by.
+    """
+    if not moments:
+        return
+    end = max(moments) + pd.Timedelta(days=horizon_days)
+    with threadpool_limits(limits=1):
+        h = _by_arrival(build_history(_numbered(lines, end), products, end))
+    begins = moment_of(h.begins)
+    grid = _grid(begins + pd.Timedelta(days=MIN_LEARNED_DAYS), end, zone)
+    tables: dict[pd.Timestamp, _Table] = {}
+    for moment in sorted(moments):
+        place = grid.index(moment)
+        wanted = grid[max(0, place - WINDOWS) : place + 1]
+        with threadpool_limits(limits=1):
+            tables = {at: tables.get(at) or _table(h, at, _next(grid, at, end), horizon_days) for at in wanted}
+            windows = [tables[at] for at in reversed(wanted[:-1])]
+            yield _measure(moment, windows, tables[moment], horizon_days, seed)
+
+
+def moment_of(day: float) -> pd.Timestamp:
+    """A day since 1970 as a UTC moment."""
+    moment: pd.Timestamp = moments_of(np.array([day]))[0]
+    return moment
+
+
+def _next(grid: list[pd.Timestamp], at: pd.Timestamp, end: pd.Timestamp) -> pd.Timestamp:
+    return min((later for later in grid if later > at), default=end)
+
+
+def _numbered(lines: pd.DataFrame, end: pd.Timestamp) -> pd.DataFrame:
+    """With customers numbered by arrival, so that what comes later renumbers nobody."""
+    past = lines.loc[(days(lines["ordered_at"]) < days([end])[0]) & lines["customer_no"].notna().to_numpy()]
+    first = past.groupby("customer_no")["ordered_at"].min().reset_index()
+    first = first.sort_values(["ordered_at", "customer_no"], ignore_index=True)
+    number = pd.Series(np.arange(len(first), dtype=np.int32), index=first["customer_no"])
+    numbered: pd.DataFrame = past.assign(customer_no=number.reindex(past["customer_no"]).to_numpy())
+    return numbered
+
+
+class _Arrivals(History):
+    """A history whose customers are numbered by arrival: an earlier one does not know how many will come."""
+
+    def before(self, day: float) -> History:
+        """The same shop as it stood at `day`."""
+        known = super().before(day)
+        there = int(known.order_customer.max(initial=-1)) + 1
+        return _by_arrival(replace(known, customer_no=self.customer_no[:there]))
+
+
+def _by_arrival(h: History) -> _Arrivals:
+    return _Arrivals(**{field.name: getattr(h, field.name) for field in fields(h)})
+
+
+@dataclass(frozen=True)
+class _Table:
+    """All pairs at one moment, by kind: labelled by the horizon after it, and by the days up to the next moment."""
+
+    known: History
+    days_to_next: float
+    pairs: dict[str, Examples]
+    by_next: dict[str, Bools]
+
+    def taught(self, kind: str) -> Examples | None:
+        """The pairs as a later moment knows them."""
+        return replace(self.pairs[kind], label=self.by_next[kind]) if kind in self.pairs else None
+
+
+class _OneAffinity(Affinities):
+    """The affinity of a single moment, on fewer products than the served one."""
+
+    def __init__(self, affinity: Affinity) -> None:
+        self._affinity = affinity
+
+    def at(self, h: History) -> Affinity:  # noqa: ARG002 - there is only one
+        """The affinity."""
+        return self._affinity
+
+
+def _table(h: _Arrivals, at: pd.Timestamp, following: pd.Timestamp, horizon: float) -> _Table:
+    start, after = days([at, following])
+    known = h.before(start)
+    scope = Scope(None, np.ones(h.n_products, dtype=bool), retrieve=False, keep_listed=True)
+    affinities = _OneAffinity(learn(known, scope.marked_at(known), AFFINE_PRODUCTS))
+    owned = tally(known.pair_product, h.n_products) >= MIN_OWNERS
+    pairs = {"repurchase": repurchase.examples(h, start, horizon, owned, EVERYTHING, 0, affinities)}
+    found = cross_sell.examples(h, start, horizon, scope, EVERYTHING, None, 0, affinities)
+    if found is not None:
+        pairs["cross_sell"] = found[0]
+    bought = h.bought_between(start, after)
+    by_next = {kind: contains(bought, h.key(part.customer, part.product)) for kind, part in pairs.items()}
+    return _Table(known, after - start, pairs, by_next)
+
+
+def _learned(table: _Table, kind: str, seed: int) -> Examples | None:
+    part = table.taught(kind)
+    if part is None or kind == "cross_sell":
+        return part.thinned(LEARNED_ROWS, seed) if part is not None else None
+    return part.take(sample(len(part.label), LEARNED_ROWS, seed))
+
+
+def _measure(moment: pd.Timestamp, windows: list[_Table], test: _Table, horizon: float, seed: int) -> Outcome:
+    """windows: the tables before `test`, latest first."""
+    rates = base_rates(test.known, horizon)
+    kinds, frames = {}, []
+    for kind, pairs in test.pairs.items():
+        if len(pairs.label) == 0:
+            continue
+        latest = windows[0].taught(kind) if windows else None
+        if latest is not None:
+            latest = latest.take(sample(len(latest.label), CHOICE_ROWS, seed))
+        learned = [part for table in windows if (part := _learned(table, kind, seed)) is not None]
+        fitted = fit(learned[1:], learned[0], seed, with_trees=False) if latest is not None else None
+        chosen, card = choose(fitted, latest, learned[1] if len(learned) > 1 else None, IDENTITY)
+        stretch = horizon / windows[0].days_to_next if windows else 1.0
+        kinds[kind], chance = _judge(pairs, latest, fitted, chosen, stretch)
+        kinds[kind] |= {"basis": card["basis"], "training_pairs": sum(len(part.label) for part in learned[1:])}
+        frames.append(_by_product(kind, test.known, pairs, chance, rates))
+    result = {
+        "at": moment.isoformat(),
+        "ends": (moment + pd.Timedelta(days=horizon)).isoformat(),
+        "customers": test.known.n_customers,
+        "kinds": kinds,
+    }
+    return Outcome(result, pd.concat(frames, ignore_index=True) if frames else pd.DataFrame())
+
+
+def _judge(
+    test: Examples, latest: Examples | None, fitted: Fitted | None, chosen: Predictor, stretch: float
+) -> tuple[dict[str, Any], Floats]:
+    """How every scorer met the horizon, and the served probabilities.
+
+    stretch: horizon over the days of the windows that calibrate. A purchase is as likely on each day, so that
+    P(within the horizon) = 1 - (1 - P(within the window)) ** stretch.
+    """
+    scores, earlier = dict(test.closed), dict(latest.closed) if latest is not None else {}
+    if fitted is not None and latest is not None:
+        scores["model"] = fitted.served.score(test.features)
+        earlier["model"] = fitted.served.unseen(latest.customer, latest.features)
+    chances = {
+        name: None if chance is None else 1 - (1 - chance) ** stretch
+        for name, chance in calibrated(latest, earlier, scores).items()
+    }
+    served = "model" if chosen.model is not None else chosen.rule
+    chance = chosen.probability(test.features, test.closed)
+    if chosen.basis != "prior":
+        chance = 1 - (1 - chance) ** stretch
+    chances[served] = chance
+    found = served_card(test, scores[served], chance, out_of_time=True)
+    del found["products"]
+    found |= {"served": served, "pairs": len(test.label), "positives": int(test.label.sum())}
+    return found | {"metrics": _compared(test, scores, chances)}, chance
+
+
+def _compared(test: Examples, scores: dict[str, Floats], chances: dict[str, Floats | None]) -> dict[str, Any]:
+    """Every scorer on the products with most pairs; all of them would cost more than all that came before."""
+    most = np.argsort(-np.bincount(test.product), kind="stable")[:COMPARED_PRODUCTS]
+    rows = np.flatnonzero(np.isin(test.product, most))
+    part = replace(test, features=test.features[:, :0]).take(rows)
+    scores = {name: score[rows] for name, score in scores.items()}
+    ranked = {name: summary(part.product, part.label, score) for name, score in scores.items()}
+    return measured(part, ranked, scores, {n: None if c is None else c[rows] for n, c in chances.items()})
+
+
+def _by_product(kind: str, known: History, pairs: Examples, chance: Floats, rates: pd.DataFrame) -> pd.DataFrame:
+    """Expected and actual buyers of each product, and of the customers whom its segment would have held."""
+    rate = np.zeros(known.n_products)
+    mine = rates.loc[rates["kind"] == kind]
+    rate[np.searchsorted(known.product_no, mine["product_no"])] = mine["base_rate"].fillna(0.0)
+    threshold = np.maximum(FLOORS[kind], TIMES_BASE_RATE * rate)
+    member = chance >= threshold[pairs.product]
+
+    def per_product(weight: Floats | Bools | None = None) -> Floats:
+        return tally(pairs.product, known.n_products, weight)
+
+    table = pd.DataFrame(
+        {
+            "kind": kind,
+            "product_no": known.product_no,
+            "eligible": per_product().astype(np.int32),
+            "expected": per_product(chance),
+            "actual": per_product(pairs.label).astype(np.int32),
+            "threshold": threshold,
+            "members": per_product(member).astype(np.int32),
+            "members_expected": per_product(chance * member),
+            "members_bought": per_product(member & pairs.label).astype(np.int32),
+        }
+    )
+    return table.loc[table["eligible"] > 0].reset_index(drop=True)
