@@ -86,9 +86,9 @@ class ScoreCounts:
 
     def add(self, pairs: pd.DataFrame) -> None:
         """Count one part: kind and probability."""
-        for kind, counts in self._counts.items():
+        for kind in self._counts:
             odds = to_logit(pairs.loc[pairs["kind"] == kind, "probability"].to_numpy())
-            counts += np.histogram(np.clip(odds, LOGIT_EDGES[0], LOGIT_EDGES[-1]), LOGIT_EDGES)[0]
+            self._counts[kind] += np.histogram(np.clip(odds, LOGIT_EDGES[0], LOGIT_EDGES[-1]), LOGIT_EDGES)[0]
         self._take(pairs)
 
     def of(self, kind: str) -> dict[str, list[float]]:
