@@ -18,7 +18,7 @@ from app.jobs.runner import Runner
 from app.jobs.schedule import make_scheduler
 from app.lake.lake import Lake
 from app.mail.transport import open_transport
-from app.services import plan_sends, refresh_shop, send_due, sync_segment, tidy
+from app.services import backtests, plan_sends, refresh_shop, send_due, sync_segment, tidy
 from app.services.keys import check_keys
 from app.services.published import latest_history, published
 from app.services.rooms import Rooms
@@ -159,6 +159,7 @@ def _handlers(rooms: Rooms, importer: ShopifyImport) -> dict[str, Handler]:
         "tidy": lambda ctx, _key: tidy.tidy(rooms, ctx),
         "sync": sync,
         "write_consent": write_consent,
+        "backtest": lambda ctx, _key: backtests.run(rooms, ctx),
     }
 
 

@@ -49,8 +49,6 @@ CHOICE_ROWS = 50_000
 COMPARED_PRODUCTS = 100
 LEARNED_ROWS = 20_000
 EVERYTHING = 2**31
-FLOORS = {"repurchase": 0.10, "cross_sell": 0.01}
-TIMES_BASE_RATE = 2.0
 
 
 @dataclass(frozen=True)
@@ -129,6 +127,14 @@ class Outcome:
     products: pd.DataFrame
 
 
+@dataclass(frozen=True)
+class Bar:
+    """A customer is in a product's segment from max(floor of the kind, times x the product's base rate) on."""
+
+    floors: dict[str, float]
+    times: float
+
+
 def backtest(
     lines: pd.DataFrame,
     products: pd.DataFrame | None,
@@ -136,10 +142,12 @@ def backtest(
     zone: tzinfo,
     horizon_days: int,
     seed: int,
+    bar: Bar,
 ) -> Iterator[Outcome]:
     """Measure each of these moments of a `schedule`, oldest first, as soon as it is done.
 
-    lines, products: as for `ml.api.predict`. Lines at or after a moment change nothing but what it is measured by.
+    lines, products: as for `ml.api.predict`. bar: who would have been in a product's segment.
+    Lines at or after a moment change nothing but what it is measured by.
     """
     if not moments:
         return
@@ -155,7 +163,7 @@ def backtest(
         with threadpool_limits(limits=1):
             tables = {at: tables.get(at) or _table(h, at, _next(grid, at, end), horizon_days) for at in wanted}
             windows = [tables[at] for at in reversed(wanted[:-1])]
-            yield _measure(moment, windows, tables[moment], horizon_days, seed)
+            yield _measure(moment, windows, tables[moment], horizon_days, seed, bar)
 
 
 def moment_of(day: float) -> pd.Timestamp:
@@ -239,7 +247,7 @@ def _learned(table: _Table, kind: str, seed: int) -> Examples | None:
     return part.take(sample(len(part.label), LEARNED_ROWS, seed))
 
 
-def _measure(moment: pd.Timestamp, windows: list[_Table], test: _Table, horizon: float, seed: int) -> Outcome:
+def _measure(moment: pd.Timestamp, windows: list[_Table], test: _Table, horizon: float, seed: int, bar: Bar) -> Outcome:
     """windows: the tables before `test`, latest first."""
     rates = base_rates(test.known, horizon)
     kinds, frames = {}, []
@@ -255,7 +263,7 @@ def _measure(moment: pd.Timestamp, windows: list[_Table], test: _Table, horizon:
         stretch = horizon / windows[0].days_to_next if windows else 1.0
         kinds[kind], chance = _judge(pairs, latest, fitted, chosen, stretch)
         kinds[kind] |= {"basis": card["basis"], "training_pairs": sum(len(part.label) for part in learned[1:])}
-        frames.append(_by_product(kind, test.known, pairs, chance, rates))
+        frames.append(_by_product(kind, test.known, pairs, chance, _thresholds(kind, test.known, rates, bar)))
     result = {
         "at": moment.isoformat(),
         "ends": (moment + pd.Timedelta(days=horizon)).isoformat(),
@@ -302,12 +310,17 @@ def _compared(test: Examples, scores: dict[str, Floats], chances: dict[str, Floa
     return measured(part, ranked, scores, {n: None if c is None else c[rows] for n, c in chances.items()})
 
 
-def _by_product(kind: str, known: History, pairs: Examples, chance: Floats, rates: pd.DataFrame) -> pd.DataFrame:
-    """Expected and actual buyers of each product, and of the customers whom its segment would have held."""
+def _thresholds(kind: str, known: History, rates: pd.DataFrame, bar: Bar) -> Floats:
+    """From which probability on each product's segment takes a customer."""
     rate = np.zeros(known.n_products)
     mine = rates.loc[rates["kind"] == kind]
     rate[np.searchsorted(known.product_no, mine["product_no"])] = mine["base_rate"].fillna(0.0)
-    threshold = np.maximum(FLOORS[kind], TIMES_BASE_RATE * rate)
+    threshold: Floats = np.maximum(bar.floors[kind], bar.times * rate)
+    return threshold
+
+
+def _by_product(kind: str, known: History, pairs: Examples, chance: Floats, threshold: Floats) -> pd.DataFrame:
+    """Expected and actual buyers of each product, and of the customers whom its segment would have held."""
     member = chance >= threshold[pairs.product]
 
     def per_product(weight: Floats | Bools | None = None) -> Floats:

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
 log = structlog.get_logger()
 
-NOUNS = ("shop", "segments", "connections", "campaigns", "senders", "recommendations")
+NOUNS = ("shop", "segments", "connections", "campaigns", "senders", "recommendations", "predictions")
 MAX_REQUEST_BYTES = 64 << 20
 
 

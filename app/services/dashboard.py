@@ -12,6 +12,7 @@ from app.services.progress import status
 from app.services.published import published
 from app.services.refresh_shop import read_card
 from app.store.models.segments import Membership, MembershipChange, Segment
+from ml.verdict import KINDS
 
 if TYPE_CHECKING:
     from sqlalchemy.orm import Session
@@ -35,7 +36,7 @@ class Dashboard:
     stages: list[dict[str, Any]]
     movers: list[dict[str, Any]]
     status: Status
-    models: list[dict[str, str]]
+    models: list[dict[str, str | None]]
 
 
 def dashboard(rooms: Rooms, ctx: ShopContext) -> Dashboard:
@@ -109,7 +110,7 @@ def _movers(rows: list[tuple[Segment, Membership]], changes: dict[int, tuple[int
     ]
 
 
-def _models(run: PublishedRun) -> list[dict[str, str]]:
+def _models(run: PublishedRun) -> list[dict[str, str | None]]:
     card = read_card(run.dir) or {}
-    basis = card.get("basis", {})
-    return [{"kind": kind, "basis": basis[kind]} for kind in ("repurchase", "cross_sell") if kind in basis]
+    grades = card.get("grades", {})
+    return [{"kind": kind, "basis": card[kind]["basis"], "grade": grades.get(kind)} for kind in KINDS if kind in card]

@@ -21,7 +21,7 @@ from app.domain.money import exponent
 from app.domain.rules.tree import Duration
 from app.domain.rules.windows import start_of_last
 from app.errors import NotFound, Unavailable
-from app.services import customer_features, evaluate_segments, recommendations, runs
+from app.services import customer_features, evaluate_segments, model_cards, recommendations, runs
 from app.services.processes import workers
 from app.services.published import PublishedRun, latest_history, open_run, published
 from app.services.reachable import reachable
@@ -56,6 +56,8 @@ PURCHASES = """
            CAST(l.discount_minor AS DOUBLE) / $unit AS discount
     FROM order_lines l JOIN products p USING (product_no)
     WHERE l.counts AND l.customer_no IS NOT NULL AND NOT p.is_gift_card AND l.ordered_at < $as_of"""
+
+PRODUCTS = "SELECT product_no, product_type, status = 'ACTIVE' AND NOT is_gift_card AS active FROM products"
 
 STILL_TRUE = """
 COPY (SELECT p.* FROM read_parquet({source}) p
@@ -93,11 +95,13 @@ def refresh(rooms: Rooms, ctx: ShopContext, as_of: datetime | None = None, *, fo
             evaluated = _segments(rooms, ctx, run)
             done(evaluated.filled)
         runs.step(rooms, ctx, run.run_id, "recommendations", "running")
-        snapshot_id, changed = _publish(rooms, ctx, run, evaluated)
+        snapshot_id, changed, predicted = _publish(rooms, ctx, run, evaluated)
     except Exception as fault:
         runs.fail(rooms, ctx, live.id, str(fault))
         raise
     _catch_up(rooms, ctx, changed)
+    if predicted:
+        rooms.jobs.enqueue(ctx, "backtest")
     log.info("refresh_done", shop_id=ctx.shop_id, run_id=live.id)
     return PublishedRun(run.run_id, run.as_of, run.versions, run.watermark, run.dir, snapshot_id)
 
@@ -137,18 +141,20 @@ def _predictions(rooms: Rooms, ctx: ShopContext, run: PublishedRun, *, force: bo
     return int(pq.read_metadata(run.dir / "pairs.parquet").num_rows)
 
 
-def _predict(rooms: Rooms, ctx: ShopContext, run: PublishedRun) -> None:
+def purchases(rooms: Rooms, ctx: ShopContext, run: PublishedRun) -> tuple[pd.DataFrame, pd.DataFrame]:
+    """Order lines that count and products, as `ml` takes them, at the run's lake versions."""
     connection = rooms.lake.connect(ctx, run.versions)
-    unit = 10 ** exponent(ctx.currency)
-    lines = connection.sql(PURCHASES, params={"unit": unit, "as_of": run.as_of}).to_arrow_table().to_pandas()
-    products = (
-        connection.sql(
-            "SELECT product_no, product_type, status = 'ACTIVE' AND NOT is_gift_card AS active FROM products"
-        )
-        .to_arrow_table()
-        .to_pandas()
-    )
-    connection.close()
+    try:
+        unit = 10 ** exponent(ctx.currency)
+        lines = connection.sql(PURCHASES, params={"unit": unit, "as_of": run.as_of}).to_arrow_table().to_pandas()
+        products = connection.sql(PRODUCTS).to_arrow_table().to_pandas()
+    finally:
+        connection.close()
+    return lines, products
+
+
+def _predict(rooms: Rooms, ctx: ShopContext, run: PublishedRun) -> None:
+    lines, products = purchases(rooms, ctx, run)
     part = (run.dir / "pairs.parquet").with_suffix(".part")
     with ParquetSink(part) as pairs:
         found = predict(
@@ -156,8 +162,8 @@ def _predict(rooms: Rooms, ctx: ShopContext, run: PublishedRun) -> None:
         )
         if not pairs.rows:
             pairs.add(found.pairs)
-    card = {**found.card, "made_at": run.as_of.isoformat()}
-    (run.dir / "card.json").write_bytes(orjson.dumps(card, option=orjson.OPT_SERIALIZE_NUMPY, default=str))
+    card = model_cards.complete(rooms, ctx, run, found.card)
+    (run.dir / "card.json").write_bytes(orjson.dumps(card))
     frames = {
         "associations": found.associations,
         "customer_values": found.customers,
@@ -246,12 +252,16 @@ def _segments(rooms: Rooms, ctx: ShopContext, run: PublishedRun) -> Evaluated:
     return evaluate_segments.evaluate_all(rooms, ctx, run, progress)
 
 
-def _publish(rooms: Rooms, ctx: ShopContext, run: PublishedRun, evaluated: Evaluated) -> tuple[int, list[int]]:
-    """Everything of the run that readers see, in one transaction; answers what `_catch_up` has left to do."""
+def _publish(rooms: Rooms, ctx: ShopContext, run: PublishedRun, evaluated: Evaluated) -> tuple[int, list[int], bool]:
+    """Everything of the run that readers see, in one transaction.
+
+    Answers the snapshot, what `_catch_up` has left to do, and whether this run predicted anew.
+    """
     summary = _summary(rooms, ctx, run)
     with rooms.store.session(ctx) as session:
         changed = evaluate_segments.publish(session, rooms, ctx, evaluated)
         recommendations.refresh(session, rooms, ctx, run)
+        predicted = model_cards.keep(session, rooms, ctx, run, read_card(run.dir))
         snapshot = Snapshot(
             shop_id=ctx.shop_id,
             id=allocate(session, ctx.shop_id, "snapshots"),
@@ -262,7 +272,7 @@ def _publish(rooms: Rooms, ctx: ShopContext, run: PublishedRun, evaluated: Evalu
         )
         session.add(snapshot)
         runs.finish(session, rooms, ctx, run.run_id, summary=summary)
-        return snapshot.id, changed
+        return snapshot.id, changed, predicted
 
 
 def _catch_up(rooms: Rooms, ctx: ShopContext, changed: list[int]) -> None:

@@ -73,6 +73,7 @@ class ModelBasis(BaseModel):
 
     kind: Literal["repurchase", "cross_sell"]
     basis: Literal["model", "baseline", "prior"]
+    grade: Literal["good", "fair", "weak", "too_little_data"] | None = Field(description="As the model card says")
 
 
 class Health(BaseModel):

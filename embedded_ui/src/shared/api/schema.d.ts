@@ -856,6 +856,40 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/predictions/card": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** The newest model card with the headline figures of earlier runs. */
+        get: operations["predictions_card_card_get"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/predictions/backtest": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Expected against actual buyers at past moments; poll it while `working`. */
+        get: operations["predictions_backtest_backtest_get"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
 }
 export type webhooks = Record<string, never>;
 export interface components {
@@ -997,6 +1031,11 @@ export interface components {
              * @enum {string}
              */
             basis: "model" | "baseline" | "prior";
+            /**
+             * Grade
+             * @description As the model card says
+             */
+            grade: ("good" | "fair" | "weak" | "too_little_data") | null;
         };
         /**
          * Mover
@@ -3229,6 +3268,488 @@ export interface components {
              * Format: date-time
              */
             as_of: string;
+        };
+        /**
+         * ModelCardAnswer
+         * @description The newest card; null before the first predictions.
+         */
+        ModelCardAnswer: {
+            card: components["schemas"]["ModelCard"] | null;
+        };
+        /**
+         * BgNbdParameters
+         * @description Purchase rate and dropout of customers.
+         */
+        BgNbdParameters: {
+            /** R */
+            r: number;
+            /** Alpha */
+            alpha: number;
+            /** A */
+            a: number;
+            /** B */
+            b: number;
+            /** Log Likelihood */
+            log_likelihood: number;
+        };
+        /**
+         * Calibration
+         * @description How the served probabilities met the last complete window.
+         */
+        Calibration: {
+            /**
+             * Out Of Time
+             * @description Fitted on the window before, not on this one
+             */
+            out_of_time: boolean;
+            /** Error */
+            error: number | null;
+            /** Brier */
+            brier: number | null;
+            /**
+             * Brier Base Rate
+             * @description Of giving every pair the base rate
+             */
+            brier_base_rate: number;
+            /** Expected */
+            expected: number | null;
+            /** Observed */
+            observed: number;
+            /** Table */
+            table: components["schemas"]["CalibrationBin"][];
+        };
+        /**
+         * CalibrationBin
+         * @description Pairs of similar probability.
+         */
+        CalibrationBin: {
+            /** Pairs */
+            pairs: number;
+            /** Predicted */
+            predicted: number;
+            /** Observed */
+            observed: number;
+            /**
+             * Low
+             * @description 95% interval of the observed share (Wilson)
+             */
+            low: number;
+            /** High */
+            high: number;
+        };
+        /**
+         * CustomersCard
+         * @description What predicts orders and value of customers.
+         */
+        CustomersCard: {
+            /** Customers */
+            customers: number;
+            bg_nbd: components["schemas"]["BgNbdParameters"];
+            gamma_gamma: components["schemas"]["GammaGammaParameters"] | null;
+            check: components["schemas"]["CustomersCheck"] | null;
+        };
+        /**
+         * CustomersCheck
+         * @description The customers' model, frozen at the beginning of the last 30 days.
+         */
+        CustomersCheck: {
+            /** Customers */
+            customers: number;
+            /** Orders Expected */
+            orders_expected: number;
+            /** Orders Actual */
+            orders_actual: number;
+            /** Buyers Expected */
+            buyers_expected: number;
+            /** Buyers Actual */
+            buyers_actual: number;
+            /** Calibrated */
+            calibrated: boolean;
+            /** Brier */
+            brier: number | null;
+            /** Ece */
+            ece: number | null;
+            /** Table */
+            table: components["schemas"]["CalibrationBin"][];
+        };
+        /**
+         * Drift
+         * @description Against the card before.
+         */
+        Drift: {
+            /**
+             * Since
+             * Format: date-time
+             */
+            since: string;
+            /** Level */
+            level: ("none" | "some" | "strong") | null;
+            /**
+             * Stability Index
+             * @description Population stability index of all probabilities
+             */
+            stability_index: number | null;
+            /**
+             * Calibration Before
+             * @description Buyers that came per buyer expected
+             */
+            calibration_before: number | null;
+            /** Calibration Now */
+            calibration_now: number | null;
+            /** Average Precision Before */
+            average_precision_before: number | null;
+            /** Average Precision Now */
+            average_precision_now: number | null;
+            /**
+             * Basis Before
+             * @enum {string}
+             */
+            basis_before: "model" | "baseline" | "prior";
+        };
+        /**
+         * EarlierCard
+         * @description Headline figures of one run.
+         */
+        EarlierCard: {
+            /** Run Id */
+            run_id: number;
+            /**
+             * As Of
+             * Format: date-time
+             */
+            as_of: string;
+            /**
+             * Grade
+             * @enum {string}
+             */
+            grade: "good" | "fair" | "weak" | "too_little_data";
+            /** Kinds */
+            kinds: components["schemas"]["EarlierKind"][];
+        };
+        /**
+         * EarlierKind
+         * @description Headline figures of one kind.
+         */
+        EarlierKind: {
+            /**
+             * Kind
+             * @enum {string}
+             */
+            kind: "repurchase" | "cross_sell";
+            /**
+             * Grade
+             * @enum {string}
+             */
+            grade: "good" | "fair" | "weak" | "too_little_data";
+            /**
+             * Basis
+             * @enum {string}
+             */
+            basis: "model" | "baseline" | "prior";
+            /** Average Precision */
+            average_precision: number | null;
+            /** Best Other Average Precision */
+            best_other_average_precision: number | null;
+            /** Lift Top5 */
+            lift_top5: number | null;
+            /** Calibration Error */
+            calibration_error: number | null;
+            /** Calibration Ratio */
+            calibration_ratio: number | null;
+            /** Buyers */
+            buyers: number;
+        };
+        /**
+         * Finding
+         * @description A weak spot; `code` is one of a closed list.
+         */
+        Finding: {
+            /** Code */
+            code: string;
+            /** Kind */
+            kind: ("repurchase" | "cross_sell") | null;
+            /**
+             * Severity
+             * @enum {string}
+             */
+            severity: "note" | "warning";
+            /** Text */
+            text: string;
+        };
+        /**
+         * GammaGammaParameters
+         * @description Order values of customers.
+         */
+        GammaGammaParameters: {
+            /** P */
+            p: number;
+            /** Q */
+            q: number;
+            /** V */
+            v: number;
+            /** Log Likelihood */
+            log_likelihood: number;
+        };
+        /**
+         * KindCard
+         * @description One kind of prediction.
+         */
+        KindCard: {
+            /**
+             * Kind
+             * @enum {string}
+             */
+            kind: "repurchase" | "cross_sell";
+            /**
+             * Grade
+             * @enum {string}
+             */
+            grade: "good" | "fair" | "weak" | "too_little_data";
+            /**
+             * Basis
+             * @enum {string}
+             */
+            basis: "model" | "baseline" | "prior";
+            /** Basis Reason */
+            basis_reason: string;
+            /** Base Rate */
+            base_rate: number | null;
+            /** Pairs */
+            pairs: number;
+            /** Buyers */
+            buyers: number;
+            /** Training Pairs */
+            training_pairs: number;
+            /** Scorers */
+            scorers: components["schemas"]["ScorerQuality"][];
+            calibration: components["schemas"]["Calibration"] | null;
+            /** Products */
+            products: components["schemas"]["ProductQuality"][];
+            /** @description Null for the first card */
+            drift: components["schemas"]["Drift"] | null;
+        };
+        /**
+         * ModelCard
+         * @description What the predictions of one run are worth.
+         */
+        ModelCard: {
+            /** Run Id */
+            run_id: number;
+            /**
+             * As Of
+             * Format: date-time
+             */
+            as_of: string;
+            /** Horizon Days */
+            horizon_days: number;
+            /**
+             * Grade
+             * @enum {string}
+             */
+            grade: "good" | "fair" | "weak" | "too_little_data";
+            /** Headline */
+            headline: string;
+            windows: components["schemas"]["Windows"];
+            sizes: components["schemas"]["Sizes"];
+            /** Kinds */
+            kinds: components["schemas"]["KindCard"][];
+            customers: components["schemas"]["CustomersCard"] | null;
+            /** Findings */
+            findings: components["schemas"]["Finding"][];
+            /**
+             * Earlier
+             * @description Newest first, this run's included
+             */
+            earlier: components["schemas"]["EarlierCard"][];
+        };
+        /**
+         * ProductQuality
+         * @description One product with 10 or more buyers in the window.
+         */
+        ProductQuality: {
+            /** Product No */
+            product_no: number;
+            /** Title */
+            title: string;
+            /** Pairs */
+            pairs: number;
+            /** Positives */
+            positives: number;
+            /** Expected */
+            expected: number | null;
+            /** Average Precision */
+            average_precision: number | null;
+            /** Auc */
+            auc: number | null;
+            /** Lift Top5 */
+            lift_top5: number | null;
+            /** Lift Top10 */
+            lift_top10: number | null;
+            /** Recall Top10 */
+            recall_top10: number | null;
+        };
+        /**
+         * ScorerQuality
+         * @description One way to predict, on the last complete window; rankings are means over products with 10 or more buyers.
+         */
+        ScorerQuality: {
+            /** Key */
+            key: string;
+            /** Name */
+            name: string;
+            /** Served */
+            served: boolean;
+            /** Products */
+            products: number;
+            /** Average Precision */
+            average_precision: number | null;
+            /** Auc */
+            auc: number | null;
+            /**
+             * Lift Top5
+             * @description How much more often the best 5% of customers buy than all
+             */
+            lift_top5: number | null;
+            /** Lift Top10 */
+            lift_top10: number | null;
+            /**
+             * Recall Top10
+             * @description Share of a product's buyers among the best 10% of customers
+             */
+            recall_top10: number | null;
+            /**
+             * Customer Recall10
+             * @description Share of what a customer bought among their 10 best products
+             */
+            customer_recall10: number | null;
+            /**
+             * Brier
+             * @description Mean squared error; curves are fitted on the window before
+             */
+            brier: number | null;
+            /**
+             * Ece
+             * @description Expected calibration error, 15 bins of equal size
+             */
+            ece: number | null;
+        };
+        /**
+         * Sizes
+         * @description What the models saw.
+         */
+        Sizes: {
+            /** Customers */
+            customers: number;
+            /** Products */
+            products: number;
+            /** Orders */
+            orders: number;
+            /** Purchases */
+            purchases: number;
+        };
+        /**
+         * Windows
+         * @description Label windows, each as long as the horizon, by their first moment.
+         */
+        Windows: {
+            /**
+             * History Begins
+             * Format: date-time
+             */
+            history_begins: string;
+            /**
+             * Latest
+             * @description The last complete window, which everything is measured on
+             */
+            latest: string | null;
+            /** Training */
+            training: string[];
+        };
+        /**
+         * BacktestAnswer
+         * @description Every fourth week with 120 days of history before it and a complete horizon after it.
+         */
+        BacktestAnswer: {
+            /**
+             * State
+             * @enum {string}
+             */
+            state: "none" | "working" | "ready" | "too_short" | "failed";
+            /** Done */
+            done: number;
+            /** Planned */
+            planned: number;
+            /**
+             * First At
+             * @description When the first result is, or was, possible
+             */
+            first_at: string | null;
+            /** As Of */
+            as_of: string | null;
+            /**
+             * Sample Share
+             * @description Share of customers that counts are of; 1 but in large shops
+             */
+            sample_share: number;
+            /** Moments */
+            moments: components["schemas"]["BacktestMoment"][];
+        };
+        /**
+         * BacktestKind
+         * @description One kind of prediction at one moment.
+         */
+        BacktestKind: {
+            /**
+             * Kind
+             * @enum {string}
+             */
+            kind: "repurchase" | "cross_sell";
+            /**
+             * Basis
+             * @enum {string}
+             */
+            basis: "model" | "baseline" | "prior";
+            /** Pairs */
+            pairs: number;
+            /** Expected */
+            expected: number;
+            /**
+             * Expected Low
+             * @description 90% range if purchases were independent
+             */
+            expected_low: number;
+            /** Expected High */
+            expected_high: number;
+            /** Actual */
+            actual: number;
+            /** Calibration Error */
+            calibration_error: number | null;
+            /** Average Precision */
+            average_precision: number | null;
+            /** Lift Top5 */
+            lift_top5: number | null;
+            /** Best Rule */
+            best_rule: string;
+            /** Best Rule Average Precision */
+            best_rule_average_precision: number | null;
+        };
+        /**
+         * BacktestMoment
+         * @description Predictions frozen at one moment, and the horizon after it.
+         */
+        BacktestMoment: {
+            /**
+             * At
+             * Format: date-time
+             */
+            at: string;
+            /**
+             * Ends
+             * Format: date-time
+             */
+            ends: string;
+            /** Kinds */
+            kinds: components["schemas"]["BacktestKind"][];
         };
         /** ValidationErrorModel */
         ValidationErrorModel: {
@@ -5646,6 +6167,64 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["ErrorAnswer"];
+                };
+            };
+        };
+    };
+    predictions_card_card_get: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ModelCardAnswer"];
+                };
+            };
+            /** @description Unprocessable Entity */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ValidationErrorModel"][];
+                };
+            };
+        };
+    };
+    predictions_backtest_backtest_get: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["BacktestAnswer"];
+                };
+            };
+            /** @description Unprocessable Entity */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ValidationErrorModel"][];
                 };
             };
         };
