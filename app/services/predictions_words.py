@@ -111,7 +111,7 @@ FINDINGS = {
     "same_window_curve": "{kind}: probabilities could only be fitted to the month that they are checked on, "
     "so they look better here than they may be.",
     "calibration_off": "{kind}: {expected:,.0f} {what} were expected and {actual:,} came.",
-    "calibration_uneven": "{kind}: the total is right, but single ranges of probability are off by {error:.1%} on average.",
+    "calibration_uneven": "{kind}: the total is right, but single ranges are off by {error:.1%} on average.",
     "weak_ranking": "{kind}: the best-ranked customers hardly buy more often than others.",
     "products_no_better": "{kind}: for {count} of {of} products the order of customers is no better than chance "
     "({names}).",

@@ -4,6 +4,7 @@ export function Navigation() {
     <s-app-nav>
       <s-link href="/segments">Segments</s-link>
       <s-link href="/campaigns">Campaigns</s-link>
+      <s-link href="/predictions">Predictions</s-link>
       <s-link href="/senders">Senders</s-link>
       <s-link href="/connections">Connections</s-link>
     </s-app-nav>

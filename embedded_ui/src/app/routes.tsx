@@ -53,6 +53,12 @@ export const routes: RouteObject[] = [
         lazy: async () => ({ Component: (await import("@/features/campaigns/WizardPage")).WizardPage }),
       },
       {
+        path: "predictions",
+        lazy: async () => ({
+          Component: (await import("@/features/predictions/PredictionsPage")).PredictionsPage,
+        }),
+      },
+      {
         path: "senders",
         lazy: async () => ({ Component: (await import("@/features/senders/SendersPage")).SendersPage }),
       },

@@ -2,12 +2,12 @@ import type { Dashboard } from "@/shared/api/types";
 import { Figure, Figures } from "@/shared/figures/Figure";
 import { age, moment, zoneName } from "@/shared/format/dates";
 import { change, count, counted } from "@/shared/format/numbers";
+import { GRADE_NAMES, GRADE_TONES, KIND_NAMES } from "@/shared/format/predictions";
 import { useShop } from "@/shared/shop/ShopProvider";
 
 type Health = Dashboard["health"];
 type Model = Health["models"][number];
 
-const KINDS: Record<Model["kind"], string> = { repurchase: "Repurchase", cross_sell: "Cross-sell" };
 const BASIS: Record<Model["basis"], string> = {
   model: "trained model",
   baseline: "baseline, because it did at least as well",
@@ -32,10 +32,20 @@ export function HealthCard({ health }: { health: Health }) {
           />
         </Figures>
         {health.models.length > 0 && (
-          <s-text>
-            Predictions stand on:{" "}
-            {health.models.map((model) => `${KINDS[model.kind]}: ${BASIS[model.basis]}`).join(" · ")}.
-          </s-text>
+          <s-stack direction="inline" gap="small-200" alignItems="center">
+            <s-text>
+              Predictions stand on: {health.models.map((model) => `${KIND_NAMES[model.kind]}: ${BASIS[model.basis]}`).join(" · ")}.
+            </s-text>
+            {health.models.map(
+              ({ kind, grade }) =>
+                grade !== null && (
+                  <s-badge key={kind} tone={GRADE_TONES[grade]}>
+                    {KIND_NAMES[kind]}: {GRADE_NAMES[grade]}
+                  </s-badge>
+                ),
+            )}
+            <s-link href="/predictions">How good they are</s-link>
+          </s-stack>
         )}
         <Differences health={health} />
         <s-text color="subdued">Times are in {zoneName(timezone)}.</s-text>

@@ -35,3 +35,9 @@ export type Connection = Schemas["ConnectionOut"];
 export type Sync = Schemas["SyncOut"];
 export type SyncPreview = Schemas["SyncPreview"];
 export type SyncRun = Schemas["SyncRunOut"];
+
+export type ModelCard = Schemas["ModelCard"];
+export type KindCard = Schemas["KindCard"];
+export type CustomersCard = Schemas["CustomersCard"];
+export type CalibrationBin = Schemas["CalibrationBin"];
+export type Backtest = Schemas["BacktestAnswer"];

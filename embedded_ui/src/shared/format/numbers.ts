@@ -20,6 +20,11 @@ export function decimal(value: number | null | undefined): string {
   return value == null ? NONE : oneDigit.format(value);
 }
 
+/** So many digits after the point: (0.0703, 3) → 0.070 */
+export function fixed(value: number | null | undefined, digits: number): string {
+  return value == null ? NONE : value.toFixed(digits);
+}
+
 /** 0.123 → 12.3%; a share that rounds to nothing but is more is shown as <0.1%. */
 export function percent(share: number | null | undefined): string {
   if (share == null) return NONE;
