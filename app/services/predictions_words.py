@@ -14,24 +14,24 @@ TIE = 0.003
 
 SCORERS = {
     "model": "Encore's model",
-    "decayed_frequency": "Recent purchases count more (120 and 30 days)",
-    "decayed_frequency_30d": "Recent purchases count more (30 days)",
-    "decayed_frequency_60d": "Recent purchases count more (60 days)",
-    "decayed_frequency_120d": "Recent purchases count more (120 days)",
+    "decayed_frequency": "Decayed frequency, 120 and 30 days",
+    "decayed_frequency_30d": "Decayed frequency, 30 days",
+    "decayed_frequency_60d": "Decayed frequency, 60 days",
+    "decayed_frequency_120d": "Decayed frequency, 120 days",
     "frequency": "Bought most often",
     "recency": "Bought last",
     "due_rule": "Due by their usual gap",
     "best_sellers": "Best sellers",
-    "recent_lift": "Goes with the recent basket (lift)",
-    "mean_lift": "Goes with all they own (mean lift)",
-    "max_lift": "Goes with one thing they own (maximum lift)",
+    "recent_lift": "Lift of the recent basket",
+    "mean_lift": "Mean lift of all bought",
+    "max_lift": "Maximum lift",
     "ease": "Bought together (EASE)",
-    "habit": "Bought together lately (EASE on habits)",
+    "habit": "Bought together lately",
     "customer_activity": "Most active customers",
 }
 CLOSED_FORM = {
     "repurchase": "Steady rate (Poisson-Gamma)",
-    "cross_sell": "Product's own rate, more where it fits",
+    "cross_sell": "Product's own rate and fit",
 }
 
 
@@ -94,6 +94,8 @@ def finding(found: Mapping[str, Any], titles: Mapping[int, str]) -> str:
     kind, values = found["kind"], dict(found["values"])
     values["what"] = PURCHASES.get(kind or "", "purchases")
     values["kind"] = KIND_NAMES.get(kind or "", "")
+    if "actual" in values:
+        values["more"] = "more" if values["actual"] > values["expected"] else "fewer"
     if "rule" in values:
         values["rule"] = scorer_name(kind, values["rule"])
     numbers = values.get("product_nos", [])
@@ -110,7 +112,7 @@ FINDINGS = {
     "rule_served": "{kind}: a simple rule, “{rule}”, does at least as well as the trained model and is used instead.",
     "same_window_curve": "{kind}: probabilities could only be fitted to the month that they are checked on, "
     "so they look better here than they may be.",
-    "calibration_off": "{kind}: {expected:,.0f} {what} were expected and {actual:,} came.",
+    "calibration_off": "{kind}: {more} came than expected, {actual:,} {what} and not {expected:,.0f}.",
     "calibration_uneven": "{kind}: the total is right, but single ranges are off by {error:.1%} on average.",
     "weak_ranking": "{kind}: the best-ranked customers hardly buy more often than others.",
     "products_no_better": "{kind}: for {count} of {of} products the order of customers is no better than chance "

@@ -16,13 +16,14 @@ from app.services.evaluate_segments import membership
 from app.services.published import open_run, published
 from app.services.refresh_shop import read_card, refresh
 from app.services.tidy import KEPT_RUNS, tidy
+from app.store.models.predictions import ModelCard
 from app.store.models.recommendations import Recommendation
 from app.store.models.segments import Membership, Segment
 from app.store.models.shops import Job, WebhookDelivery
 from sandbox.clock import SandboxClock
 from sandbox.options import SandboxOptions
 from sandbox.shopify.app import create_app
-from tests.fakes import FakeClock
+from tests.fakes import FakeClock, FakeJobs
 from tests.standins import TINY, Connected, connect, fresh_store, port_of, serving
 
 if TYPE_CHECKING:
@@ -125,6 +126,24 @@ class TestARefresh:
         clock.advance(timedelta(hours=21))
         third = refresh(encore.rooms, shop, force=False)
         assert read_card(third.dir) != read_card(first.dir)
+
+    def test_keeps_a_card_and_asks_for_a_back_test_whenever_it_predicts_anew(
+        self, encore: Connected, shop: ShopContext
+    ) -> None:
+        def cards() -> list[int]:
+            with encore.rooms.store.reading(shop) as session:
+                return list(session.scalars(select(ModelCard.run_id)).all())
+
+        jobs = encore.rooms.jobs
+        assert isinstance(jobs, FakeJobs)
+        first = refresh(encore.rooms, shop)
+        assert (cards(), jobs.asked[-1]) == ([first.run_id], (shop.shop_id, "backtest", ""))
+        asked = len(jobs.asked)
+        refresh(encore.rooms, shop, force=False)
+        assert (cards(), len(jobs.asked)) == ([first.run_id], asked)
+        shown = {model["kind"]: model["grade"] for model in dashboard(encore.rooms, shop).models}
+        assert set(shown) == {"repurchase", "cross_sell"}
+        assert None not in shown.values()
 
     def test_a_first_purchase_since_then_is_no_longer_predicted(self, encore: Connected, shop: ShopContext) -> None:
         first = refresh(encore.rooms, shop)

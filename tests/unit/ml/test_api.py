@@ -210,6 +210,21 @@ class TestCard:
         assert {"model", "closed_form"} | rules | tuned == set(metrics)
         assert metrics["best_sellers"]["lift_top5"] == pytest.approx(1)
 
+    def test_calibrates_baselines_on_the_window_before_like_the_model(self, card: dict[str, Any]) -> None:
+        metrics = card["repurchase"]["metrics"]
+        # Everyone has their own favourites here: how many others buy a product points nowhere, and has no curve.
+        assert [name for name, row in metrics.items() if row["brier"] is None] in ([], ["best_sellers"])
+        calibrated = [row for row in metrics.values() if row["brier"] is not None]
+        assert all(0 < row["brier"] < 0.25 and row["ece"] >= 0 for row in calibrated)
+        assert card["repurchase"]["served"] == "model"
+        assert metrics["model"]["brier"] == min(row["brier"] for row in calibrated)
+        assert metrics["model"]["expected"] == card["repurchase"]["calibration"]["expected"]
+
+    def test_counts_all_scores_by_kind(self, card: dict[str, Any]) -> None:
+        counted = [sum(card[kind]["scores"]["counts"]) for kind in ("repurchase", "cross_sell")]
+        assert counted[0] == card["sizes"]["repurchase_pairs"]
+        assert sum(counted) == card["sizes"]["pairs"]
+
     def test_does_so_for_cross_sell_too(self) -> None:
         metrics = run(taste_shop(700, seed=4)).card["cross_sell"]["metrics"]
         rules = {"recent_lift", "mean_lift", "maximum_lift", "ease", "habit", "customer_activity", "best_sellers"}

@@ -148,7 +148,8 @@ class TestFingerprints:
         names = fingerprints(shop(), moments(), 30)
         between = moments()[0] + pd.Timedelta(days=30)
         changed = shop().copy()
-        inside = (changed["ordered_at"] >= between) & (changed["ordered_at"] < moments()[-1])
+        end = moments()[-1] + pd.Timedelta(days=30)
+        inside = (changed["ordered_at"] >= between) & (changed["ordered_at"] < end)
         row = np.flatnonzero(inside.to_numpy())[0]
         changed.loc[row, "quantity"] = 5.0
         again = fingerprints(changed, moments(), 30)

@@ -139,3 +139,29 @@ class TestCustomerValues:
         rows = [(1, f"a{i}", day(50 - i), 5, 1, 0.0) for i in range(5)] + [(2, "b", day(5), 5, 1, 9.0)]
         table, _ = customer_values(build_history(lines(*rows), None, AS_OF))
         assert table["value_12m"].iloc[0] == 0 < table["value_12m"].iloc[1]
+
+
+class TestCheck:
+    def test_compares_the_last_month_with_what_was_expected_of_it(self) -> None:
+        bought = steady_shop(customers=200, days=200)
+        _table, card = customer_values(build_history(bought, None, AS_OF))
+        check = card["check"]
+        known = set(bought.loc[bought["ordered_at"] < day(30), "customer_no"])
+        month = bought[(bought["ordered_at"] >= day(30)) & bought["customer_no"].isin(known)]
+        assert check["customers"] == len(known)
+        assert check["orders_actual"] == len(month.drop_duplicates(["customer_no", "ordered_at"]))
+        assert check["buyers_actual"] == month["customer_no"].nunique()
+        assert 0.5 < check["orders_expected"] / check["orders_actual"] < 2
+        assert sum(row["pairs"] for row in check["table"]) == check["customers"]
+
+    def test_knows_nothing_of_the_month_that_it_is_checked_by(self) -> None:
+        bought = steady_shop(customers=200, days=200)
+        other = bought[(bought["ordered_at"] < day(30)) | (bought["customer_no"] % 2 == 0)]
+        checks = [customer_values(build_history(some, None, AS_OF))[1]["check"] for some in (bought, other)]
+        assert checks[0]["orders_expected"] == checks[1]["orders_expected"]
+        assert checks[0]["buyers_expected"] == checks[1]["buyers_expected"]
+        assert checks[0]["orders_actual"] > checks[1]["orders_actual"]
+
+    def test_of_a_first_day_there_is_none(self) -> None:
+        _table, card = customer_values(build_history(lines((1, "a", day(2), 5)), None, AS_OF))
+        assert card["check"] is None
