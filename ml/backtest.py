@@ -4,8 +4,9 @@ A moment is the beginning of a Monday, counted in fours from a fixed one, so tha
 later run and what was found for it can be kept. At each moment one table of pairs is made. It is scored by a model
 that learned from the moments before, and, once the next moment has come, it teaches the models of later moments.
 
-The model is the served one made light: logistic regression without trees, fewer rows, and windows of four weeks
-stretched to the horizon. What a product's type is called today counts for the past, too; nothing else does.
+The model is the served one made light: logistic regression without trees, fewer rows, windows of four weeks stretched
+to the horizon, and no ceilings where a product was never bought twice. What a product's type is called today counts
+for the past, too; nothing else does.
 """
 
 from __future__ import annotations
@@ -156,14 +157,19 @@ def backtest(
         h = _by_arrival(build_history(_numbered(lines, end), products, end))
     begins = moment_of(h.begins)
     grid = _grid(begins + pd.Timedelta(days=MIN_LEARNED_DAYS), end, zone)
-    tables: dict[pd.Timestamp, _Table] = {}
+    lessons: dict[pd.Timestamp, _Lesson] = {}
     for moment in sorted(moments):
         place = grid.index(moment)
-        wanted = grid[max(0, place - WINDOWS) : place + 1]
+        earlier = grid[max(0, place - WINDOWS) : place]
         with threadpool_limits(limits=1):
-            tables = {at: tables.get(at) or _table(h, at, _next(grid, at, end), horizon_days) for at in wanted}
-            windows = [tables[at] for at in reversed(wanted[:-1])]
-            yield _measure(moment, windows, tables[moment], horizon_days, seed, bar)
+            for at in earlier:
+                if at not in lessons:
+                    lessons[at] = _lesson(_table(h, at, _next(grid, at, end), horizon_days), seed)
+            test = _table(h, moment, _next(grid, moment, end), horizon_days)
+            outcome = _measure(moment, [lessons[at] for at in reversed(earlier)], test, horizon_days, seed, bar)
+            # Whole tables are large: once measured, only what later moments may learn from is kept.
+            lessons = {at: lesson for at, lesson in lessons.items() if at in earlier} | {moment: _lesson(test, seed)}
+        yield outcome
 
 
 def moment_of(day: float) -> pd.Timestamp:
@@ -209,9 +215,25 @@ class _Table:
     pairs: dict[str, Examples]
     by_next: dict[str, Bools]
 
-    def taught(self, kind: str) -> Examples | None:
-        """The pairs as a later moment knows them."""
-        return replace(self.pairs[kind], label=self.by_next[kind]) if kind in self.pairs else None
+
+@dataclass(frozen=True)
+class _Lesson:
+    """Some of a table's pairs as a later moment knows them: to choose and calibrate by, and to learn from."""
+
+    days: float
+    judged: dict[str, Examples]
+    learned: dict[str, Examples]
+
+
+def _lesson(table: _Table, seed: int) -> _Lesson:
+    judged, learned = {}, {}
+    for kind, pairs in table.pairs.items():
+        whole = replace(pairs, label=table.by_next[kind])
+        judged[kind] = whole.take(sample(len(whole.label), CHOICE_ROWS, seed))
+        # First purchases are rare: all of them teach. Repeats are not.
+        few = whole.thinned(LEARNED_ROWS, seed) if kind == "cross_sell" else None
+        learned[kind] = few or whole.take(sample(len(whole.label), LEARNED_ROWS, seed))
+    return _Lesson(table.days_to_next, judged, learned)
 
 
 class _OneAffinity(Affinities):
@@ -240,27 +262,20 @@ def _table(h: _Arrivals, at: pd.Timestamp, following: pd.Timestamp, horizon: flo
     return _Table(known, after - start, pairs, by_next)
 
 
-def _learned(table: _Table, kind: str, seed: int) -> Examples | None:
-    part = table.taught(kind)
-    if part is None or kind == "cross_sell":
-        return part.thinned(LEARNED_ROWS, seed) if part is not None else None
-    return part.take(sample(len(part.label), LEARNED_ROWS, seed))
-
-
-def _measure(moment: pd.Timestamp, windows: list[_Table], test: _Table, horizon: float, seed: int, bar: Bar) -> Outcome:
-    """windows: the tables before `test`, latest first."""
+def _measure(
+    moment: pd.Timestamp, lessons: list[_Lesson], test: _Table, horizon: float, seed: int, bar: Bar
+) -> Outcome:
+    """lessons: of the moments before, latest first."""
     rates = base_rates(test.known, horizon)
     kinds, frames = {}, []
     for kind, pairs in test.pairs.items():
         if len(pairs.label) == 0:
             continue
-        latest = windows[0].taught(kind) if windows else None
-        if latest is not None:
-            latest = latest.take(sample(len(latest.label), CHOICE_ROWS, seed))
-        learned = [part for table in windows if (part := _learned(table, kind, seed)) is not None]
+        latest = lessons[0].judged.get(kind) if lessons else None
+        learned = [lesson.learned[kind] for lesson in lessons if kind in lesson.learned]
         fitted = fit(learned[1:], learned[0], seed, with_trees=False) if latest is not None else None
         chosen, card = choose(fitted, latest, learned[1] if len(learned) > 1 else None, IDENTITY)
-        stretch = horizon / windows[0].days_to_next if windows else 1.0
+        stretch = horizon / lessons[0].days if lessons else 1.0
         kinds[kind], chance = _judge(pairs, latest, fitted, chosen, stretch)
         kinds[kind] |= {"basis": card["basis"], "training_pairs": sum(len(part.label) for part in learned[1:])}
         frames.append(_by_product(kind, test.known, pairs, chance, _thresholds(kind, test.known, rates, bar)))
