@@ -132,6 +132,16 @@ PAGES = [
         ["312 customers considered", "97 + 4 + 14 + 194 + 2 + 1 = 312", "Customer 8"],
     ),
     States(
+        "predictions",
+        "/predictions",
+        "GET /api/predictions/card",
+        "Loading the model card",
+        "The model card could not be loaded",
+        {"card": None},
+        "No predictions yet",
+        ["29,038 came", "Decayed frequency, 120 days", "Fluid Milk 1 gal", "3 weeks in all", "Came per expected buyer"],
+    ),
+    States(
         "senders",
         "/senders",
         "GET /api/senders",
