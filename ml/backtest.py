@@ -27,7 +27,7 @@ from ml.evidence import calibrated, measured, served_card
 from ml.history import LINE_COLUMNS, History, build_history, contains, days, tally
 from ml.history import moments as moments_of
 from ml.metrics import summary
-from ml.pair_model import Examples, Fitted, Predictor, choose, fit, sample
+from ml.pair_model import CLOSED_FORM, Examples, Fitted, Predictor, choose, closed_form_share, fit, sample
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -298,8 +298,10 @@ def _judge(
     """
     scores, earlier = dict(test.closed), dict(latest.closed) if latest is not None else {}
     if fitted is not None and latest is not None:
-        scores["model"] = fitted.served.score(test.features)
-        earlier["model"] = fitted.served.unseen(latest.customer, latest.features)
+        # Also where a rule was chosen: then one sees whether that was right.
+        share = closed_form_share(fitted.served, latest)
+        model = chosen if chosen.model is not None else Predictor("model", fitted.served, CLOSED_FORM, IDENTITY, share)
+        scores["model"], earlier["model"] = model.score(test.features, test.closed), model.unseen(latest)
     chances = {
         name: None if chance is None else 1 - (1 - chance) ** stretch
         for name, chance in calibrated(latest, earlier, scores).items()

@@ -24,7 +24,7 @@ SCORERS = {
     "best_sellers": "Best sellers",
     "recent_lift": "Lift of the recent basket",
     "mean_lift": "Mean lift of all bought",
-    "max_lift": "Maximum lift",
+    "maximum_lift": "Maximum lift",
     "ease": "Bought together (EASE)",
     "habit": "Bought together lately",
     "customer_activity": "Most active customers",
