@@ -27,6 +27,8 @@ MAX_ATTEMPTS = 3
 LIVE = ("queued", "running")
 EXCLUSIVE = frozenset({"import", "import_changes", "refresh", "tidy"})
 """Jobs of which one shop runs only one at a time, in the order asked: they read what the other writes."""
+PATIENT = frozenset({"backtest"})
+"""Jobs that nobody waits for: they begin when nothing else would."""
 
 
 @dataclass(frozen=True)
@@ -78,7 +80,7 @@ class StoredJobs:
 
 
 def claim(rooms: Rooms, limit: int) -> list[Claim]:
-    """Take up to `limit` waiting jobs for this process, oldest first, one exclusive job per shop."""
+    """Take up to `limit` waiting jobs for this process, oldest first, patient ones last, one exclusive job per shop."""
     taken: list[Claim] = []
     with rooms.store.operator_session() as session:
         running = session.execute(select(Job.shop_id, Job.job).where(Job.state == "running")).all()
@@ -86,7 +88,7 @@ def claim(rooms: Rooms, limit: int) -> list[Claim]:
         waiting = session.scalars(
             select(Job).where(Job.state == "queued").order_by(Job.queued_at, Job.id).with_for_update(skip_locked=True)
         ).all()
-        for job in waiting:
+        for job in sorted(waiting, key=lambda one: one.job in PATIENT):
             if len(taken) == limit:
                 break
             if job.job in EXCLUSIVE:

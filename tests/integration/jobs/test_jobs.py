@@ -76,6 +76,15 @@ class TestEnqueue:
 
 
 class TestClaim:
+    def test_a_back_test_lets_everything_else_go_first(self, rooms: Rooms, ctx: ShopContext) -> None:
+        for job in ("backtest", "plan_and_send", "import"):
+            rooms.jobs.enqueue(ctx, job)
+        assert [claim.job for _ in range(3) for claim in queue.claim(rooms, 1)] == [
+            "plan_and_send",
+            "import",
+            "backtest",
+        ]
+
     def test_imports_and_refreshes_of_one_shop_run_one_after_the_other(
         self, store: Store, rooms: Rooms, ctx: ShopContext
     ) -> None:

@@ -6,6 +6,7 @@ from copy import deepcopy
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any, get_args
 
+import pandas as pd
 import pytest
 from flask import g
 from sqlalchemy import select
@@ -14,8 +15,9 @@ from app.api.app import create_app
 from app.services import model_cards, predictions
 from app.services.predictions_words import FINDINGS, basis_reason, finding, headline
 from app.store.models.predictions import ModelCard
+from ml.api import predict
 from ml.verdict import Code
-from tests.integration.predictions.conftest import SteadyShop, steady_card
+from tests.integration.predictions.conftest import AS_OF, SteadyShop, steady_card, steady_lines
 
 if TYPE_CHECKING:
     from flask.testing import FlaskClient
@@ -140,3 +142,14 @@ class TestOverHttp:
         assert card["kinds"][0]["drift"]["level"] == "none"
         assert sum(row["pairs"] for row in card["kinds"][0]["calibration"]["table"]) == card["kinds"][0]["pairs"]
         assert card["customers"]["check"]["orders_actual"] > 0
+
+    @pytest.mark.parametrize("orders", [0, 1])
+    def test_a_shop_of_hardly_an_order_has_a_card_that_says_so(
+        self, client: FlaskClient, shop: SteadyShop, orders: int
+    ) -> None:
+        lines = steady_lines().head(orders).assign(unit_price=2.0)
+        keep(shop, 1, predict(lines, None, None, pd.Timestamp(AS_OF), 30, None, 1).card)
+        card = client.get("/api/predictions/card").json["card"]
+        assert (card["grade"], [one["basis"] for one in card["kinds"]]) == ("too_little_data", ["prior", "prior"])
+        assert "not yet a complete month" in card["headline"]
+        assert [one["code"] for one in card["findings"] if one["kind"]] == ["nothing_measured", "nothing_measured"]
