@@ -9,7 +9,6 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 import numpy as np
-from implicit.als import AlternatingLeastSquares
 
 from benchmarks.prediction.protocol import HORIZON, SEED
 from ml.affinity import learn, ownership
@@ -27,6 +26,8 @@ REGULARISATION = 10.0
 
 def als_score(lines: pd.DataFrame, chosen: list[int], moment: pd.Timestamp, part: Examples) -> Floats:
     """Score the pairs of `part` (numbers of the shop) as of `moment`; products that nobody owned get 0."""
+    from implicit.als import AlternatingLeastSquares  # noqa: PLC0415 - only `make bench-prediction` installs it
+
     h = build_history(lines, None, moment + np.timedelta64(HORIZON, "D"), np.array(sorted(chosen)))
     known = h.before(h.until - HORIZON)
     first = np.isin(h.product_no, chosen)
