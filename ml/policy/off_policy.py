@@ -59,6 +59,10 @@ class Value:
         """Upper end of the 95% interval."""
         return self.estimate + _Z * self.standard_error
 
+    def surely_positive(self, tries: int = 1) -> bool:
+        """Whether the interval's lower end is above 0; wider by Bonferroni if this is the best of `tries`."""
+        return self.estimate - float(norm.isf((1 - CONFIDENCE) / 2 / tries)) * self.standard_error > 0
+
 
 @dataclass(frozen=True)
 class Verdict:
@@ -197,7 +201,7 @@ def judge(log: Log, target: Floats, seed: int = 0) -> Verdict:
         differences.append(_value(rows - pseudo[:, arm], log.group, weight))
     best = int(np.argmax([value.estimate for value in constants]))
     enough = min(value.effective_size for value in [policy, *constants]) >= MIN_EFFECTIVE
-    promote = enough and all(value.low > 0 for value in differences)
+    promote = enough and all(value.surely_positive() for value in differences)
     return Verdict(policy, tuple(constants), best, tuple(differences), promote)
 
 
