@@ -23,6 +23,7 @@ DEFAULT_REPEATS = 2
 DEFAULT_HOLDOUT_PERCENT = 10
 
 Kind = Literal["repurchase", "cross_sell"]
+Frequency = Literal["once", "every", "optimise"]
 State = Literal["draft", "active", "paused", "deleted"]
 
 
@@ -95,20 +96,25 @@ class TimingRules:
     """How often one customer may get a campaign, and how soon after an order.
 
     every_days: only read when frequency is `every`; from the last hand-over of this campaign.
+    With `optimise` the wait was drawn for each customer when they got the campaign last.
     """
 
-    frequency: Literal["once", "every"] = "once"
+    frequency: Frequency = "once"
     every_days: int = DEFAULT_EVERY_DAYS
     wait_days: int = DEFAULT_WAIT_DAYS
     repeats: int = DEFAULT_REPEATS
 
-    def too_soon(self, last: datetime | None, now: datetime) -> Reason | None:
-        """Why a customer may not get the campaign again, given when they got it last."""
+    def too_soon(self, last: datetime | None, now: datetime, drawn_days: int | None = None) -> Reason | None:
+        """Why a customer may not get the campaign again, given when they got it last.
+
+        drawn_days: the wait that was drawn then; None if the app did not choose yet.
+        """
         if last is None:
             return None
         if self.frequency == "once":
             return Reason.ONCE_ONLY
-        return Reason.FREQUENCY if now - last < timedelta(days=self.every_days) else None
+        days = self.every_days if self.frequency == "every" else drawn_days or DEFAULT_EVERY_DAYS
+        return Reason.FREQUENCY if now - last < timedelta(days=days) else None
 
     def used_up(self, times: Iterable[datetime], since: datetime | None) -> Reason | None:
         """Whether a customer got a product's e-mail as often as allowed. since: only later ones count."""
@@ -118,8 +124,9 @@ class TimingRules:
     def problems(self) -> list[Unresolved]:
         """What is out of bounds, with the reason."""
         found: list[Unresolved] = []
-        if self.frequency not in {"once", "every"}:
-            found.append(Unresolved("timing", "frequency", "Choose once, or every so many days."))
+        if self.frequency not in {"once", "every", "optimise"}:
+            text = "Choose once, every so many days, or let the app optimise."
+            found.append(Unresolved("timing", "frequency", text))
         if self.frequency == "every" and self.every_days < MIN_EVERY_DAYS:
             found.append(
                 Unresolved(
@@ -156,8 +163,13 @@ def fold_name(name: str) -> str:
 
 def is_held_out(shop_id: int, campaign_id: int, customer_no: int, percent: int) -> bool:
     """The holdout coin: the same customer always lands in the same arm of the same campaign."""
-    digest = hashlib.sha256(f"holdout:{shop_id}:{campaign_id}:{customer_no}".encode()).digest()
-    return int.from_bytes(digest[:8], "big") / 2**64 < percent / 100
+    return uniform("holdout", shop_id, campaign_id, customer_no) < percent / 100
+
+
+def uniform(*parts: str | int) -> float:
+    """A number in [0, 1) that is always the same for the same parts, and as good as random over different ones."""
+    digest = hashlib.sha256(":".join(str(part) for part in parts).encode()).digest()
+    return (int.from_bytes(digest[:8], "big") >> 11) / 2**53
 
 
 def next_states(state: str) -> Sequence[str]:

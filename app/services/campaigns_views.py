@@ -20,6 +20,7 @@ from app.services.reachable import reachable
 from app.store.models.campaigns import Campaign, CampaignContent, Decision
 from app.store.models.customers import Customer
 from app.store.models.sending import MESSAGE_STATES, Message
+from app.store.models.waits import WaitChoice
 
 if TYPE_CHECKING:
     from collections.abc import Collection
@@ -131,7 +132,8 @@ class DecisionView:
 
     received: e-mails of this campaign about this product that the customer ever got (or was held out of);
     received_since_purchase: of these, since they last bought it. Repeats are limited by the latter for repurchase,
-    by the former for cross-sell.
+    by the former for cross-sell. wait_days: until the campaign may mail the customer again, if the app drew it, and
+    how likely that draw was.
     """
 
     id: int
@@ -152,6 +154,8 @@ class DecisionView:
     current: bool
     message_id: str | None
     message_state: str | None
+    wait_days: int | None
+    wait_probability: float | None
 
 
 @dataclass(frozen=True)
@@ -210,8 +214,11 @@ def decisions(
     with rooms.store.reading(ctx) as session:
         number = campaigns.find(session, ctx, campaign_id).id
         query = (
-            select(Decision, Message.state)
+            select(Decision, Message.state, WaitChoice)
             .outerjoin(Message, (Message.shop_id == Decision.shop_id) & (Message.id == Decision.message_id))
+            .outerjoin(
+                WaitChoice, (WaitChoice.shop_id == Decision.shop_id) & (WaitChoice.message_id == Decision.message_id)
+            )
             .where(Decision.shop_id == ctx.shop_id, Decision.campaign_id == number)
             .order_by(Decision.id.desc())
             .limit(limit + 1)
@@ -226,18 +233,18 @@ def decisions(
             query = query.where(Decision.id < int(cursor))
         if search and search.strip():
             query = query.where(Decision.customer_no.in_(_customers(rooms, ctx, search.strip())))
-        rows = [(row[0], row[1]) for row in session.execute(query)]
+        rows = [(row[0], row[1], row[2]) for row in session.execute(query)]
         page = rows[:limit]
-        customers = {row.customer_no for row, _ in page}
+        customers = {row.customer_no for row, _, _ in page}
         before = past(session, ctx, [number], customers)
-    wanted = {row.product_no for row, _ in page if row.product_no is not None}
+    wanted = {row.product_no for row, _, _ in page if row.product_no is not None}
     titles = _titles(rooms, ctx, wanted)
     bought = _bought(rooms, ctx, customers, wanted)
     items = []
-    for row, state in page:
+    for row, state, wait in page:
         times = before.times[number, row.customer_no, row.product_no or 0]
         since = bought.get((row.customer_no, row.product_no or 0))
-        items.append(_decision(row, state, titles, times, since))
+        items.append(_decision(row, state, wait, titles, times, since))
     return DecisionPage(items, str(page[-1][0].id) if len(rows) > limit else None)
 
 
@@ -250,7 +257,12 @@ def _customers(rooms: Rooms, ctx: ShopContext, search: str) -> Select[Any]:
 
 
 def _decision(
-    row: Decision, message_state: str | None, titles: dict[int, str], times: list[datetime], bought: datetime | None
+    row: Decision,
+    message_state: str | None,
+    wait: WaitChoice | None,
+    titles: dict[int, str],
+    times: list[datetime],
+    bought: datetime | None,
 ) -> DecisionView:
     text = "Chosen for a message"
     if row.reason is not None:
@@ -274,6 +286,8 @@ def _decision(
         current=row.current,
         message_id=row.message_id,
         message_state=message_state,
+        wait_days=wait.days if wait else None,
+        wait_probability=wait.propensities.get(str(wait.days)) if wait else None,
     )
 
 

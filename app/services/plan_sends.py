@@ -19,6 +19,7 @@ from app.domain.arbitration import Candidate, choose
 from app.domain.campaigns import Reason, is_held_out
 from app.services.plan_sends_candidates import Assessment, Verdict, assess
 from app.services.published import published
+from app.services.waits import Drawn, draw
 from app.store import cap, ledger, outbox
 from app.store.counters import allocate
 from app.store.models.campaigns import Campaign, Decision, Link, PlanTick
@@ -76,9 +77,10 @@ def plan(rooms: Rooms, ctx: ShopContext, tick: datetime | None = None) -> Planne
         return Planned(tick)
     found = assess(rooms, ctx, run, rows, tick)
     winners = arbitrate(found)
+    waits = _draw_waits(rooms, ctx, run, found, winners)
     try:
         with rooms.store.session(ctx) as session:
-            planned = _write(rooms, session, ctx, run, found, winners)
+            planned = _write(rooms, session, ctx, run, found, winners, waits)
     except IntegrityError:
         with rooms.store.reading(ctx) as session:
             if last_tick(session, ctx) == newest:
@@ -96,6 +98,14 @@ def arbitrate(found: Assessment) -> dict[int, Candidate]:
     return {customer: choose(candidates) for customer, candidates in sorted(found.eligible.items())}
 
 
+def _draw_waits(
+    rooms: Rooms, ctx: ShopContext, run: PublishedRun, found: Assessment, winners: dict[int, Candidate]
+) -> dict[int, Drawn]:
+    """How long each winner of a campaign that leaves its frequency to the app waits for the next e-mail."""
+    optimised = {number for number, runner in found.runners.items() if runner.campaign.frequency == "optimise"}
+    return draw(rooms, ctx, run, [_message(found, won) for won in winners.values() if won.campaign_id in optimised])
+
+
 def _active(session: Session, ctx: ShopContext) -> list[Campaign]:
     query = select(Campaign).where(Campaign.shop_id == ctx.shop_id, Campaign.state == "active")
     return list(session.scalars(query.order_by(Campaign.id)))
@@ -108,12 +118,13 @@ def _write(
     run: PublishedRun,
     found: Assessment,
     winners: dict[int, Candidate],
+    waits: dict[int, Drawn],
 ) -> Planned:
     still_active = {row.id for row in _active(session, ctx)}
     runners = {number: runner for number, runner in found.runners.items() if number in still_active}
     winners = {customer: won for customer, won in winners.items() if won.campaign_id in runners}
     _make_links(session, ctx, found, winners)
-    choices = _hand_out(rooms, session, ctx, found, winners)
+    choices = _hand_out(rooms, session, ctx, found, winners, waits)
     counts: Counter[str] = Counter()
     skipped: Counter[str] = Counter()
     for number in runners:
@@ -141,7 +152,12 @@ def _write(
 
 
 def _hand_out(
-    rooms: Rooms, session: Session, ctx: ShopContext, found: Assessment, winners: dict[int, Candidate]
+    rooms: Rooms,
+    session: Session,
+    ctx: ShopContext,
+    found: Assessment,
+    winners: dict[int, Candidate],
+    waits: dict[int, Drawn],
 ) -> dict[int, _Choice]:
     """Queue or withhold each winner, in the order of customers so that two planners can't deadlock."""
     held = {
@@ -166,6 +182,9 @@ def _hand_out(
             message_id = outbox.enqueue(session, ctx, now, new)
             reason = Reason.MESSAGE_UNDER_WAY if message_id is None else None
             choices[customer] = _Choice("skipped" if reason else "selected", reason, won, message_id)
+        drawn, made = waits.get(customer), choices[customer].message_id
+        if drawn is not None and made is not None:
+            session.add(drawn.row(ctx, made, new, now))
     session.flush()
     ledger.append(session, ctx, stamps)
     return choices

@@ -24,6 +24,7 @@ from app.services.reachable import Reach, reach
 from app.store import cap
 from app.store.models.customers import Customer
 from app.store.models.sending import Message
+from app.store.models.waits import WaitChoice
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable
@@ -93,6 +94,7 @@ class Past:
     last: dict[tuple[int, int], datetime] = field(default_factory=dict)
     times: dict[tuple[int, int, int], list[datetime]] = field(default_factory=lambda: defaultdict(list))
     rows: Counter[tuple[int, int, int]] = field(default_factory=Counter)
+    waits: dict[tuple[int, int], int] = field(default_factory=dict)  # days drawn with the last one, if any were
 
 
 @dataclass
@@ -217,7 +219,9 @@ class _Judge:
         ordered = self._found.purchases.any.get(customer)
         if ordered is not None and tick - ordered < timedelta(days=timing.wait_days):
             return Reason.WAIT_AFTER_PURCHASE
-        return timing.too_soon(self._found.past.last.get((self._runner.campaign.id, customer)), tick)
+        key = (self._runner.campaign.id, customer)
+        past = self._found.past
+        return timing.too_soon(past.last.get(key), tick, past.waits.get(key))
 
     def _of_product(self, candidate: Candidate) -> Reason | None:
         product = self._found.products.get(candidate.product_no)
@@ -288,21 +292,30 @@ def past(
     session: Session, ctx: ShopContext, campaign_ids: Iterable[int], customers: Collection[int] | None = None
 ) -> Past:
     """What these campaigns handed over (to these customers), under the number that each has after merges."""
-    query = select(
-        Message.campaign_id, Message.customer_no, Message.product_no, Message.state, Message.stamped_at
-    ).where(Message.shop_id == ctx.shop_id, Message.campaign_id.in_(list(campaign_ids)))
+    query = (
+        select(
+            Message.campaign_id, Message.customer_no, Message.product_no, Message.state, Message.stamped_at,
+            WaitChoice.days,
+        )
+        .outerjoin(WaitChoice, (WaitChoice.shop_id == Message.shop_id) & (WaitChoice.message_id == Message.id))
+        .where(Message.shop_id == ctx.shop_id, Message.campaign_id.in_(list(campaign_ids)))
+    )  # fmt: skip
     survivors = _survivors(session, ctx)
     if customers is not None:
         losers = [loser for loser, survivor in survivors.items() if survivor in customers]
         query = query.where(Message.customer_no.in_([*customers, *losers]))
     found = Past()
-    for campaign, mailed, product, state, stamped_at in session.execute(query):
+    for campaign, mailed, product, state, stamped_at, days in session.execute(query):
         customer = survivors.get(mailed, mailed)
         found.rows[campaign, customer, product] += 1
         if state in HANDED_OVER and stamped_at is not None:
             found.times[campaign, customer, product].append(stamped_at)
             last = found.last.get((campaign, customer))
-            found.last[campaign, customer] = stamped_at if last is None else max(last, stamped_at)
+            if last is None or stamped_at > last:
+                found.last[campaign, customer] = stamped_at
+                found.waits.pop((campaign, customer), None)
+                if days is not None:
+                    found.waits[campaign, customer] = days
     return found
 
 

@@ -256,7 +256,8 @@ def _purchase_refusal(message: Message, desk: _Desk, wait_since: datetime) -> Re
 
 def _repeat_refusal(message: Message, desk: _Desk, timing: TimingRules, before: Past, now: datetime) -> Reason | None:
     """Whether the customer had enough of the campaign: a merge since planning may have brought mails along."""
-    reason = timing.too_soon(before.last.get((message.campaign_id, message.customer_no)), now)
+    got = (message.campaign_id, message.customer_no)
+    reason = timing.too_soon(before.last.get(got), now, before.waits.get(got))
     key = (message.campaign_id, message.customer_no, message.product_no)
     bought = desk.purchases.product.get((message.customer_no, message.product_no))
     return reason or timing.used_up(before.times[key], bought if message.kind == "repurchase" else None)

@@ -7,7 +7,7 @@ from typing import Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from app.domain.campaigns import Reason
+from app.domain.campaigns import Frequency, Reason
 
 CampaignState = Literal["draft", "active", "paused", "deleted"]
 Kind = Literal["repurchase", "cross_sell"]
@@ -47,7 +47,7 @@ class AudiencePatch(_Request):
 class TimingPatch(_Request):
     """How often and how soon; fields left out stay."""
 
-    frequency: Literal["once", "every"] | None = None
+    frequency: Frequency | None = None
     every_days: int | None = None
     wait_days: int | None = None
     repeats: int | None = None
@@ -102,7 +102,7 @@ class Audience(_Answer):
 class Timing(_Answer):
     """How often and how soon."""
 
-    frequency: Literal["once", "every"]
+    frequency: Frequency = Field(description="optimise: the app draws each customer's wait and learns from it")
     every_days: int
     wait_days: int
     repeats: int
@@ -287,6 +287,8 @@ class Decision(_Answer):
     current: bool
     message_id: str | None
     message_state: MessageState | None
+    wait_days: int | None = Field(description="Until the campaign may mail the customer again, if the app drew it")
+    wait_probability: float | None = Field(description="How likely that draw was")
 
 
 class DecisionList(_Answer):

@@ -32,7 +32,7 @@ class Campaign(ShopRow, Base):
     sender_id: Mapped[int | None]
     audience_type: Mapped[str | None] = mapped_column(String(16), comment="segment | automatic")
     segment_id: Mapped[int | None]
-    frequency: Mapped[str] = mapped_column(String(8), comment="once | every")
+    frequency: Mapped[str] = mapped_column(String(8), comment="once | every | optimise")
     every_days: Mapped[int]
     wait_days: Mapped[int]
     repeats: Mapped[int]

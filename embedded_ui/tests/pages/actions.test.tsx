@@ -138,6 +138,20 @@ describe("The campaign wizard", () => {
     expect(field(container, "Campaign name").value).toBe("Milk reminder");
   });
 
+  it("leaves the frequency to the app, and says what that means", async () => {
+    const asked = answer();
+    const { container } = open("/campaigns/cmp_2/edit?step=timing");
+    await waitFor(() => expect(words(container)).toContain("Let the app optimise"));
+    expect(words(container)).not.toContain("everyone waits 21 days");
+    const often = Object.assign(field(container, "How often one customer gets this campaign"), { values: ["optimise"] });
+    fireEvent(often, new Event("change", { bubbles: true }));
+    await waitFor(() => expect(words(container)).toContain("everyone waits 21 days"));
+    await waitFor(() => expect(words(container)).toContain("All changes saved"));
+    expect(asked.find((one) => one.key === "PATCH /api/campaigns/cmp_2")?.body).toEqual({
+      timing: { frequency: "optimise" },
+    });
+  });
+
   it("lists what is left and leads there, and does not start before", async () => {
     answer();
     const { container, router } = open("/campaigns/cmp_2/edit?step=review");
@@ -193,6 +207,12 @@ describe("A campaign", () => {
     answer();
     const { container } = open("/campaigns/cmp_1");
     await waitFor(() => expect(words(container)).toContain("2, 1 since the last purchase"));
+  });
+
+  it("shows the wait that the app drew, and how likely the draw was", async () => {
+    answer();
+    const { container } = open("/campaigns/cmp_1");
+    await waitFor(() => expect(words(container)).toContain("21 days, drawn at 12"));
   });
 
   it("is paused by one click", async () => {

@@ -79,6 +79,8 @@ class World:
         self.stock: dict[int, int | None] = {}
         self.status: dict[int, str] = {}
         self.associations: list[tuple[int, int, float]] = []
+        self.features: list[dict[str, Any]] = []
+        self.values: list[dict[str, Any]] = []
         self._smtp: SmtpTransport | None = None
 
     def close(self) -> None:
@@ -101,7 +103,7 @@ class World:
                 )
             )  # fmt: skip
 
-    def bought(self, customer: int, product: int, at: datetime) -> None:
+    def bought(self, customer: int, product: int, at: datetime, net_minor: int = 0) -> None:
         number = len(self.orders) + 1
         self.orders.append(
             {"customer_no": customer, "bucket": 0, "order_id": number, "processed_at": at, "counts": True}
@@ -109,7 +111,7 @@ class World:
         self.lines.append(
             {
                 "customer_no": customer, "bucket": 0, "order_id": number, "line_id": number, "ordered_at": at,
-                "product_no": product, "counts": True, "quantity": 1, "current_quantity": 1,
+                "product_no": product, "counts": True, "quantity": 1, "current_quantity": 1, "net_minor": net_minor,
             }
         )  # fmt: skip
 
@@ -141,6 +143,8 @@ class World:
         links = [{"a": a, "b": b, "lift_shrunk": lift} for a, b, lift in self.associations]
         pq.write_table(_table(ASSOCIATIONS, links), folder / "associations.parquet")
         pq.write_table(_table(BASE_RATES, []), folder / "base_rates.parquet")
+        pq.write_table(_table(FEATURES, self.features), folder / "features.parquet")
+        pq.write_table(_table(VALUES, self.values), folder / "customer_values.parquet")
         with self.store.session(ctx) as session:
             self._run(session, "import", allocate(session, ctx.shop_id, "runs"))
             self._run(session, "refresh", run_id)
@@ -251,6 +255,8 @@ PAIRS = pa.schema(
     ]
 )  # fmt: skip
 ASSOCIATIONS = pa.schema([("a", pa.int32()), ("b", pa.int32()), ("lift_shrunk", pa.float64())])
+FEATURES = pa.schema([("customer_no", pa.int32()), ("orders", pa.int64()), ("gap_ratio", pa.float64())])
+VALUES = pa.schema([("customer_no", pa.int32()), ("value_12m", pa.float64())])
 BASE_RATES = pa.schema([("product_no", pa.int32()), ("kind", pa.string()), ("base_rate", pa.float64())])
 
 

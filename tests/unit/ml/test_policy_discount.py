@@ -136,7 +136,7 @@ class TestSlices:
     def test_propensities_are_how_often_levels_come_over_seeds(self) -> None:
         few = people(5, 7)
         drawn = np.zeros((7, len(LEVELS)))
-        runs = 8_000
+        runs = 3_000
         for seed in range(runs):
             drawn[np.arange(7), offer(KEEN, few, 600, 4_000, seed).level] += 1 / runs
         assert drawn == pytest.approx(offer(KEEN, few, 600, 4_000).propensity, abs=4 * 0.5 / np.sqrt(runs))

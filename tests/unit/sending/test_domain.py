@@ -115,6 +115,20 @@ class TestTiming:
         assert (problem.step, problem.field) == ("timing", "every_days")
         assert "rolling week" in problem.message
 
+    @pytest.mark.parametrize(("drawn", "days"), [(None, 21), (7, 7), (60, 60)])
+    def test_left_to_the_app_the_drawn_wait_counts_and_21_days_without_one(self, drawn: int | None, days: int) -> None:
+        rules = TimingRules(frequency="optimise", every_days=3)
+        assert rules.problems() == []
+        before = START + timedelta(days=days, seconds=-1)
+        assert rules.too_soon(START, before, drawn) is Reason.FREQUENCY
+        assert rules.too_soon(START, START + timedelta(days=days), drawn) is None
+        assert rules.too_soon(None, START, drawn) is None
+
+    def test_a_drawn_wait_changes_nothing_under_other_frequencies(self) -> None:
+        assert TimingRules(frequency="once").too_soon(START, START + timedelta(days=99), 7) is Reason.ONCE_ONLY
+        every = TimingRules(frequency="every", every_days=30)
+        assert every.too_soon(START, START + timedelta(days=29), 7) is Reason.FREQUENCY
+
     def test_the_suggested_timing_has_no_problem(self) -> None:
         assert TimingRules().problems() == []
 

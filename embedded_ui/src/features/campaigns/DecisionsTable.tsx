@@ -109,6 +109,12 @@ function received(decision: Decision): string {
     : ever;
 }
 
+/** The wait that the app drew for the customer, and how likely the draw was. */
+function wait(decision: Decision): string {
+  if (decision.wait_days === null) return "–";
+  return `${decision.wait_days.toString()} days, drawn at ${percent(decision.wait_probability)}`;
+}
+
 function Decisions({ decisions, timezone }: { decisions: Decision[]; timezone: string }) {
   return (
     <s-table>
@@ -120,6 +126,7 @@ function Decisions({ decisions, timezone }: { decisions: Decision[]; timezone: s
         <s-table-header listSlot="labeled" format="numeric">Probability</s-table-header>
         <s-table-header listSlot="labeled" format="numeric">Lift</s-table-header>
         <s-table-header listSlot="labeled">E-mails so far</s-table-header>
+        <s-table-header listSlot="labeled">Next after</s-table-header>
         <s-table-header listSlot="labeled">Since</s-table-header>
       </s-table-header-row>
       <s-table-body>
@@ -138,6 +145,7 @@ function Decisions({ decisions, timezone }: { decisions: Decision[]; timezone: s
             <s-table-cell>{percent(decision.probability)}</s-table-cell>
             <s-table-cell>{decimal(decision.lift)}</s-table-cell>
             <s-table-cell>{received(decision)}</s-table-cell>
+            <s-table-cell>{wait(decision)}</s-table-cell>
             <s-table-cell>{moment(decision.since, timezone)}</s-table-cell>
           </s-table-row>
         ))}

@@ -1,7 +1,12 @@
+import type { Campaign } from "@/shared/api/types";
 import type { StepProps } from "./WizardPage";
 import { SuggestedBadge } from "./SuggestedBadge";
 
 const MIN_DAYS = 7;
+
+function frequencyOf(value: string | undefined): Campaign["timing"]["frequency"] {
+  return value === "every" || value === "optimise" ? value : "once";
+}
 
 function wholeNumber(text: string): number | null {
   const number = Number(text);
@@ -68,12 +73,19 @@ export function TimingStep({ campaign, messages, change }: StepProps) {
           values={[timing.frequency]}
           error={messages.frequency ?? ""}
           onChange={(event) =>
-            change({ timing: { frequency: event.currentTarget.values[0] === "every" ? "every" : "once" } })
+            change({ timing: { frequency: frequencyOf(event.currentTarget.values[0]) } })
           }
         >
           <s-choice value="once">Once</s-choice>
           <s-choice value="every">Every so many days</s-choice>
+          <s-choice value="optimise">Let the app optimise</s-choice>
         </s-choice-list>
+        {timing.frequency === "optimise" && (
+          <s-paragraph color="subdued">
+            The app chooses each customer's wait, 7 to 60 days, and learns which waits earn most. Until it has learned
+            anything, everyone waits 21 days.
+          </s-paragraph>
+        )}
         {timing.frequency === "every" && (
           <WholeNumber
             label="Days between two e-mails of this campaign"

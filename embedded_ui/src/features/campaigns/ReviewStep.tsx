@@ -33,7 +33,11 @@ export function ReviewStep({ saved, autosave, go }: Props) {
 
 function Summary({ campaign }: { campaign: Campaign }) {
   const { timing, discount } = campaign;
-  const often = timing.frequency === "once" ? "Once" : `Every ${timing.every_days} days`;
+  const often = {
+    once: "Once",
+    every: `Every ${timing.every_days} days`,
+    optimise: "As often as the app finds best for each customer",
+  }[timing.frequency];
   return (
     <dl className="encore-facts">
       <dt>Name</dt>

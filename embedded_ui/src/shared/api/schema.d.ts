@@ -2712,9 +2712,10 @@ export interface components {
         Timing: {
             /**
              * Frequency
+             * @description optimise: the app draws each customer's wait and learns from it
              * @enum {string}
              */
-            frequency: "once" | "every";
+            frequency: "once" | "every" | "optimise";
             /** Every Days */
             every_days: number;
             /** Wait Days */
@@ -2870,7 +2871,7 @@ export interface components {
              * Frequency
              * @default null
              */
-            frequency?: ("once" | "every") | null;
+            frequency?: ("once" | "every" | "optimise") | null;
             /**
              * Every Days
              * @default null
@@ -3057,6 +3058,16 @@ export interface components {
             message_id: string | null;
             /** Message State */
             message_state: ("queued" | "sending" | "sent" | "failed" | "unknown" | "capped" | "cancelled" | "held_out") | null;
+            /**
+             * Wait Days
+             * @description Until the campaign may mail the customer again, if the app drew it
+             */
+            wait_days: number | null;
+            /**
+             * Wait Probability
+             * @description How likely that draw was
+             */
+            wait_probability: number | null;
         };
         /**
          * SenderList
