@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
+from benchmarks import policy
 from benchmarks.policy import halves, qini, uplift_at
 from ml.policy.log import Log
 
@@ -47,3 +48,22 @@ def test_halves_share_nobody_and_are_the_same_for_a_seed() -> None:
     first, second = halves(101, 5)
     assert (first ^ second).all()
     assert np.array_equal(first, halves(101, 5)[0])
+
+
+def experiment(n: int = 4_000) -> Log:
+    """Three arms at random; the second suits one half of customers and the third the other, by far."""
+    rng = np.random.default_rng(11)
+    side, action = rng.integers(0, 2, n), rng.integers(0, 3, n)
+    acted = (rng.random(n) < np.where(action == 1 + side, 0.6, 0.1)).astype(float)
+    return Log(side[:, None].astype(float), action, np.full((n, 3), 1 / 3), acted, np.arange(n))
+
+
+def test_a_figure_that_is_missed_fails_the_run(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(policy, "load", lambda _outcome: experiment())
+    monkeypatch.setattr(policy, "SPLITS", 2)
+    assert policy.main() == 1
+    said = capsys.readouterr().out
+    assert "MISSED visit: promoted on all rows: 1.0000, must be 0.0000" in said
+    assert "MISSED visit: ips" not in said
