@@ -45,6 +45,7 @@ LEVEL_SD, ARM_SD, CELL_SD = 1.0, 0.1, 0.05
 OCTAVES = 1.0  # how far, in doublings of the wait, one wait tells about another
 START_PULL = 0.5  # of ARM_SD, per doubling away from START_DAYS
 DRAWS = 20_000  # the share of draws in which a wait is best lies within 0.007 of its probability, 19 times in 20
+SAME, LEAST_SPREAD = 1e-9, 1e-100  # a smaller spread, of the reward or at all, is rounding
 MIN_CHOICES = 500  # below, evaluation would only say "not yet"
 ORDERS = (2, 4)  # a first order, a second or third, more
 GAPS = (1.0, 2.0)  # times the customer's expected gap since the last order: in rhythm, late, very late
@@ -180,8 +181,9 @@ def posterior(segment: Ints, arm: Ints, reward: Floats, cell_sd: float) -> tuple
     """
     weeks = np.array(ARMS, dtype=float)[arm] / 7.0
     centre = float((weeks * reward).sum() / weeks.sum())
-    variance = float((weeks * (reward - centre) ** 2).sum() / max(len(reward) - 1, 1))
-    scale = np.sqrt(variance) if variance > 0 else 1.0  # equal rewards tell nothing: the prior ranks
+    scale = float(np.sqrt((weeks * (reward - centre) ** 2).sum() / max(len(reward) - 1, 1)))
+    if scale <= max(SAME * float(np.abs(reward).max()), LEAST_SPREAD):
+        scale = 1.0  # equal rewards, but for rounding, tell nothing: the prior ranks
     octaves = np.log2(np.array(ARMS) / START_DAYS)
     prior = centre - scale * ARM_SD * START_PULL * np.abs(octaves)
     near = np.exp(-0.5 * ((octaves[:, None] - octaves) / OCTAVES) ** 2)

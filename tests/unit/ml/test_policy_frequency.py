@@ -6,7 +6,7 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from scipy.linalg import block_diag
 from scipy.stats import norm
@@ -84,6 +84,7 @@ class TestWithoutData:
 class TestPropensities:
     @settings(max_examples=25, deadline=None)
     @given(st.integers(0, 10_000), st.integers(0, 300), st.sampled_from([7.0, 10.0, 20.0, 45.0]), st.floats(-1e6, 1e6))
+    @example(seed=0, n=2, cap=7.0, money=3.7e-159)  # whose squares are 0
     def test_sum_to_one_and_keep_the_floor(self, seed: int, n: int, cap: float, money: float) -> None:
         choices = random_choices(seed, n, everywhere(2))
         policy = learn(replace(choices, reward=choices.reward * money), cap_days=cap, seed=seed)
@@ -159,9 +160,10 @@ class TestLearning:
         reward = reward_per_week(choices.reward * days / 7, left, np.full(3_000, 10.0), days)
         assert learn(replace(choices, reward=reward)).chance[0, 0] < 0.03
 
-    def test_equal_rewards_leave_the_ranking_to_the_prior(self) -> None:
+    @pytest.mark.parametrize("equal", [0.0, 1e-159, 0.1, 735_123.7])
+    def test_equal_rewards_leave_the_ranking_to_the_prior(self, equal: float) -> None:
         choices = random_choices(10, 50, everywhere(0))
-        policy = learn(replace(choices, reward=np.zeros(50)))
+        policy = learn(replace(choices, reward=np.full(50, equal)))
         assert policy.chance[0].argmax() == ARMS.index(21)
 
 
