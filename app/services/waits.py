@@ -1,7 +1,8 @@
 """Waits between two e-mails of a campaign that leaves its frequency to the app.
 
 A wait is drawn when a message is planned, from the shop's policy, and counts from the hand-over on. The policy
-is learned once per refresh from the waits that are over: what each earned is read from the history then.
+is learned once per refresh from the waits that are over: what each earned is read from the history then. A wait's
+window begins and ends a week late, as `ml.policy.frequency` says why.
 """
 
 from __future__ import annotations
@@ -24,7 +25,7 @@ from app.services.recommendations import PRIOR
 from app.store.models.customers import ConsentEvent
 from app.store.models.sending import Message
 from app.store.models.waits import WaitChoice, WaitPolicy
-from ml.policy.frequency import ARMS, Choices, FrequencyPolicy, learn, reward_per_week, segments
+from ml.policy.frequency import ARMS, RESPONSE_DAYS, Choices, FrequencyPolicy, learn, reward_per_week, segments
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -40,6 +41,7 @@ if TYPE_CHECKING:
 
 log = structlog.get_logger()
 
+RESPONSE = timedelta(days=RESPONSE_DAYS)
 MAILED = ("sent", "unknown")  # a customer who was held out waited for nothing
 MOST_CHOICES = 200_000  # the newest; older ones tell of other times
 NEW_CUSTOMER = (1, None)  # orders and gap ratio of whom the run does not know yet
@@ -118,7 +120,7 @@ def current(rooms: Rooms, ctx: ShopContext, run: PublishedRun) -> FrequencyPolic
 def history(rooms: Rooms, ctx: ShopContext, run: PublishedRun) -> Choices:
     """The shop's waits so far, with what each earned up to the run's watermark, as the learner takes them.
 
-    Earned is all that the customer spent within the wait, whatever led to it: waits are drawn at random, so what
+    Earned is all that the customer spent in the wait's window, whatever led to it: waits are drawn at random, so what
     they would have spent anyway is the same under each. An unsubscribe costs what e-mail was going to add in a
     year: the stated prior of it, of the value expected then. A constant margin on both would cancel and is left out.
     """
@@ -145,8 +147,8 @@ def history(rooms: Rooms, ctx: ShopContext, run: PublishedRun) -> Choices:
             )
         ).all()
     customers = np.array([into.get(row.customer_no, row.customer_no) for row, _ in rows], dtype=np.int64)
-    since = [at for _, at in rows]
-    until = [at + timedelta(days=row.days) for row, at in rows]
+    since = [at + RESPONSE for _, at in rows]
+    until = [start + timedelta(days=row.days) for start, (row, _) in zip(since, rows, strict=True)]
     with open_run(rooms, ctx, run) as connection:
         earned, worth = _earned(connection, customers, since, until), _worth(connection, ctx, customers)
     days = np.array([row.days for row, _ in rows], dtype=np.int64)
@@ -159,7 +161,7 @@ def history(rooms: Rooms, ctx: ShopContext, run: PublishedRun) -> Choices:
         ).reshape(-1, len(ARMS)),
         reward=reward_per_week(earned, gone, PRIOR * worth, days) if rows else np.zeros(0),
         customer=customers,
-        age_days=np.array([(run.watermark - at).total_seconds() / 86_400 for at in since], dtype=float),
+        age_days=np.array([(run.watermark - at).total_seconds() / 86_400 for _, at in rows], dtype=float),
     )
 
 
@@ -197,7 +199,7 @@ def _worth(connection: duckdb.DuckDBPyConnection, ctx: ShopContext, customers: A
 def _left_within(
     customers: Any, since: list[datetime], until: list[datetime], left: Iterable[tuple[int, datetime]]
 ) -> Bools:
-    """(n,) whether the customer unsubscribed by a link of ours within the wait."""
+    """(n,) whether the customer unsubscribed by a link of ours after `since` up to `until`."""
     when: dict[int, list[datetime]] = {}
     for customer, at in left:
         when.setdefault(customer, []).append(at)

@@ -1,8 +1,12 @@
 """How long to wait before a customer gets a campaign again: Thompson sampling with a floor, over seven waits.
 
-A choice is a wait in days, drawn when an e-mail is handed over. Its reward is money per customer-week: the margin of
-orders credited within the wait, less the cost of an unsubscribe, over the weeks of the wait. So a long wait is not
-favoured for gathering orders longer.
+A choice is a wait in days, drawn when an e-mail is handed over. What it changes is when the next e-mail comes and how
+that one is met, so its window is the wait shifted by a week: from a week after the e-mail before it to a week after
+the e-mail that ends it. Counted from the draw on, a short wait would be credited with the e-mail that preceded it, and
+never with the unsubscribe that came of mailing again so soon. A customer's windows follow each other without a gap.
+
+The reward is money per customer-week: margin in the window, less the cost of an unsubscribe in it, over the weeks of
+the wait. So a long wait is not favoured for gathering orders longer.
 
 The model is normal and hierarchical, with a posterior in closed form. In units of s, the standard deviation of one
 customer-week's reward, the expected reward of wait a in segment g is
@@ -39,6 +43,7 @@ if TYPE_CHECKING:
 
 ARMS = (7, 10, 14, 21, 28, 45, 60)
 START_DAYS = 21
+RESPONSE_DAYS = 7  # an e-mail's orders and unsubscribes come within a week, or as if it had not been
 CAP_DAYS = 7.0
 FLOOR = 0.05
 LEVEL_SD, ARM_SD, CELL_SD = 1.0, 0.1, 0.05
@@ -59,7 +64,7 @@ class Choices:
     segment:    (n,) int, by `segments`, when the choice was made
     arm:        (n,) int, position in ARMS of the wait taken
     propensity: (n, 7) float, what each wait's probability was; 0 where the cap forbade it
-    reward:     (n,) float, by `reward_per_week`, over the wait
+    reward:     (n,) float, by `reward_per_week`, over the window
     customer:   (n,) int
     age_days:   (n,) float, days since the choice was made
     """
@@ -76,13 +81,13 @@ class Choices:
         return Choices(*(column[chosen] for column in vars(self).values()))
 
     def finished(self) -> Choices:
-        """Choices whose wait is over, so that their reward is whole."""
-        return self.rows(self.age_days >= np.array(ARMS, dtype=float)[self.arm])
+        """Choices whose window is over, so that their reward is whole."""
+        return self.rows(self.age_days >= np.array(ARMS, dtype=float)[self.arm] + RESPONSE_DAYS)
 
     def log(self, days: tuple[int, ...]) -> Log:
         """What can be judged among the waits `days`: context is the segment, one column each.
 
-        Only choices older than the longest wait: of younger ones the long waits would be missing, and to leave
+        Only choices older than the longest window: of younger ones the long waits would be missing, and to leave
         out by what was taken is to falsify propensities. Choices whose wait is no longer allowed are left out
         with their share of the propensity, which is sound, as is leaving out those made without any chance.
         """
@@ -90,7 +95,7 @@ class Choices:
         position = np.full(len(ARMS), -1)
         position[columns] = np.arange(len(columns))
         share = self.propensity[:, columns]
-        ripe = (self.age_days >= max(days)) & (position[self.arm] >= 0) & (share > 0).all(axis=1)
+        ripe = (self.age_days >= max(days) + RESPONSE_DAYS) & (position[self.arm] >= 0) & (share > 0).all(axis=1)
         kept = self.rows(ripe)
         share = share[ripe] / share[ripe].sum(axis=1, keepdims=True)
         return Log(one_hot(kept.segment, SEGMENTS), position[kept.arm], share, kept.reward, kept.customer)
@@ -147,7 +152,7 @@ def segments(orders: Ints, gap_ratio: Floats) -> Ints:
 
 
 def reward_per_week(margin: Floats, unsubscribed: Bools, unsubscribe_cost: Floats, days: Ints) -> Floats:
-    """Money per customer-week: (margin within the wait - cost of an unsubscribe within it) / weeks of the wait.
+    """Money per customer-week: (margin in the window - cost of an unsubscribe in it) / weeks of the wait.
 
     margin: credited to the campaign, money; unsubscribe_cost: what e-mail to the customer was still worth, money.
     """

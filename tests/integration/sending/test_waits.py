@@ -145,15 +145,16 @@ class TestAWait:
 
 
 class TestLearning:
-    def test_what_a_wait_earned_is_what_was_spent_within_it_less_an_unsubscribe(self, shop: World) -> None:
+    def test_a_wait_earns_what_is_spent_in_its_window_less_an_unsubscribe(self, shop: World) -> None:
         shop.values = [{"customer_no": 2, "value_12m": 100.0}]
         optimised(shop)
         tick(shop)
-        shop.bought(1, COFFEE, NOW + timedelta(days=20), net_minor=600)
-        shop.bought(1, COFFEE, NOW + timedelta(days=22), net_minor=5_000)  # after the wait
-        shop.clock.advance(timedelta(days=5))
+        shop.bought(1, COFFEE, NOW + timedelta(days=6), net_minor=4_000)  # of the e-mail before the wait
+        shop.bought(1, COFFEE, NOW + timedelta(days=27), net_minor=600)  # within a week of the one after it
+        shop.bought(1, COFFEE, NOW + timedelta(days=29), net_minor=5_000)
+        shop.clock.advance(timedelta(days=22))
         unsubscribe.unsubscribe(shop.rooms, token_of(shop, 2), "unsubscribe_link")
-        shop.clock.advance(timedelta(days=25))
+        shop.clock.advance(timedelta(days=8))
         shop.publish()
         found = waits.history(shop.rooms, shop.ctx, published(shop.rooms, shop.ctx))  # type: ignore[arg-type]
         reward = dict(zip(found.customer.tolist(), found.reward.tolist(), strict=True))
@@ -167,8 +168,9 @@ class TestLearning:
         shop.clock.advance(timedelta(days=22))
         tick(shop)
         assert [row.basis for row in choices(shop)] == ["start"] * 6  # the same refresh teaches the same
+        shop.clock.advance(timedelta(days=7))
         run = shop.publish()
-        shop.clock.advance(timedelta(days=22))
+        shop.clock.advance(timedelta(days=15))
         tick(shop)
         newest = [row for row in choices(shop) if row.chosen_at > NOW + timedelta(days=40)]
         assert [row.basis for row in newest] == ["shop"] * 3
@@ -183,7 +185,7 @@ class TestLearning:
     def test_draws_the_same_for_the_same_message(self, shop: World) -> None:
         optimised(shop)
         tick(shop)
-        shop.clock.advance(timedelta(days=22))
+        shop.clock.advance(timedelta(days=28))
         shop.publish()
         run = published(shop.rooms, shop.ctx)
         assert run is not None

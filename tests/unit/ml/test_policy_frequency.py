@@ -70,8 +70,8 @@ class TestWithoutData:
         assert set(days) == {start}
         assert (propensity[:, ARMS.index(start)] == 1).all()
 
-    def test_choices_whose_wait_is_not_over_are_no_data(self) -> None:
-        young = random_choices(1, 200, everywhere(0), age=6.9)
+    def test_choices_whose_window_is_not_over_are_no_data(self) -> None:
+        young = random_choices(1, 200, everywhere(0), age=13.9)
         assert learn(young).basis == "start"
 
     def test_the_first_answer_starts_exploration_around_21_days(self) -> None:
@@ -223,8 +223,8 @@ class TestPromotion:
     def test_few_choices_are_not_judged(self) -> None:
         assert learn(random_choices(1, 499, everywhere(2))).verdict is None
 
-    def test_choices_younger_than_the_longest_wait_are_no_evidence(self) -> None:
-        choices = random_choices(1, 900, everywhere(2), age=59)
+    def test_choices_younger_than_the_longest_window_are_no_evidence(self) -> None:
+        choices = random_choices(1, 900, everywhere(2), age=66)
         assert len(choices.log(waits())) == 0
         assert len(replace(choices, age_days=choices.age_days + 1).log(waits())) == 900
 
