@@ -17,8 +17,8 @@ import numpy as np
 import pandas as pd
 from threadpoolctl import threadpool_limits
 
+from benchmarks.figures import Figure
 from benchmarks.prediction.datasets import SHARED
-from benchmarks.prediction.run import Figure
 from ml.policy.log import Log
 from ml.policy.off_policy import (
     best_by_ridge,

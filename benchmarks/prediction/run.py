@@ -11,13 +11,13 @@ from __future__ import annotations
 import sys
 import time
 import tracemalloc
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
 import pandas as pd
 from threadpoolctl import threadpool_limits
 
+from benchmarks.figures import Figure
 from benchmarks.prediction.als import als_score
 from benchmarks.prediction.datasets import Dataset, cdnow_sample, complete_journey, online_retail, planted_pairs
 from benchmarks.prediction.protocol import HORIZON, KINDS, SEED, Result, labelled, measure, refuse_leaks
@@ -41,22 +41,6 @@ FINAL = {
     "type": {"repurchase": (0.470, 3.7, 0.005), "cross_sell": (0.074, 3.0, 0.002)},
     "sku": {"repurchase": (0.395, None, None), "cross_sell": (0.048, None, None)},
 }
-
-
-@dataclass(frozen=True)
-class Figure:
-    """One line of the table. at_most: smaller is better."""
-
-    what: str
-    value: float
-    must: float
-    at_most: bool = False
-
-    @property
-    def holds(self) -> bool:
-        """Whether the figure is what it must be, to the digits shown."""
-        value, must = round(self.value, 4), round(self.must, 4)
-        return value <= must if self.at_most else value >= must
 
 
 def figures(dataset: Dataset, key: str) -> Iterator[Figure]:
