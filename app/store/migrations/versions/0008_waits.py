@@ -13,7 +13,7 @@ from app.store import base
 from app.store.migrations.tenancy import guard
 
 revision = "0008"
-down_revision = "0004"
+down_revision = "0007"
 branch_labels = None
 depends_on = None
 
