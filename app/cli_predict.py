@@ -40,8 +40,10 @@ def predict(**arguments: Any) -> None:
     """Predict who buys which product in the days after a moment.
 
     LINES has one row per order line with the columns customer_id, order_id, ordered_at, product_id, quantity,
-    unit_price, and optionally product_type and discount. Ids are text. Rows at or after the moment are ignored;
-    a line with quantity <= 0 or unit_price < 0 is no purchase; lines of one order and product are one purchase.
+    unit_price, and optionally product_type and discount. Ids are text. Left out are rows at or after the moment,
+    or more than 20 years before it, and lines that are no purchase: quantity <= 0 (a return, which does not undo the
+    purchase) or unit_price < 0. Lines of one order and product are one purchase. At the end a table on stderr says
+    how many lines were left out, merged or cut, and why.
 
     The result has one row per customer and product, sorted by both: kind (repurchase if the customer bought the
     product before, else cross_sell), probability of at least one purchase within [as-of, as-of + horizon), for
@@ -64,4 +66,6 @@ def predict(**arguments: Any) -> None:
     except Invalid as error:
         raise BadInput(error.message) from error
     bases = ", ".join(f"{kind} from {basis}" for kind, basis in result.basis.items())
+    for row in result.table():
+        click.echo(row, err=True)
     progress(f"done: {result.repurchase} repurchase, {result.cross_sell} cross_sell; {bases}")

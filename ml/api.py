@@ -1,7 +1,7 @@
 """The one door into prediction: order lines in; pairs, associations, customer values, base rates, card out.
 
 Pure: the moment, the horizon and the seed are arguments. The same rows give the same result in whatever order
-they come, and rows at or after `as_of` change nothing.
+they come, and rows at or after `as_of` change nothing but their own count.
 """
 
 from __future__ import annotations
@@ -18,11 +18,12 @@ from ml.associations import associations, count_sequences
 from ml.base_rates import base_rates
 from ml.cross_sell import Scope, fit_cross_sell, segment_candidates
 from ml.evidence import ScoreCounts
-from ml.history import Bools, History, Ints, build_history, moments
+from ml.history import Bools, History, Ints, history_of, moments
 from ml.lifetime_value import customer_values
+from ml.lines import purchases
 from ml.pair_model import sample, windows
 from ml.repurchase import fit_repurchase
-from ml.scoring import Models, Scorer
+from ml.scoring import Models, Scorer, inside
 from ml.shop import Shop
 
 if TYPE_CHECKING:
@@ -51,7 +52,8 @@ class Predictions:
     customers: customer_no, p_order_30d, p_order_60d, p_order_90d, orders_12m, value_12m, next_order_at,
         next_order_low, next_order_high.
     base_rates: product_no, kind, base_rate, positives, eligible, on the last complete window.
-    card: windows, sizes, metrics of model and baselines on the latest complete window, calibration, basis.
+    card: windows, sizes, metrics of model and baselines on the latest complete window, calibration, basis; how many
+        lines came in, how many were left_out (by reason) and changed_lines (by what was done, such as merged).
     """
 
     pairs: pd.DataFrame
@@ -78,9 +80,10 @@ def predict(
     """Predict what each customer buys within [as_of, as_of + horizon_days).
 
     lines: one row per order line that counts: customer_no (int32), order_id, ordered_at (UTC), product_no
-        (int32), quantity, unit_price (float), optionally product_type and discount. Lines with quantity <= 0 or
-        price < 0 are ignored, as are all at or after as_of.
-    products: optionally product_no, product_type, and active (bool): inactive ones are not offered as new.
+        (int32), quantity, unit_price (float), optionally product_type and discount. What is no purchase is left
+        out and counted by reason, as `ml.lines` says: lines at or after as_of, returns, broken ones.
+    products: optionally product_no, product_type, and active (bool). With `active`, products that are inactive, or
+        not in the table any more, are not offered as new; who bought them may still buy them again.
     customers: optionally customer_no; if given, only these customers are in the result. Everyone teaches.
     horizon_days: 1 to 90.
     candidates: product numbers to offer; None stands for the 100 with most buyers in the last 90 days
@@ -101,11 +104,14 @@ def predict(
     # One thread each: sums come out the same on every machine, and on shared cores spinning BLAS threads cost ten
     # times what they save on the many small steps. The limit ends with the call.
     with threadpool_limits(limits=1):
-        h = build_history(lines, products, as_of, named)
+        bought = purchases(lines, as_of)
+        h = history_of(bought, products, as_of, named)
         progress(f"{len(h.order_day)} orders of {h.n_customers} customers, {h.n_products} products")
         wanted = None if customers is None else customers["customer_no"].to_numpy()
         run = Run(h, float(horizon_days), seed, mode, progress)
-        return run.everything(products, named, wanted, workers, sink)
+        found = run.everything(products, named, wanted, workers, sink)
+        found.card.update(bought.card(len(h.day)))
+        return found
 
 
 @dataclass(frozen=True)
@@ -132,6 +138,8 @@ class Run:
         found = associations(h, scorer.sequences)
         self.progress(f"{len(found)} associations")
         values, values_card = customer_values(h)
+        for name in (column for column in values.columns if column.startswith("p_order_")):
+            values[name] = inside(values[name].to_numpy())
         parts: list[pd.DataFrame] = []
         scores = ScoreCounts(sink or parts.append)
         counts, names = scorer.run(scores.add, workers, self.progress)
@@ -182,8 +190,10 @@ def _codes_mask(h: History, codes: Ints) -> Bools:
 def _scope(h: History, products: pd.DataFrame | None, codes: Ints | None, mode: Mode) -> Scope:
     allowed = np.ones(h.n_products, dtype=bool)
     if products is not None and "active" in products.columns:
-        inactive = products.loc[~products["active"].astype(bool), "product_no"].to_numpy()
-        allowed &= ~np.isin(h.product_no, inactive)
+        active = products["active"].astype(bool)
+        # Who is in the lines but not in the table has vanished from the shop.
+        allowed &= np.isin(h.product_no, products.loc[active, "product_no"].to_numpy())
+        allowed &= ~np.isin(h.product_no, products.loc[~active, "product_no"].to_numpy())
     if mode == "segments":
         listed = None if codes is None else codes[allowed[codes]]
         return Scope(listed, allowed, retrieve=True, keep_listed=True)

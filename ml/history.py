@@ -14,21 +14,12 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
+from ml.lines import MICROSECONDS_PER_DAY, Purchases, days, purchases
+
 Floats = npt.NDArray[np.float64]
 Matrix = npt.NDArray[np.float32]  # wide tables of model inputs, at half the memory
 Ints = npt.NDArray[np.int64]
 Bools = npt.NDArray[np.bool_]
-
-MICROSECONDS_PER_DAY = 86_400_000_000
-LINE_COLUMNS = ("customer_no", "order_id", "ordered_at", "product_no", "quantity", "unit_price")
-
-
-def days(moments: Any) -> Floats:
-    """Days since 1970 in UTC, with fractions; naive times are taken as UTC."""
-    index = pd.DatetimeIndex(pd.to_datetime(moments))
-    index = index.tz_localize("UTC") if index.tz is None else index.tz_convert("UTC")
-    values: Floats = index.as_unit("us").asi8.astype(np.float64) / MICROSECONDS_PER_DAY
-    return values
 
 
 def moments(day: Floats) -> pd.DatetimeIndex:
@@ -260,23 +251,22 @@ def build_history(
     as_of: rows at or after it are ignored, before anything else is looked at.
     also: product numbers that get a code even if nobody bought them.
 
-    A line without customer or product, with quantity <= 0 or with a price < 0 is no purchase. Lines of the
-    same order and product are one purchase. Raises ValueError naming the columns that `lines` lacks.
+    What is no purchase is left out as `ml.lines` says. Lines of the same order and product are one purchase.
+    Raises ValueError naming the columns that `lines` lacks.
     """
-    missing = sorted(set(LINE_COLUMNS) - set(lines.columns))
-    if missing:
-        raise ValueError(f"lines lacks the columns {missing}")
-    until = float(days([as_of])[0])
-    frame = lines.loc[days(lines["ordered_at"]) < until] if len(lines) else lines
-    quantity = frame["quantity"].to_numpy(dtype=np.float64, na_value=np.nan)
-    price = frame["unit_price"].to_numpy(dtype=np.float64, na_value=np.nan)
-    known = frame["customer_no"].notna().to_numpy() & frame["product_no"].notna().to_numpy()
-    frame = frame.loc[known & (quantity > 0) & (price >= 0)]
+    return history_of(purchases(lines, as_of), products, as_of, also)
+
+
+def history_of(
+    bought: Purchases, products: pd.DataFrame | None, as_of: pd.Timestamp, also: Ints | None = None
+) -> History:
+    """Sort lines that were told to be purchases; arguments as in `build_history`."""
+    until, frame = float(days([as_of])[0]), bought.lines
     customer_no, customer = np.unique(frame["customer_no"].to_numpy(dtype=np.int32), return_inverse=True)
-    bought = frame["product_no"].to_numpy(dtype=np.int32)
+    product = frame["product_no"].to_numpy(dtype=np.int32)
     extra = np.zeros(0, dtype=np.int32) if also is None else also.astype(np.int32)
-    product_no = np.unique(np.concatenate([bought, extra]))
-    rows = _rows(frame, customer.astype(np.int64), np.searchsorted(product_no, bought))
+    product_no = np.unique(np.concatenate([product, extra]))
+    rows = _rows(frame, customer.astype(np.int64), np.searchsorted(product_no, product))
     return _assemble(until, customer_no, product_no, _categories(frame, products, product_no), rows)
 
 

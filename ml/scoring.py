@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from ml.shop import Shop
 
 PURCHASES_PER_BLOCK = 100_000
+SUREST = 1e-9  # nothing is impossible or certain, and log-odds of every answer are finite
 Counts = tuple[int, int]  # repurchase pairs, cross-sell pairs
 Names = tuple[list[str], list[str]]
 Part = tuple[pd.DataFrame, Counts, Names]
@@ -106,6 +107,12 @@ class Scorer:
         return _pairs(self.h, again, CrossSell(no, no, none, self.models.new.predictor.basis), (none, no))
 
 
+def inside(chance: Floats) -> Floats:
+    """Probabilities strictly between 0 and 1."""
+    kept: Floats = np.clip(chance, SUREST, 1 - SUREST)
+    return kept
+
+
 def _in_order(
     function: Callable[[tuple[int, int]], Part], items: list[tuple[int, int]], workers: int
 ) -> Iterator[Part]:
@@ -148,7 +155,7 @@ def _pairs(h: History, again: Repurchase, new: CrossSell, reason: tuple[Floats, 
         "customer_no": h.customer_no[customer[order]],
         "product_no": h.product_no[product[order]],
         "kind": words("repurchase", "cross_sell"),
-        "probability": np.concatenate([again.probability, new.probability])[order],
+        "probability": inside(np.concatenate([again.probability, new.probability])[order]),
         "lift": np.concatenate([np.full(n_again, np.nan), lift])[order],
         "because_product_no": pd.arrays.IntegerArray(because_no, number < 0),
         "expected_at": expected(again.expected),

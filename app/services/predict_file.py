@@ -23,6 +23,7 @@ import pyarrow.parquet as pq
 from app.errors import Invalid
 from app.services.processes import workers
 from ml.api import MAX_HORIZON, Mode, Predictions, predict
+from ml.lines import CHANGES, REASONS, purchases
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -64,11 +65,30 @@ class Request:
 
 @dataclass(frozen=True)
 class Result:
-    """How many rows of each kind were written, and on what basis."""
+    """How many rows of each kind were written, on what basis, and what became of the lines that were read.
+
+    left_out and changed count lines by the keys of `ml.lines`: those that are no purchase, and purchases that were
+    merged or cut.
+    """
 
     repurchase: int
     cross_sell: int
     basis: dict[str, str]
+    lines: int
+    left_out: dict[str, int]
+    changed: dict[str, int]
+
+    def table(self) -> list[str]:
+        """What was left out and why, and what was changed; a line each, none if every line is a purchase."""
+        rows: list[str] = []
+        for heading, words, counts in (
+            (f"left out of {self.lines:,} lines", REASONS, self.left_out),
+            ("changed", CHANGES, self.changed),
+        ):
+            if counts:
+                rows.append(f"{heading}:")
+                rows.extend(f"{count:12,}  {words[key]}" for key, count in counts.items())
+        return rows
 
 
 @dataclass(frozen=True)
@@ -94,10 +114,12 @@ def predict_file(request: Request, progress: Callable[[str], None]) -> Result:
     table = _read(request.lines)
     lines = _check(table, request.lines, listed)
     del table
-    _check_purchases(lines, as_of, request)
+    bought = _check_purchases(lines, as_of, request)
     # Only now a word on progress: bad input gets its one line and nothing else.
     progress(f"{len(lines.frame)} lines of {request.lines} read and checked")
-    _report_unsold(lines, as_of, listed, progress)
+    _report_unsold(lines, bought, listed, progress)
+    _report_lookalikes(lines, progress)
+    del bought
     mode: Mode = "all_pairs" if request.all_pairs else "best"
     found = predict(
         lines.frame,
@@ -118,6 +140,9 @@ def predict_file(request: Request, progress: Callable[[str], None]) -> Result:
         repurchase=int(kinds.get("repurchase", 0)),
         cross_sell=int(kinds.get("cross_sell", 0)),
         basis={kind: str(found.card[kind]["basis"]) for kind in ("repurchase", "cross_sell")},
+        lines=found.card["lines"],
+        left_out=found.card["left_out"],
+        changed=found.card["changed_lines"],
     )
 
 
@@ -326,19 +351,13 @@ def _floats(values: pa.ChunkedArray, path: Path, name: str, empty: float | None 
     return result
 
 
-def _purchases(lines: _Lines, as_of: pd.Timestamp) -> npt.NDArray[np.bool_]:
-    frame = lines.frame
-    bought = (frame["quantity"] > 0) & (frame["unit_price"] >= 0) & (frame["ordered_at"] < as_of)
-    return bought.to_numpy()
-
-
 def _report_unsold(
-    lines: _Lines, as_of: pd.Timestamp, listed: list[str] | None, progress: Callable[[str], None]
+    lines: _Lines, bought: pd.DataFrame, listed: list[str] | None, progress: Callable[[str], None]
 ) -> None:
     """Products without a sale are scored, close to zero: a shop may ask about one that it has just added."""
     if listed is None:
         return
-    sold = set(lines.frame.loc[_purchases(lines, as_of), "product_no"].unique().tolist())
+    sold = set(bought["product_no"].unique().tolist())
     unsold = [lines.products[number] for number in _numbers(lines) or [] if number not in sold]
     if unsold:
         progress(
@@ -346,12 +365,24 @@ def _report_unsold(
         )
 
 
-def _check_purchases(lines: _Lines, as_of: pd.Timestamp, request: Request) -> None:
-    bought = lines.frame.loc[_purchases(lines, as_of)]
+def _report_lookalikes(lines: _Lines, progress: Callable[[str], None]) -> None:
+    """Ids come back unchanged, so such as differ only in case or spaces stay apart; mostly they are slips."""
+    for what, ids in (("customer", lines.customers), ("product", lines.products)):
+        alike = len(ids) - len({one.strip().casefold() for one in ids})
+        if alike:
+            progress(f"{alike} of {len(ids)} {what} ids differ from another in case or spaces alone; kept apart")
+
+
+def _check_purchases(lines: _Lines, as_of: pd.Timestamp, request: Request) -> pd.DataFrame:
+    """The lines that are purchases, of which there must be some."""
+    told = purchases(lines.frame, as_of)
+    bought = told.lines
     if bought.empty:
         first = lines.frame["ordered_at"].min().isoformat()
+        why = ", ".join(f"{count} {REASONS[reason]}" for reason, count in told.left_out.items())
         raise Invalid(
-            f"{request.lines} has no purchase before --as-of {as_of.isoformat()}; its first line is of {first}"
+            f"{request.lines} has no purchase before --as-of {as_of.isoformat()}; its first line is of {first};"
+            f" left out: {why}"
         )
     if request.all_pairs:
         recent = bought["ordered_at"] >= as_of - pd.Timedelta(days=ACTIVE_DAYS)
@@ -362,6 +393,7 @@ def _check_purchases(lines: _Lines, as_of: pd.Timestamp, request: Request) -> No
                 f"--all-pairs would score {active} customers x {wanted} products = {active * int(wanted)} pairs, more"
                 f" than {MAX_ALL_PAIRS}; name fewer with --products"
             )
+    return bought
 
 
 def _write(found: Predictions, lines: _Lines, as_of: pd.Timestamp, out: Path) -> None:

@@ -21,7 +21,7 @@ from app.domain.money import exponent
 from app.domain.rules.tree import Duration
 from app.domain.rules.windows import start_of_last
 from app.errors import NotFound, Unavailable
-from app.services import customer_features, evaluate_segments, model_cards, recommendations, runs
+from app.services import customer_features, evaluate_segments, model_cards, prediction_input, recommendations, runs
 from app.services.processes import workers
 from app.services.published import PublishedRun, latest_history, open_run, published
 from app.services.reachable import reachable
@@ -49,13 +49,6 @@ MONTH = Duration(30, "d")  # in store days, as rules count them, so that no orde
 SEED = 20_260_101  # fixed: two refreshes of one snapshot give the same numbers
 PREDICTIONS_GOOD_FOR = timedelta(hours=20)
 PREDICTION_FILES = ("pairs", "associations", "customer_values", "base_rates")
-
-PURCHASES = """
-    SELECT l.customer_no, l.order_id, l.ordered_at, l.product_no, l.current_quantity AS quantity,
-           CAST(l.net_minor AS DOUBLE) / l.current_quantity / $unit AS unit_price, p.product_type,
-           CAST(l.discount_minor AS DOUBLE) / $unit AS discount
-    FROM order_lines l JOIN products p USING (product_no)
-    WHERE l.counts AND l.customer_no IS NOT NULL AND NOT p.is_gift_card AND l.ordered_at < $as_of"""
 
 PRODUCTS = "SELECT product_no, product_type, status = 'ACTIVE' AND NOT is_gift_card AS active FROM products"
 
@@ -145,8 +138,7 @@ def purchases(rooms: Rooms, ctx: ShopContext, run: PublishedRun) -> tuple[pd.Dat
     """Order lines that count and products, as `ml` takes them, at the run's lake versions."""
     connection = rooms.lake.connect(ctx, run.versions)
     try:
-        unit = 10 ** exponent(ctx.currency)
-        lines = connection.sql(PURCHASES, params={"unit": unit, "as_of": run.as_of}).to_arrow_table().to_pandas()
+        lines = prediction_input.purchases(connection, run.as_of, 10 ** exponent(ctx.currency))
         products = connection.sql(PRODUCTS).to_arrow_table().to_pandas()
     finally:
         connection.close()
@@ -162,7 +154,7 @@ def _predict(rooms: Rooms, ctx: ShopContext, run: PublishedRun) -> None:
         )
         if not pairs.rows:
             pairs.add(found.pairs)
-    card = model_cards.complete(rooms, ctx, run, found.card)
+    card = model_cards.complete(rooms, ctx, run, _with_left_out(rooms, ctx, run, found.card))
     (run.dir / "card.json").write_bytes(orjson.dumps(card))
     frames = {
         "associations": found.associations,
@@ -172,6 +164,14 @@ def _predict(rooms: Rooms, ctx: ShopContext, run: PublishedRun) -> None:
     for name, frame in frames.items():
         _write(frame, run.dir / f"{name}.parquet")
     part.replace(run.dir / "pairs.parquet")  # last: the stage is done when it is there
+
+
+def _with_left_out(rooms: Rooms, ctx: ShopContext, run: PublishedRun, card: dict[str, Any]) -> dict[str, Any]:
+    connection = rooms.lake.connect(ctx, run.versions)
+    try:
+        return prediction_input.with_left_out(connection, run.as_of, card)
+    finally:
+        connection.close()
 
 
 class ParquetSink:

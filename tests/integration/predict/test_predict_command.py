@@ -307,3 +307,75 @@ class TestCrash:
         assert result.exit_code == 2
         assert "No space left on device" in result.stderr
         assert list(desk.folder.iterdir()) == [lines]
+
+
+class TestLeftOut:
+    NOISE = (
+        "9,9,2026-02-01,0A,0,1",
+        "9,10,2026-02-01,0A,-2,1",
+        "9,11,2026-02-01,0A,1,-0.5",
+        "9,12,2027-01-01,0A,1,1",
+        "9,13,1900-01-01,0A,1,1",
+        "8,14,2026-02-02,NA,1,1e300",
+    )
+
+    def test_is_counted_by_reason_at_the_end(self, desk: Desk) -> None:
+        result = desk.run(desk.file("l.csv", csv(*ROWS, *self.NOISE)))
+        assert result.exit_code == 0
+        assert result.stdout == ""
+        said = [" ".join(line.split()) for line in result.stderr.splitlines()]
+        assert said[said.index("left out of 10 lines:") : -1] == [
+            "left out of 10 lines:",
+            "1 at or after the as-of moment",
+            "1 more than 20 years before the as-of moment",
+            "2 with a quantity of zero or less (a return)",
+            "1 with a price below zero (a refund or a correction)",
+            "changed:",
+            "1 with more than 1,000,000 pieces or 1,000,000,000,000 of money: cut to that",
+            "1 of the same order and product as another: one purchase with the sum of both",
+        ]
+
+    def test_is_silent_where_every_line_is_a_purchase(self, desk: Desk) -> None:
+        said = desk.run(desk.file("l.csv", csv(*ROWS[:3]))).stderr
+        assert "left out" not in said
+        assert "changed" not in said
+
+    def test_is_named_when_no_purchase_is_left(self, desk: Desk) -> None:
+        said = desk.refusal(desk.file("l.csv", csv(*self.NOISE[:4])))
+        assert "no purchase before --as-of 2026-03-01" in said
+        assert "left out: 1 at or after the as-of moment, 2 with a quantity of zero or less (a return), 1 with" in said
+
+
+class TestEdges:
+    @pytest.mark.parametrize(
+        "rows",
+        [
+            ["1,1,2026-02-01,a,1,1"],
+            ["1,1,2026-02-01,a,1,1", "1,2,2026-02-03,a,1,1", "1,3,2026-02-09,b,1,1"],
+            [f"{customer},{customer},2026-02-01,a,1,0" for customer in range(30)],
+            [f"{customer},{customer},2026-02-01T12:00:00Z,{product},1,1" for customer in range(9) for product in "abc"],
+            [f"1,{order},2026-02-{1 + order % 28:02},{'ab'[order % 2]},1,1" for order in range(10_000)],
+            [*ROWS, "9,9,2006-03-02,0A,1,1", "9,9,2026-02-28 23:59:59.999999,0A,1e-300,1e300"],
+        ],
+        ids=["one order", "one customer", "one product", "one moment", "10,000 orders", "extremes"],
+    )
+    def test_have_chances_strictly_between_0_and_1_and_the_same_ones_however_rows_come(
+        self, desk: Desk, rows: list[str]
+    ) -> None:
+        found = desk.predictions(desk.file("l.csv", csv(*rows)))
+        assert found["probability"].between(0, 1, inclusive="neither").all()
+        assert set(found["customer_id"]) == {row.split(",", maxsplit=1)[0] for row in rows}
+        pd.testing.assert_frame_equal(found, desk.predictions(desk.file("m.csv", csv(*reversed(rows)))))
+
+    def test_ids_that_differ_in_case_or_spaces_alone_are_kept_apart_and_said(self, desk: Desk) -> None:
+        rows = ["a,1,2026-02-01,x,1,1", " a,2,2026-02-01,X,1,1", "A,3,2026-02-01,y,1,1"]
+        result = desk.run(desk.file("l.csv", csv(*rows)))
+        assert "2 of 3 customer ids differ from another in case or spaces alone; kept apart" in result.stderr
+        assert "1 of 3 product ids differ" in result.stderr
+        assert sorted(set(pd.read_parquet(desk.out)["customer_id"])) == [" a", "A", "a"]
+
+    @pytest.mark.parametrize("as_of", ["2100-01-01", "9999-12-31"])
+    def test_a_moment_far_ahead_finds_no_one_who_still_buys(self, desk: Desk, as_of: str) -> None:
+        result = desk.run(desk.file("l.csv", csv(*ROWS)), as_of=as_of)
+        assert result.exit_code == 2
+        assert "more than 20 years before the as-of moment" in result.stderr

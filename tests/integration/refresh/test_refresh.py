@@ -13,6 +13,7 @@ from app.errors import Unavailable
 from app.services import evaluate_segments, progress, refresh_shop, runs, segments
 from app.services.dashboard import dashboard
 from app.services.evaluate_segments import membership
+from app.services.prediction_input import WORDS
 from app.services.published import open_run, published
 from app.services.refresh_shop import read_card, refresh
 from app.services.tidy import KEPT_RUNS, tidy
@@ -76,6 +77,20 @@ class TestARefresh:
                 pairs.append(connection.sql("SELECT * FROM pairs ORDER BY ALL").fetchall())
         assert pairs[0] == pairs[1]
         assert pairs[0]
+
+    def test_counts_every_order_line_as_purchase_merged_or_left_out(self, encore: Connected, shop: ShopContext) -> None:
+        as_of = encore.rooms.clock.now() - timedelta(days=100)
+        run = refresh(encore.rooms, shop, as_of)
+        card = read_card(run.dir) or {}
+        with open_run(encore.rooms, shop, run) as connection:
+            lines, later = connection.execute(
+                "SELECT count(*), count(*) FILTER (WHERE ordered_at >= ?) FROM order_lines", [as_of]
+            ).fetchall()[0]
+        merged, left_out = card["changed_lines"].get("merged", 0), card["left_out"]
+        assert card["lines"] == lines == card["sizes"]["purchases"] + merged + sum(left_out.values())
+        assert left_out["after_as_of"] == later > 0
+        assert left_out["order_not_paid"] > 0
+        assert set(left_out) <= set(WORDS)
 
     def test_as_of_an_earlier_day_knows_nothing_later(self, encore: Connected, shop: ShopContext) -> None:
         as_of = encore.rooms.clock.now() - timedelta(days=100)
