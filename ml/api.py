@@ -19,11 +19,12 @@ from ml.base_rates import base_rates
 from ml.cross_sell import Scope, fit_cross_sell, segment_candidates
 from ml.evidence import ScoreCounts
 from ml.history import Bools, History, Ints, history_of, moments
+from ml.levels import no_types, type_level
 from ml.lifetime_value import customer_values
 from ml.lines import purchases
 from ml.pair_model import sample, windows
 from ml.repurchase import fit_repurchase
-from ml.scoring import Models, Scorer, inside
+from ml.scoring import Counts, Models, Names, Scorer, inside
 from ml.shop import Shop
 
 if TYPE_CHECKING:
@@ -54,12 +55,17 @@ class Predictions:
     base_rates: product_no, kind, base_rate, positives, eligible, on the last complete window.
     card: windows, sizes, metrics of model and baselines on the latest complete window, calibration, basis; how many
         lines came in, how many were left_out (by reason) and changed_lines (by what was done, such as merged).
+    type_pairs: customer_no, product_type, kind, probability, lift, because_product_type, basis: the same for any
+        product of a type, in mode "segments", of types with two products or more.
+    type_base_rates: product_type in place of product_no.
     """
 
     pairs: pd.DataFrame
     associations: pd.DataFrame
     customers: pd.DataFrame
     base_rates: pd.DataFrame
+    type_pairs: pd.DataFrame
+    type_base_rates: pd.DataFrame
     card: dict[str, Any]
 
 
@@ -76,6 +82,7 @@ def predict(
     progress: Callable[[str], None] = _silent,
     workers: int = 1,
     sink: Callable[[pd.DataFrame], None] | None = None,
+    type_sink: Callable[[pd.DataFrame], None] | None = None,
 ) -> Predictions:
     """Predict what each customer buys within [as_of, as_of + horizon_days).
 
@@ -94,6 +101,7 @@ def predict(
     workers: threads that score customers side by side; the result is the same.
     sink: takes the pairs some ten thousand customers at a time, in order, each part with the same columns; then
         the result's own pairs are empty, and memory does not grow with them.
+    type_sink: the same for pairs of product types.
 
     Never fails for want of data: without enough complete windows the result rests on closed forms, and `basis`
     says so. Raises ValueError for missing columns or a horizon out of range.
@@ -108,29 +116,30 @@ def predict(
         h = history_of(bought, products, as_of, named)
         progress(f"{len(h.order_day)} orders of {h.n_customers} customers, {h.n_products} products")
         wanted = None if customers is None else customers["customer_no"].to_numpy()
-        run = Run(h, float(horizon_days), seed, mode, progress)
-        found = run.everything(products, named, wanted, workers, sink)
+        run = Run(h, float(horizon_days), seed, mode, progress, workers)
+        found = run.everything(products, named, wanted, sink, type_sink)
         found.card.update(bought.card(len(h.day)))
         return found
 
 
 @dataclass(frozen=True)
 class Run:
-    """One prediction: whose shop, how far ahead, from which seed, and whom to tell how it goes."""
+    """One prediction: whose shop, how far ahead, from which seed, whom to tell how it goes, and on how many threads."""
 
     h: History
     horizon: float
     seed: int
     mode: Mode
     progress: Callable[[str], None]
+    workers: int = 1
 
     def everything(
         self,
         products: pd.DataFrame | None,
         named: Ints | None,
         wanted: npt.NDArray[Any] | None,
-        workers: int,
         sink: Callable[[pd.DataFrame], None] | None,
+        type_sink: Callable[[pd.DataFrame], None] | None,
     ) -> Predictions:
         """Learn, score, and put together what `predict` returns."""
         h = self.h
@@ -140,19 +149,15 @@ class Run:
         values, values_card = customer_values(h)
         for name in (column for column in values.columns if column.startswith("p_order_")):
             values[name] = inside(values[name].to_numpy())
-        parts: list[pd.DataFrame] = []
-        scores = ScoreCounts(sink or parts.append)
-        counts, names = scorer.run(scores.add, workers, self.progress)
+        pairs, counts, names, scores = self._score(scorer, sink)
         again_card["features"], new_card["features"] = names
         again_card["scores"], new_card["scores"] = scores.of("repurchase"), scores.of("cross_sell")
-        if not parts:
-            parts.append(scorer.nothing())
-        pairs = pd.concat(parts, ignore_index=True) if len(parts) > 1 else parts[0]
         if wanted is not None:
             values = values.loc[np.isin(values["customer_no"], wanted)].reset_index(drop=True)
         card = _card(h, int(self.horizon), self.seed, again_card, new_card, values_card)
         card["sizes"]["pairs"], card["sizes"]["associations"] = sum(counts), len(found)
-        return Predictions(pairs, found, values, base_rates(h, self.horizon), card)
+        type_pairs, type_rates, card["types"] = self._types(scorer, type_sink)
+        return Predictions(pairs, found, values, base_rates(h, self.horizon), type_pairs, type_rates, card)
 
     def scorer(
         self, products: pd.DataFrame | None, named: Ints | None, wanted: npt.NDArray[Any] | None
@@ -166,14 +171,48 @@ class Run:
         scope = _scope(h, products, codes, self.mode)
         narrow = codes is not None and self.mode != "segments"
         limited = _codes_mask(h, codes) if narrow and codes is not None else np.ones(h.n_products, dtype=bool)
-        models, again_card, new_card = self._learn(scope, limited)
+        models, again_card, new_card = self._learn(h, scope, limited)
         return Scorer(h, models, scope, limited, count_sequences(h), self.mode, wanted), again_card, new_card
 
-    def _learn(self, scope: Scope, limited: Bools) -> tuple[Models, dict[str, Any], dict[str, Any]]:
-        h, affinities = self.h, Affinities(scope.marked_at)
+    def _score(
+        self, scorer: Scorer, sink: Callable[[pd.DataFrame], None] | None
+    ) -> tuple[pd.DataFrame, Counts, Names, ScoreCounts]:
+        parts: list[pd.DataFrame] = []
+        scores = ScoreCounts(sink or parts.append)
+        counts, names = scorer.run(scores.add, self.workers, self.progress)
+        if not parts:
+            parts.append(scorer.nothing())
+        return pd.concat(parts, ignore_index=True) if len(parts) > 1 else parts[0], counts, names, scores
+
+    def _types(
+        self, products: Scorer, sink: Callable[[pd.DataFrame], None] | None
+    ) -> tuple[pd.DataFrame, pd.DataFrame, dict[str, Any]]:
+        """Pairs and base rates of product types, and their part of the card.
+
+        By a line alone: a type has many more buyers than a product, and trees cost more than they bring there.
+        """
+        level = type_level(self.h, products.scope.allowed) if self.mode == "segments" else None
+        if level is None:
+            return *no_types(), {"types": 0, "pairs": 0}
+        h = level.h
+        self.progress(f"{int(level.allowed.sum())} product types")
+        models, again_card, new_card = self._learn(h, level.scope, level.allowed, with_trees=False)
+        scorer = Scorer(h, models, level.scope, level.allowed, count_sequences(h), self.mode, products.wanted)
+        pairs, counts, _names, _scores = self._score(scorer, level.named(sink) if sink else None)
+        card: dict[str, Any] = {"types": int(level.allowed.sum()), "pairs": sum(counts)}
+        for kind, part in (("repurchase", again_card), ("cross_sell", new_card)):
+            card[kind] = {name: value for name, value in part.items() if name != "products"}
+        return level.by_name(pairs), level.rates_by_name(base_rates(h, self.horizon)), card
+
+    def _learn(
+        self, h: History, scope: Scope, limited: Bools, *, with_trees: bool = True
+    ) -> tuple[Models, dict[str, Any], dict[str, Any]]:
+        affinities = Affinities(scope.marked_at)
         # A giant shop's customers say nothing together that a quarter of a million of them don't.
         teachers = h if h.n_customers <= MAX_TEACHERS else h.of(sample(h.n_customers, MAX_TEACHERS, self.seed))
-        again, again_card = fit_repurchase(teachers, self.horizon, limited, self.seed, affinities)
+        again, again_card = fit_repurchase(
+            teachers, self.horizon, limited, self.seed, affinities, with_trees=with_trees
+        )
         self.progress(f"repurchase learned ({again.basis})")
         new, new_card = fit_cross_sell(teachers, self.horizon, scope, self.seed, affinities)
         self.progress(f"cross-sell learned ({new.predictor.basis})")

@@ -24,8 +24,9 @@ from ml.base_rates import base_rates
 from ml.calibration import IDENTITY
 from ml.cross_sell import Scope
 from ml.evidence import calibrated, measured, served_card
-from ml.history import LINE_COLUMNS, History, build_history, contains, days, tally
+from ml.history import History, build_history, contains, tally
 from ml.history import moments as moments_of
+from ml.lines import LINE_COLUMNS, days
 from ml.metrics import summary
 from ml.pair_model import CLOSED_FORM, Examples, Fitted, Predictor, choose, closed_form_share, fit, sample
 

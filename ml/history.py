@@ -74,13 +74,15 @@ class History:
     """Purchases before `until`: one row per (customer, order, product), sorted by customer, product, time.
 
     customer, product, order are dense codes: into `customer_no`, `product_no`, and the order arrays, which
-    are sorted by customer and time. category holds one code per product. Times are days since 1970, UTC.
+    are sorted by customer and time. category holds one code per product, into type_name, which has "" for products
+    without a type. Times are days since 1970, UTC.
     """
 
     until: float
     customer_no: npt.NDArray[np.int32]
     product_no: npt.NDArray[np.int32]
     category: Ints
+    type_name: npt.NDArray[np.str_]
     customer: Ints
     product: Ints
     order: Ints
@@ -221,6 +223,7 @@ class History:
             customer_no=self.customer_no[customers],
             product_no=self.product_no,
             category=self.category,
+            type_name=self.type_name,
             customer=customer,
             product=self.product[rows],
             order=order,
@@ -267,7 +270,8 @@ def history_of(
     extra = np.zeros(0, dtype=np.int32) if also is None else also.astype(np.int32)
     product_no = np.unique(np.concatenate([product, extra]))
     rows = _rows(frame, customer.astype(np.int64), np.searchsorted(product_no, product))
-    return _assemble(until, customer_no, product_no, _categories(frame, products, product_no), rows)
+    type_name, category = _categories(frame, products, product_no)
+    return assemble(until, customer_no, product_no, category, type_name, rows)
 
 
 def _rows(frame: pd.DataFrame, customer: Ints, product: Ints) -> dict[str, npt.NDArray[Any]]:
@@ -299,8 +303,10 @@ def _rows(frame: pd.DataFrame, customer: Ints, product: Ints) -> dict[str, npt.N
     }
 
 
-def _categories(frame: pd.DataFrame, products: pd.DataFrame | None, product_no: npt.NDArray[np.int32]) -> Ints:
-    """One category code per product, by product type; products without one share the empty type."""
+def _categories(
+    frame: pd.DataFrame, products: pd.DataFrame | None, product_no: npt.NDArray[np.int32]
+) -> tuple[npt.NDArray[np.str_], Ints]:
+    """The product types, and one code into them per product; products without one share the empty type."""
     types = np.full(len(product_no), "", dtype=object)
     for source in (frame, products):
         if source is not None and "product_type" in source.columns and "product_no" in source.columns:
@@ -309,17 +315,22 @@ def _categories(frame: pd.DataFrame, products: pd.DataFrame | None, product_no: 
             first = named.astype({"product_type": str}).groupby("product_no")["product_type"].min()
             known = np.isin(product_no, first.index.to_numpy())
             types[known] = first.reindex(product_no[known]).to_numpy(dtype=object)
-    return np.unique(types.astype(str), return_inverse=True)[1].astype(np.int64)
+    names, category = np.unique(types.astype(str), return_inverse=True)
+    return names, category.astype(np.int64)
 
 
-def _assemble(
+def assemble(
     until: float,
     customer_no: npt.NDArray[np.int32],
     product_no: npt.NDArray[np.int32],
     category: Ints,
+    type_name: npt.NDArray[np.str_],
     rows: dict[str, npt.NDArray[Any]],
 ) -> History:
-    """Lines to purchases and orders, in canonical order."""
+    """Lines to purchases and orders, in canonical order.
+
+    rows: customer, product, order (codes), quantity, value, discount per line, and order_day per order.
+    """
     keys = ("discount", "value", "quantity", "order", "product", "customer")
     by_pair = np.lexsort(tuple(rows[name] for name in keys))
     customer, product, order = (rows[name][by_pair] for name in ("customer", "product", "order"))
@@ -333,6 +344,7 @@ def _assemble(
         customer_no=customer_no,
         product_no=product_no,
         category=category,
+        type_name=type_name,
         customer=customer[starts],
         product=product[starts],
         order=purchase_order,

@@ -72,7 +72,7 @@ def _closed(h: History, shop: Shop) -> dict[str, Floats]:
 
 
 def fit_repurchase(
-    h: History, horizon: float, allowed: Bools, seed: int, affinities: Affinities
+    h: History, horizon: float, allowed: Bools, seed: int, affinities: Affinities, *, with_trees: bool = True
 ) -> tuple[Predictor, dict[str, Any]]:
     """Fit on complete windows, calibrate on the latest of them; returns what to serve, and its part of the card."""
     plan = windows(h.begins, h.until, horizon)
@@ -83,7 +83,7 @@ def fit_repurchase(
         latest = examples(h, plan.latest, horizon, allowed, MAX_LATEST_PAIRS, seed, affinities)
     # For learning, the latest window weighs no more than another; for measuring, it is there in full.
     learned = latest.take(sample(len(latest.label), limit, seed)) if latest is not None else None
-    fitted = fit(training, learned, seed, with_trees=True)
+    fitted = fit(training, learned, seed, with_trees=with_trees)
     predictor, card = choose(fitted, latest, training[0] if training else None, IDENTITY)
     card["training_pairs"] = sum(len(part.label) for part in training)
     return predictor, card

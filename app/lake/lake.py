@@ -25,7 +25,12 @@ if TYPE_CHECKING:
     from app.domain.context import ShopContext
 
 KEYS_PER_DELETE = 2_000  # a longer IN list makes the predicate slower to parse than a second commit
-RUN_VIEWS = ("features", "pairs", "associations", "customer_values", "base_rates")
+RUN_VIEWS = ("features", "pairs", "associations", "customer_values", "base_rates", "type_pairs", "type_base_rates")
+# Runs from before product types were predicted lack these files; a rule about a type then holds for nobody.
+LATER_VIEWS = {
+    "type_pairs": "customer_no INTEGER, product_type VARCHAR, kind VARCHAR, probability DOUBLE",
+    "type_base_rates": "product_type VARCHAR, kind VARCHAR, base_rate DOUBLE",
+}
 
 
 class Lake:
@@ -154,6 +159,8 @@ class Lake:
             file = run_dir / f"{name}.parquet" if run_dir else None
             if file and file.exists():
                 connection.execute(f"CREATE VIEW {name} AS SELECT * FROM read_parquet('{file}')")
+            elif name in LATER_VIEWS:
+                connection.execute(f"CREATE TABLE {name} ({LATER_VIEWS[name]})")
         return connection
 
     def _commit(self, ctx: ShopContext, table: str, rows: pa.Table, mode: str) -> int:

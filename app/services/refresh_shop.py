@@ -48,16 +48,17 @@ HORIZON_DAYS = 30
 MONTH = Duration(30, "d")  # in store days, as rules count them, so that no order leaves within a day
 SEED = 20_260_101  # fixed: two refreshes of one snapshot give the same numbers
 PREDICTIONS_GOOD_FOR = timedelta(hours=20)
-PREDICTION_FILES = ("pairs", "associations", "customer_values", "base_rates")
+PREDICTION_FILES = ("pairs", "associations", "customer_values", "base_rates", "type_pairs", "type_base_rates")
+PAIR_FILES = ("pairs", "type_pairs")
 
 PRODUCTS = "SELECT product_no, product_type, status = 'ACTIVE' AND NOT is_gift_card AS active FROM products"
 
 STILL_TRUE = """
 COPY (SELECT p.* FROM read_parquet({source}) p
       WHERE p.kind <> 'cross_sell' OR NOT EXISTS (
-          SELECT 1 FROM order_lines l WHERE l.counts AND l.customer_no = p.customer_no
-          AND l.product_no = p.product_no AND l.ordered_at < $as_of)
-      ORDER BY p.customer_no, p.product_no)
+          SELECT 1 FROM order_lines l JOIN products x USING (product_no)
+          WHERE l.counts AND l.customer_no = p.customer_no AND x.{what} = p.{what} AND l.ordered_at < $as_of)
+      ORDER BY p.customer_no, p.{what})
 TO {target} (FORMAT PARQUET, COMPRESSION ZSTD)"""
 
 
@@ -124,14 +125,19 @@ def _features(rooms: Rooms, ctx: ShopContext, run: PublishedRun) -> int:
 
 
 def _predictions(rooms: Rooms, ctx: ShopContext, run: PublishedRun, *, force: bool) -> int:
-    if not all((run.dir / f"{name}.parquet").exists() for name in PREDICTION_FILES):
+    if not _complete(run.dir):
         before = None if force else published(rooms, ctx)
         made_at = _made_at(before.dir) if before else None
-        if before is not None and made_at is not None and run.as_of - made_at < PREDICTIONS_GOOD_FOR:
+        fresh = made_at is not None and run.as_of - made_at < PREDICTIONS_GOOD_FOR
+        if before is not None and fresh and _complete(before.dir):
             _reuse(rooms, ctx, before.dir, run)
         else:
             _predict(rooms, ctx, run)
     return int(pq.read_metadata(run.dir / "pairs.parquet").num_rows)
+
+
+def _complete(folder: Path) -> bool:
+    return all((folder / f"{name}.parquet").exists() for name in PREDICTION_FILES)
 
 
 def purchases(rooms: Rooms, ctx: ShopContext, run: PublishedRun) -> tuple[pd.DataFrame, pd.DataFrame]:
@@ -147,22 +153,34 @@ def purchases(rooms: Rooms, ctx: ShopContext, run: PublishedRun) -> tuple[pd.Dat
 
 def _predict(rooms: Rooms, ctx: ShopContext, run: PublishedRun) -> None:
     lines, products = purchases(rooms, ctx, run)
-    part = (run.dir / "pairs.parquet").with_suffix(".part")
-    with ParquetSink(part) as pairs:
+    part, type_part = ((run.dir / f"{name}.parquet").with_suffix(".part") for name in PAIR_FILES)
+    with ParquetSink(part) as pairs, ParquetSink(type_part) as type_pairs:
         found = predict(
-            lines, products, None, pd.Timestamp(run.as_of), HORIZON_DAYS, None, SEED, workers=workers(), sink=pairs.add
+            lines,
+            products,
+            None,
+            pd.Timestamp(run.as_of),
+            HORIZON_DAYS,
+            None,
+            SEED,
+            workers=workers(),
+            sink=pairs.add,
+            type_sink=type_pairs.add,
         )
-        if not pairs.rows:
-            pairs.add(found.pairs)
+        for sink, nothing in ((pairs, found.pairs), (type_pairs, found.type_pairs)):
+            if not sink.rows:
+                sink.add(nothing)
     card = model_cards.complete(rooms, ctx, run, _with_left_out(rooms, ctx, run, found.card))
     (run.dir / "card.json").write_bytes(orjson.dumps(card))
     frames = {
         "associations": found.associations,
         "customer_values": found.customers,
         "base_rates": found.base_rates,
+        "type_base_rates": found.type_base_rates,
     }
     for name, frame in frames.items():
         _write(frame, run.dir / f"{name}.parquet")
+    type_part.replace(run.dir / "type_pairs.parquet")
     part.replace(run.dir / "pairs.parquet")  # last: the stage is done when it is there
 
 
@@ -224,21 +242,24 @@ def read_card(folder: Path) -> dict[str, Any] | None:
 def _reuse(rooms: Rooms, ctx: ShopContext, source: Path, run: PublishedRun) -> None:
     """Take over earlier predictions, less the first purchases that have happened since.
 
-    Who has bought a product meanwhile can't buy it for the first time any more: neither its segment nor a
-    campaign may say so until everything is predicted anew.
+    Who has bought a product, or any of a type, meanwhile can't buy it for the first time any more: neither its
+    segment nor a campaign may say so until everything is predicted anew.
     """
-    for name in ("card.json", *(f"{name}.parquet" for name in PREDICTION_FILES if name != "pairs")):
+    kept = [f"{name}.parquet" for name in PREDICTION_FILES if name not in PAIR_FILES]
+    for name in ("card.json", *kept):
         (run.dir / name).unlink(missing_ok=True)
         (run.dir / name).hardlink_to(source / name)
     connection = rooms.lake.connect(ctx, run.versions)
     try:
-        connection.execute(
-            STILL_TRUE.format(source=_quoted(source / "pairs.parquet"), target=_quoted(run.dir / "pairs.part")),
-            {"as_of": run.as_of},
-        )
+        for name, what in (("type_pairs", "product_type"), ("pairs", "product_no")):
+            part = run.dir / f"{name}.part"
+            connection.execute(
+                STILL_TRUE.format(source=_quoted(source / f"{name}.parquet"), target=_quoted(part), what=what),
+                {"as_of": run.as_of},
+            )
+            part.replace(run.dir / f"{name}.parquet")
     finally:
         connection.close()
-    (run.dir / "pairs.part").replace(run.dir / "pairs.parquet")
 
 
 def _quoted(path: Path) -> str:
