@@ -28,8 +28,8 @@ KEYS_PER_DELETE = 2_000  # a longer IN list makes the predicate slower to parse 
 RUN_VIEWS = ("features", "pairs", "associations", "customer_values", "base_rates", "type_pairs", "type_base_rates")
 # Runs from before product types were predicted lack these files; a rule about a type then holds for nobody.
 LATER_VIEWS = {
-    "type_pairs": "customer_no INTEGER, product_type VARCHAR, kind VARCHAR, probability DOUBLE",
-    "type_base_rates": "product_type VARCHAR, kind VARCHAR, base_rate DOUBLE",
+    "type_pairs": "0::INTEGER AS customer_no, '' AS product_type, '' AS kind, 0.0::DOUBLE AS probability",
+    "type_base_rates": "'' AS product_type, '' AS kind, 0.0::DOUBLE AS base_rate",
 }
 
 
@@ -160,7 +160,7 @@ class Lake:
             if file and file.exists():
                 connection.execute(f"CREATE VIEW {name} AS SELECT * FROM read_parquet('{file}')")
             elif name in LATER_VIEWS:
-                connection.execute(f"CREATE TABLE {name} ({LATER_VIEWS[name]})")
+                connection.execute(f"CREATE VIEW {name} AS SELECT {LATER_VIEWS[name]} WHERE FALSE")
         return connection
 
     def _commit(self, ctx: ShopContext, table: str, rows: pa.Table, mode: str) -> int:

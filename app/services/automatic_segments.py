@@ -43,6 +43,7 @@ class Definition:
     rule: dict[str, Any] | None
     reason: str | None = None
     product_no: int | None = None
+    product_type: str | None = None
 
 
 @dataclass(frozen=True)

@@ -9,6 +9,7 @@ from pyroaring import BitMap
 from sqlalchemy import select
 
 from app.errors import NotFound
+from app.services.automatic_segments_products import type_of
 from app.services.published import latest_history
 from app.store.models.segments import Membership, Segment
 
@@ -30,12 +31,17 @@ KIND_OF_CATEGORY: dict[str, Literal["repurchase", "cross_sell"]] = {
 
 @dataclass(frozen=True)
 class Audience:
-    """A segment as campaigns see it. kind: null for custom segments, whose members get their best product."""
+    """A segment as campaigns see it.
+
+    product_type: of a segment about any product of a type; its members get their best product of the type. kind:
+    null for custom segments, whose members get their best product of all.
+    """
 
     segment_id: int
     name: str
     kind: Literal["repurchase", "cross_sell"] | None
     product_no: int | None
+    product_type: str | None
     members: BitMap
     evaluated_at: datetime | None
 
@@ -70,12 +76,15 @@ def audience_of(session: Session, ctx: ShopContext, segment_id: int | None) -> A
     membership = None
     if segment.membership_id is not None:
         membership = session.get(Membership, {"shop_id": ctx.shop_id, "id": segment.membership_id})
-    kind = KIND_OF_CATEGORY.get(segment.category) if segment.product_no is not None else None
+    product_type = type_of(segment.key, segment.rule_text)
+    about_one = segment.product_no is not None or product_type is not None
+    kind = KIND_OF_CATEGORY.get(segment.category) if about_one else None
     return Audience(
         segment_id=segment.id,
         name=segment.name,
         kind=kind,
         product_no=segment.product_no if kind else None,
+        product_type=product_type if kind else None,
         members=BitMap.deserialize(membership.members) if membership else BitMap(),
         evaluated_at=membership.evaluated_at if membership else None,
     )

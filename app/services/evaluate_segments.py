@@ -28,7 +28,7 @@ from app.services import (
     segments_memberships,
 )
 from app.services.published import published
-from app.services.segments_statistics import Figures, numbers, product_chances, products, summary
+from app.services.segments_statistics import Figures, numbers, product_chances, products, summary, type_chances
 from app.services.segments_world import ShopWorld, find, hold_in_memory, locked, open_world
 from app.store.models.customers import Customer
 from app.store.models.segments import Membership, Segment
@@ -85,11 +85,12 @@ class Subject:
     segment: Segment | None = None
 
     @property
-    def about_product(self) -> tuple[str, int] | None:
-        """(buy_again | buy_new, product_no) of a product segment."""
+    def about(self) -> tuple[str, int | str] | None:
+        """(buy_again | buy_new, product_no or product type) of a segment about a product or a type."""
         product = self.definition.product_no if self.definition else self.segment and self.segment.product_no
         key = self.definition.key if self.definition else (self.segment and self.segment.key) or ""
-        return (key.partition(":")[0], product) if product else None
+        about = product or automatic_segments_products.type_of(key, self.rule_text)
+        return (key.partition(":")[0], about) if about else None
 
 
 def membership(rooms: Rooms, ctx: ShopContext, reference: int | str) -> Members:
@@ -210,7 +211,7 @@ class _Evaluation:
     def __init__(self, ctx: ShopContext, world: ShopWorld, merged: dict[int, int]) -> None:
         self._ctx, self._world, self._merged = ctx, world, merged
         self._figures = Figures(world.connection, world.reach, 10 ** exponent(ctx.currency))
-        self._chances: dict[tuple[str, int], Chances] = {}
+        self._chances: dict[tuple[str, int | str], Chances] = {}
         self._products: dict[int, dict[str, Any]] = {}
         self._done: dict[int, Outcome] = {}
         self._by_reference: dict[str, int] = {}
@@ -236,11 +237,13 @@ class _Evaluation:
             reference: position for position, s in enumerate(self.subjects) for reference in s.references
         }
         wanted: dict[str, set[int]] = {"buy_again": set(), "buy_new": set()}
-        for subject in self.subjects:
-            about = subject.about_product
-            if about is not None:
-                wanted[about[0]].add(about[1])
-        self._chances = product_chances(self._world.connection, wanted)
+        for what, about in (subject.about for subject in self.subjects if subject.about):
+            if isinstance(about, int):
+                wanted[what].add(about)
+            else:
+                self._chances[what, about] = type_chances(self._world.connection, what, about)
+        for about_product, chances in product_chances(self._world.connection, wanted).items():
+            self._chances[about_product] = chances
         self._products = products(self._world.connection, sorted(set().union(*wanted.values())))
         self._world.world.segment = self._members
         self._world.world.segment_flip = self._flip
@@ -326,12 +329,12 @@ class _Evaluation:
 
     def _statistics(self, subject: Subject, members: BitMap) -> dict[str, Any]:
         found = self._figures.statistics(members)
-        about = subject.about_product
+        about = subject.about
         if about is not None and about in self._chances:
             expected = summary(self._chances[about].of(numbers(members)), "buy it")
         else:
             expected = self._figures.orders_expected(members)
-        found["product"] = self._products.get(about[1]) if about is not None else None
+        found["product"] = self._products.get(about[1]) if about is not None and isinstance(about[1], int) else None
         return {**found, **(expected or {"expected": None, "probabilities": []})}
 
 

@@ -58,6 +58,8 @@ LEFT JOIN associations a ON a.a = p.because_product_no AND a.b = p.product_no
 LEFT JOIN base_rates b ON b.product_no = p.product_no AND b.kind = p.kind
 """
 OF_PRODUCT = "WHERE p.product_no = $product_no AND p.kind = $kind"
+OF_TYPE = """WHERE p.kind = $kind
+    AND p.product_no IN (SELECT product_no FROM products WHERE product_type = $product_type)"""
 LIKELY = """WHERE p.probability >= greatest(
     CASE p.kind WHEN 'repurchase' THEN $again ELSE $new END,
     $times * CASE WHEN b.base_rate IS NULL OR isnan(b.base_rate) THEN 0 ELSE b.base_rate END)"""
@@ -72,6 +74,7 @@ class Runner:
     members: BitMap | None
     kind: str | None
     product_no: int | None
+    product_type: str | None = None
 
     @property
     def needs_purchase(self) -> bool:
@@ -132,8 +135,10 @@ def runners(session: Session, ctx: ShopContext, rows: Iterable[Campaign]) -> dic
         if row.audience_type == "segment":
             audience = audience_of(session, ctx, row.segment_id)
             members = audience.members if audience else BitMap()
-            kind, product_no = (audience.kind, audience.product_no) if audience else (None, None)
-            found[row.id] = Runner(row, words, members, kind, product_no)
+            if audience is None:
+                found[row.id] = Runner(row, words, members, None, None)
+            else:
+                found[row.id] = Runner(row, words, members, audience.kind, audience.product_no, audience.product_type)
         else:
             found[row.id] = Runner(row, words, None, None, None)
     return found
@@ -248,6 +253,8 @@ def _pairs(
     given: dict[str, Any] = {"tick": tick}
     if runner.product_no is not None:
         query, given = PAIRS + OF_PRODUCT, {**given, "product_no": runner.product_no, "kind": runner.kind}
+    elif runner.product_type is not None:
+        query, given = PAIRS + OF_TYPE, {**given, "product_type": runner.product_type, "kind": runner.kind}
     else:
         query = PAIRS + LIKELY
         given |= {"again": FLOORS["repurchase"], "new": FLOORS["cross_sell"], "times": TIMES_BASE_RATE}

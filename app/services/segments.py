@@ -293,7 +293,19 @@ def _checked(rooms: Rooms, ctx: ShopContext, rule: Rule, editing: int | None) ->
         for path, product in _products(rule):
             if words.product(product) is None:
                 raise Invalid(f"{path}: there is no product {product}", field=f"rule.{path}")
+        _check_types(rule, connection)
         return sentence(rule, words)
+
+
+def _check_types(rule: Rule, connection: duckdb.DuckDBPyConnection) -> None:
+    known = {row[0] for row in connection.execute("SELECT DISTINCT product_type FROM type_base_rates").fetchall()}
+    for path, leaf in leaves(rule.match):
+        if isinstance(leaf, Predict) and leaf.product_type is not None and leaf.product_type not in known:
+            raise Invalid(
+                f"{path}.product_type: nothing is predicted for the type {leaf.product_type!r}; only for types of which"
+                " two products or more were sold",
+                field=f"rule.{path}.product_type",
+            )
 
 
 def _products(rule: Rule) -> Iterator[tuple[str, str]]:

@@ -13,6 +13,7 @@ from app.domain.rules.parse import RuleError, parse
 from app.domain.rules.sentence import leaf_sentence, money
 from app.domain.rules.tree import Attr, Predict
 from app.errors import EncoreError
+from app.services.automatic_segments_products import type_of
 from app.services.published import open_run, published
 
 if TYPE_CHECKING:
@@ -66,7 +67,7 @@ def facts(connection: duckdb.DuckDBPyConnection, customers: Sequence[int]) -> di
 
 
 def chances(rooms: Rooms, ctx: ShopContext, segment: Segment, customers: Sequence[int]) -> dict[int, float]:
-    """The probability of a product segment's purchase, else of any order within 30 days."""
+    """The probability of a product or type segment's purchase, else of any order within 30 days."""
     run = published(rooms, ctx)
     if run is None:
         return {}
@@ -76,6 +77,11 @@ def chances(rooms: Rooms, ctx: ShopContext, segment: Segment, customers: Sequenc
             rows = connection.execute(
                 f"SELECT customer_no, probability FROM pairs WHERE kind = ? AND product_no = ? AND {IN_LIST}",
                 [PAIR_KIND[what], segment.product_no, list(customers)],
+            ).fetchall()
+        elif (about := type_of(segment.key, segment.rule_text)) is not None:
+            rows = connection.execute(
+                f"SELECT customer_no, probability FROM type_pairs WHERE kind = ? AND product_type = ? AND {IN_LIST}",
+                [PAIR_KIND[what], about, list(customers)],
             ).fetchall()
         else:
             rows = connection.execute(
@@ -88,10 +94,12 @@ def _values(leaf: Leaf, world: ShopWorld, customers: Sequence[int]) -> dict[int,
     if isinstance(leaf, Attr):
         return _attribute_values(leaf, world, customers)
     if isinstance(leaf, Predict) and leaf.what in PAIR_KIND:
+        source, about = "pairs JOIN products USING (product_no)", "product_id = CAST(? AS BIGINT)"
+        if leaf.product_type is not None:
+            source, about = "type_pairs", "product_type = ?"
         rows = world.connection.execute(
-            "SELECT customer_no, probability FROM pairs JOIN products USING (product_no)"
-            f" WHERE kind = ? AND product_id = CAST(? AS BIGINT) AND {IN_LIST}",
-            [PAIR_KIND[leaf.what], leaf.product, list(customers)],
+            f"SELECT customer_no, probability FROM {source} WHERE kind = ? AND {about} AND {IN_LIST}",
+            [PAIR_KIND[leaf.what], leaf.product_type or leaf.product, list(customers)],
         ).fetchall()
         again = "again " if leaf.what == "buy_again" else "for the first time "
         return {number: f"{chance:.1%} chance to buy {again}within 30 days" for number, chance in rows}

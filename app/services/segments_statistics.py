@@ -136,6 +136,15 @@ def product_chances(
     return found
 
 
+def type_chances(connection: duckdb.DuckDBPyConnection, what: str, product_type: str) -> Chances:
+    """The chances of all customers to buy any product of a type (again | for the first time)."""
+    rows = connection.execute(
+        "SELECT customer_no, probability FROM type_pairs WHERE kind = ? AND product_type = ? ORDER BY customer_no",
+        [PAIR_KIND[what], product_type],
+    ).fetchnumpy()
+    return Chances(np.asarray(rows["customer_no"]), np.asarray(rows["probability"]))
+
+
 def products(connection: duckdb.DuckDBPyConnection, wanted: list[int]) -> dict[int, dict[str, Any]]:
     """Products by number: shape of the API's `SegmentProduct`. Kept with the figures, so that pages read no lake."""
     found = connection.execute(

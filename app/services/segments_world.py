@@ -89,6 +89,7 @@ def hold_in_memory(connection: duckdb.DuckDBPyConnection) -> None:
         ("features", "1"),
         ("customer_values", "1"),
         ("pairs", "product_no"),
+        ("type_pairs", "product_type"),
     ):
         rows = connection.execute(f"SELECT count(*) FROM {name}").fetchall()[0][0]
         if rows <= MOST_ROWS_HELD:

@@ -7,7 +7,7 @@ import json
 from dataclasses import fields
 from typing import TYPE_CHECKING, Any
 
-from app.domain.rules.tree import NEGATIVE, Attr, Filter, Group, Node, Rule, Window
+from app.domain.rules.tree import NEGATIVE, Attr, Filter, Group, Node, Predict, Rule, Window
 
 if TYPE_CHECKING:
     from app.domain.rules.tree import Leaf
@@ -41,6 +41,8 @@ def _fields(thing: Leaf | Filter | Window) -> dict[str, Any]:
         out["missing"] = "match" if thing.op in NEGATIVE else "skip"
     if isinstance(thing, Attr | Filter) and thing.op in {"in", "not_in"} and isinstance(thing.value, tuple):
         out["value"] = sorted(set(thing.value), key=_text)
+    if isinstance(thing, Predict) and thing.product_type is None:
+        del out["product_type"]  # rules about a product keep the hash that they had before there were types
     if "where" in out:
         out["where"] = sorted(out["where"], key=_text)
     return out

@@ -135,6 +135,11 @@ def predict_query(leaf: Predict, when: When) -> Query:
             hit.values,
         )
     symbol = SYMBOLS[leaf.op or "gte"]
+    if leaf.product_type is not None:
+        return Query(
+            f"SELECT customer_no, probability {symbol} ? AS hit FROM type_pairs WHERE kind = ? AND product_type = ?",
+            [leaf.value, PAIR_KIND[leaf.what], leaf.product_type],
+        )
     if leaf.what in PAIR_KIND:
         return Query(
             f"SELECT a.customer_no, a.probability {symbol} ? AS hit FROM pairs a"

@@ -267,17 +267,20 @@ def _predict(raw: dict[str, Any], path: str) -> Predict:
     if not isinstance(what, str) or what not in names.HORIZONS:
         raise RuleError(f"{path}.predict", f"must be one of {', '.join(names.HORIZONS)}, next_order")
     about_product = what in {"buy_again", "buy_new"}
-    required = {"predict", "op", "value"} | ({"product"} if about_product else set())
-    require_keys(raw, path, required, {"horizon"})
+    about = "product_type" if "product_type" in raw else "product"
+    if about_product and {"product", "product_type"} <= set(raw):
+        raise RuleError(f"{path}.product_type", "is about a product or a product type, not both")
+    require_keys(raw, path, {"predict", "op", "value"} | ({about} if about_product else set()), {"horizon"})
     horizons = names.HORIZONS[what]
     horizon = raw.get("horizon", horizons[0])
     if horizon not in horizons:
         raise RuleError(f"{path}.horizon", f"{what} is predicted for {', '.join(horizons)}")
-    product = str(_scalar(raw["product"], f"{path}.product", "product")) if about_product else None
+    product = str(_scalar(raw["product"], f"{path}.product", "product")) if about_product and "product" in raw else None
+    product_type = _text(raw["product_type"], f"{path}.product_type") if about_product and product is None else None
     value = _number(raw["value"], f"{path}.value")
     if what != "value" and not 0 <= value <= 1:
         raise RuleError(f"{path}.value", "a probability lies between 0 and 1")
-    return Predict(cast("Any", what), product, horizon, _compare(raw, path), value, None)
+    return Predict(cast("Any", what), product, horizon, _compare(raw, path), value, None, product_type)
 
 
 def _member(raw: dict[str, Any], path: str) -> Member:

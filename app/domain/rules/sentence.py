@@ -177,6 +177,8 @@ def _predict(leaf: Predict, wording: Wording) -> str:
     if leaf.during is not None:
         return f"next order is expected {_window(leaf.during)}"
     product = _product(leaf.product, wording) if leaf.product else ""
+    if leaf.product_type is not None:
+        product = f"anything of type {_quoted(leaf.product_type)}"
     days = (leaf.horizon or "").rstrip("d")
     words = PREDICTION_WORDS[leaf.what].format(product=product, days=days)
     kind = "money" if leaf.what == "value" else "share"

@@ -108,7 +108,10 @@ class Measure:
 
 @dataclass(frozen=True)
 class Predict:
-    """A prediction compares so; `next_order` has a window in place of a value."""
+    """A prediction compares so; `next_order` has a window in place of a value.
+
+    Buying again or for the first time is about a product, or about any product of a type.
+    """
 
     what: Literal["buy_again", "buy_new", "value", "lapse", "next_order"]
     product: str | None
@@ -116,6 +119,7 @@ class Predict:
     op: Compare | None
     value: int | float | None
     during: Window | None
+    product_type: str | None = None
 
 
 @dataclass(frozen=True)

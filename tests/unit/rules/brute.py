@@ -44,6 +44,7 @@ class Shop:
     events: list[dict[str, Any]] = field(default_factory=list)
     features: list[dict[str, Any]] = field(default_factory=list)
     pairs: list[dict[str, Any]] = field(default_factory=list)
+    type_pairs: list[dict[str, Any]] = field(default_factory=list)
     values: list[dict[str, Any]] = field(default_factory=list)
     reachable: set[int] = field(default_factory=set)
     consent: dict[tuple[str, str], set[int]] = field(default_factory=dict)
@@ -240,11 +241,13 @@ def predict_holds(node: dict[str, Any], no: int, shop: Shop) -> bool:
         return at is not None and (start is None or at >= start) and (end is None or at < end)
     if what in {"buy_again", "buy_new"}:
         kind = {"buy_again": "repurchase", "buy_new": "cross_sell"}[what]
-        number = next((p["product_no"] for p in shop.products if str(p["product_id"]) == node["product"]), None)
+        number = next((p["product_no"] for p in shop.products if str(p["product_id"]) == node.get("product")), None)
+        about, key, pairs = number, "product_no", shop.pairs
+        if "product_type" in node:
+            about, key, pairs = node["product_type"], "product_type", shop.type_pairs
         value = next(
-            (p["probability"] for p in shop.pairs
-             if p["customer_no"] == no and p["product_no"] == number and p["kind"] == kind), None,
-        )  # fmt: skip
+            (p["probability"] for p in pairs if p["customer_no"] == no and p[key] == about and p["kind"] == kind), None
+        )
     elif what == "value":
         value = None if row.get("value_12m") is None else row["value_12m"] * 100
     else:

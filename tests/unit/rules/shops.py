@@ -29,6 +29,10 @@ RUN_TABLES = {
     "pairs": pa.schema(
         [("customer_no", pa.int32()), ("product_no", pa.int32()), ("kind", pa.string()), ("probability", pa.float64())]
     ),
+    "type_pairs": pa.schema(
+        [("customer_no", pa.int32()), ("product_type", pa.string()), ("kind", pa.string()),
+         ("probability", pa.float64())]
+    ),
     "customer_values": pa.schema(
         [("customer_no", pa.int32()), ("p_order_30d", pa.float64()), ("p_order_60d", pa.float64()),
          ("p_order_90d", pa.float64()), ("value_12m", pa.float64()), ("next_order_at", INSTANT)]
@@ -149,6 +153,8 @@ def _predictions(r: random.Random, shop: Shop, numbers: list[int]) -> None:
         for product in r.sample([1, 2, 3], 2):
             kind = r.choice(["repurchase", "cross_sell"])
             shop.pairs.append({"customer_no": no, "product_no": product, "kind": kind, "probability": chance()})
+        kind = r.choice(["repurchase", "cross_sell"])
+        shop.type_pairs.append({"customer_no": no, "product_type": "Coffee", "kind": kind, "probability": chance()})
 
 
 def connect(shop: Shop) -> duckdb.DuckDBPyConnection:
@@ -156,7 +162,8 @@ def connect(shop: Shop) -> duckdb.DuckDBPyConnection:
     customers = [{**c, "metafields": [("custom.age", c["age"])] if c["age"] else []} for c in shop.customers]
     lake = {"orders": shop.orders, "order_lines": shop.lines, "products": shop.products,
             "customers": customers, "events": shop.events}  # fmt: skip
-    run = {"features": shop.features, "pairs": shop.pairs, "customer_values": shop.values}
+    run = {"features": shop.features, "pairs": shop.pairs, "type_pairs": shop.type_pairs,
+           "customer_values": shop.values}  # fmt: skip
     for name, rows in {**lake, **run}.items():
         schema = TABLES.get(name, RUN_TABLES.get(name))
         full = [{column: row.get(column) for column in schema.names} for row in rows]
@@ -279,6 +286,8 @@ def _predict(r: random.Random) -> dict[str, Any]:
     return r.choice(
         [
             {"predict": r.choice(["buy_again", "buy_new"]), "product": r.choice(["1001", "1002", "9"]), "op": op,
+             "value": r.choice([0.25, 0.5])},
+            {"predict": r.choice(["buy_again", "buy_new"]), "product_type": r.choice(["Coffee", "Tea"]), "op": op,
              "value": r.choice([0.25, 0.5])},
             {"predict": "value", "op": op, "value": 1000},
             {"predict": "lapse", "horizon": r.choice(["30d", "60d", "90d"]), "op": op, "value": 0.5},

@@ -48,6 +48,11 @@ class TestRuleHash:
         one, other = ({"attr": "country", "op": "in", "value": v} for v in (["DE", "FR"], ["FR", "DE", "FR"]))
         assert hashed(one) == hashed(other)
 
+    def test_rules_from_before_product_types_keep_their_hash(self) -> None:
+        known = "002e10a3386f84cddce0487dbba21058d0739d519d9ba81e840f6b95bbfc283f"
+        assert hashed({"predict": "buy_again", "product": "7", "op": "gte", "value": 0.2}) == known
+        assert hashed({"predict": "buy_again", "product_type": "7", "op": "gte", "value": 0.2}) != known
+
     def test_between_keeps_its_order(self) -> None:
         assert hashed({"attr": "spend.net", "op": "between", "value": [1, 2]}) != hashed(
             {"attr": "spend.net", "op": "between", "value": [1, 3]}

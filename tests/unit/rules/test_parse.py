@@ -71,6 +71,9 @@ class TestParse:
             ({"measure": "sum", "of": "ordered.shoes", "op": "gt", "value": 1}, "match.of", "must be one of"),
             ({"predict": "buy_again", "op": "gte", "value": 0.2}, "match.product", "missing"),
             ({"predict": "buy_again", "product": "7", "horizon": "60d", "op": "gte", "value": 0.2}, "match.horizon", "30d"),  # noqa: E501 - a table
+            ({"predict": "buy_new", "product": "7", "product_type": "Tea", "op": "gte", "value": 0.2}, "match.product_type", "not both"),  # noqa: E501 - a table
+            ({"predict": "buy_new", "product_type": "", "op": "gte", "value": 0.2}, "match.product_type", "must be a text"),  # noqa: E501 - a table
+            ({"predict": "lapse", "product_type": "Tea", "op": "gte", "value": 0.2}, "match.product_type", "not known"),
             ({"predict": "lapse", "op": "gte", "value": 60}, "match.value", "between 0 and 1"),
             ({"in": "wholesale"}, "match.in", "seg_12"),
             ({"in": "seg_1", "during": {"last": "3d"}}, "match.during", "not available yet"),

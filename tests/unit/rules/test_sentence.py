@@ -28,6 +28,8 @@ class TestSentence:
              "Customers whose country is not “DE” and is known."),
             ({"predict": "buy_again", "product": "1001", "op": "gte", "value": 0.1234},
              "Customers whose chance to buy “Dark Coffee” again within 30 days is at least 12.34%."),
+            ({"predict": "buy_new", "product_type": "Tea", "op": "gte", "value": 0.05},
+             "Customers whose chance to buy anything of type “Tea” for the first time within 30 days is at least 5%."),
             ({"all": [{"reachable": "email"}, {"none": [{"in": "seg_7"}]}]},
              "Customers who can be reached by e-mail and not: who are in segment “Wholesale”."),
             ({"measure": "sum", "of": "ordered.net", "during": {"ago": ["60d", "30d"]}, "op": "lt", "value": 1000},
