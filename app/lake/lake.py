@@ -29,7 +29,7 @@ RUN_VIEWS = ("features", "pairs", "associations", "customer_values", "base_rates
 # Runs from before product types were predicted lack these files; a rule about a type then holds for nobody.
 LATER_VIEWS = {
     "type_pairs": "0::INTEGER AS customer_no, '' AS product_type, '' AS kind, 0.0::DOUBLE AS probability",
-    "type_base_rates": "'' AS product_type, '' AS kind, 0.0::DOUBLE AS base_rate",
+    "type_base_rates": "'' AS product_type, '' AS kind, 0.0::DOUBLE AS base_rate, 0.0::DOUBLE AS positives",
 }
 
 

@@ -66,6 +66,7 @@ def vocabulary(rooms: Rooms, ctx: ShopContext) -> dict[str, Any]:
     values: dict[str, list[Any]] = {
         "products": [],
         "types": [],
+        "predicted_types": [],
         "countries": [],
         "tags": [],
         "metafields": [],
@@ -85,6 +86,7 @@ def vocabulary(rooms: Rooms, ctx: ShopContext) -> dict[str, Any]:
         "max_values": MAX_VALUES,
         "products": values["products"],
         "product_types": values["types"],
+        "predicted_types": values["predicted_types"],
         "countries": values["countries"],
         "tags": values["tags"],
         "currency": ctx.currency,
@@ -177,6 +179,9 @@ def _values(connection: duckdb.DuckDBPyConnection) -> dict[str, list[Any]]:
         ],
         "types": column(
             "SELECT product_type FROM products WHERE product_type <> '' GROUP BY 1 ORDER BY count(*) DESC, 1"
+        ),
+        "predicted_types": column(
+            "SELECT product_type FROM type_base_rates GROUP BY 1 ORDER BY sum(positives) DESC, 1"
         ),
         "countries": column(
             "SELECT country FROM customers WHERE country IS NOT NULL GROUP BY 1 ORDER BY count(*) DESC, 1"

@@ -376,6 +376,7 @@ class Vocabulary(BaseModel):
     max_values: int
     products: list[ProductChoice] = Field(description="The shop's products with most buyers")
     product_types: list[str]
+    predicted_types: list[str] = Field(description="Product types that predictions may be about")
     countries: list[str]
     tags: list[str]
     currency: str

@@ -1,7 +1,7 @@
 import { describe, expect, it } from "vitest";
 import type { Vocabulary } from "@/shared/api/types";
 import { depth, edit, type Editor, hasEmptyGroup, leafPaths, start, toRule } from "@/features/rules/draft";
-import { conditionChoices, leafProblem, newLeaf } from "@/features/rules/leaves";
+import { about, conditionChoices, leafProblem, newLeaf } from "@/features/rules/leaves";
 import { countsByLeaf, leafAt } from "@/features/rules/places";
 import type { Leaf, Rule } from "@/features/rules/rule";
 import { incompleteness } from "@/features/rules/SegmentForm";
@@ -118,6 +118,16 @@ describe("A condition just added", () => {
     expect(newLeaf("attr:created", vocabulary)).toEqual({ attr: "created", during: { last: "30d" } });
     expect(newLeaf("attr:country", vocabulary)).toEqual({ attr: "country", op: "is", value: "US" });
     expect(newLeaf("measure:ordered.product", vocabulary)).toMatchObject({ measure: "distinct", of: "ordered.product" });
+  });
+});
+
+describe("A chance to buy", () => {
+  const leaf = { predict: "buy_again", product: "9001", op: "gte", value: 0.1 } as const;
+  it("is about one product or about any of a type, never both", () => {
+    const ofType = about(leaf, "type", vocabulary);
+    expect(ofType).toEqual({ predict: "buy_again", product_type: "Coffee", op: "gte", value: 0.1 });
+    expect(about(ofType, "product", vocabulary)).toEqual(leaf);
+    expect(leafProblem(ofType)).toBeNull();
   });
 });
 

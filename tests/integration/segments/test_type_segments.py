@@ -10,7 +10,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from app.errors import Invalid
-from app.services import segment_details, segments
+from app.services import segment_details, segments, segments_preview
 from app.services.automatic_segments_products import type_key, type_of
 from app.services.campaigns_audience import audience_of
 from app.services.evaluate_segments import membership
@@ -35,9 +35,9 @@ def typed(shop: SmallShop) -> SmallShop:
         *({"customer_no": no, "product_type": "Mug", "kind": "cross_sell", "probability": no / 1000}
           for no in range(1, 51)),
     ]  # fmt: skip
-    rates = [{"product_type": "Tea", "kind": "repurchase", "base_rate": 0.15},
-             {"product_type": "Coffee", "kind": "repurchase", "base_rate": 0.01},
-             {"product_type": "Mug", "kind": "cross_sell", "base_rate": float("nan")}]  # fmt: skip
+    rates = [{"product_type": "Tea", "kind": "repurchase", "base_rate": 0.15, "positives": 9},
+             {"product_type": "Coffee", "kind": "repurchase", "base_rate": 0.01, "positives": 8},
+             {"product_type": "Mug", "kind": "cross_sell", "base_rate": float("nan"), "positives": 0}]  # fmt: skip
     pq.write_table(pa.Table.from_pylist(pairs), shop.run.dir / "type_pairs.parquet")
     pq.write_table(pa.Table.from_pylist(rates), shop.run.dir / "type_base_rates.parquet")
     return shop
@@ -121,6 +121,10 @@ class TestARuleAboutAType:
     def test_is_refused_for_a_type_without_predictions(self, typed: SmallShop, product_type: str) -> None:
         with pytest.raises(Invalid, match="nothing is predicted for the type"):
             segments.create(typed.rooms, typed.ctx, "Milk drinkers", self.rule(product_type))
+
+    def test_is_offered_by_the_builder_for_predicted_types_alone(self, typed: SmallShop) -> None:
+        found = segments_preview.vocabulary(typed.rooms, typed.ctx)
+        assert found["predicted_types"] == ["Tea", "Coffee", "Mug"]
 
     def test_holds_for_nobody_in_a_run_from_before_types(self, shop: SmallShop) -> None:
         refresh_segments(shop)

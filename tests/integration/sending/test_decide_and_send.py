@@ -305,6 +305,22 @@ class TestArbitrationAcrossCampaigns:
             chosen = {m.customer_no: (m.kind, m.product_no) for m in session.scalars(select(Message))}
         assert chosen == {**dict.fromkeys((1, 2, 3, 4), ("repurchase", COFFEE)), 9: ("cross_sell", COFFEE)}
 
+    def test_a_segment_of_a_type_takes_each_members_best_product_of_it_that_can_be_bought(self, shop: World) -> None:
+        shop.types = {COFFEE: "Drinks", TEA: "Drinks", MUG: "Cups"}
+        for customer, tea in ((1, 0.4), (2, 0.1), (3, 0.4)):
+            shop.bought(customer, TEA, LONG_AGO)
+            shop.pair(customer, TEA, "repurchase", tea)
+        shop.pair(2, MUG, "repurchase", 0.9)  # of another type
+        shop.pair(2, TEA, "cross_sell", 0.9)  # of another kind
+        drinks = shop.segment("buy_again:type:Drinks", "repurchase", [1, 2, 3], product_type="Drinks")
+        shop.status[MUG] = "DRAFT"
+        shop.publish()
+        shop.campaign(drinks, name="Drinks")
+        plan_sends.plan(shop.rooms, shop.ctx)
+        with shop.store.reading(shop.ctx) as session:
+            chosen = {m.customer_no: (m.kind, m.product_no) for m in session.scalars(select(Message))}
+        assert chosen == {1: ("repurchase", TEA), 2: ("repurchase", COFFEE), 3: ("repurchase", TEA)}
+
     def test_words_that_name_a_purchase_go_only_to_those_who_have_one(self, shop: World) -> None:
         shop.pair(1, TEA, "cross_sell", 0.5, because_product_no=COFFEE)
         shop.pair(2, TEA, "cross_sell", 0.5)

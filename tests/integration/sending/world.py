@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
@@ -78,6 +79,7 @@ class World:
         self.pairs: list[dict[str, Any]] = []
         self.stock: dict[int, int | None] = {}
         self.status: dict[int, str] = {}
+        self.types: dict[int, str] = {}
         self.associations: list[tuple[int, int, float]] = []
         self.features: list[dict[str, Any]] = []
         self.values: list[dict[str, Any]] = []
@@ -132,7 +134,7 @@ class World:
             {
                 "product_no": n, "product_id": 100 + n, "title": title, "status": self.status.get(n, "ACTIVE"),
                 "handle": f"p{n}", "is_gift_card": False, "price_minor": 900, "total_inventory": self.stock.get(n),
-                "url": f"https://{ctx.domain}/products/p{n}", "image_url": f"https://cdn.example/{n}.png",
+                "product_type": self.types.get(n), "url": f"https://{ctx.domain}/products/p{n}", "image_url": f"https://cdn.example/{n}.png",
             }
             for n, title in TITLES.items()
         ]  # fmt: skip
@@ -164,15 +166,23 @@ class World:
         session.add(Snapshot(shop_id=shop_id, id=number, run_id=run_id, created_at=now, watermark=now, tables=versions))
         session.flush()
 
-    def segment(self, key: str | None, category: str, members: list[int], product: int | None = None) -> int:
+    def segment(
+        self,
+        key: str | None,
+        category: str,
+        members: list[int],
+        product: int | None = None,
+        product_type: str | None = None,
+    ) -> int:
         now = self.clock.now()
+        rule = json.dumps({"v": 1, "match": {"product_type": product_type}}) if product_type else None
         with self.store.session(self.ctx) as session:
             number = allocate(session, self.ctx.shop_id, "segments")
             session.add(
                 Segment(
                     shop_id=self.ctx.shop_id, id=number, key=key, name=f"Segment {number}", description="",
                     category=category,
-                    source="automatic", state="ready", definition="", product_no=product,
+                    source="automatic", state="ready", definition="", product_no=product, rule_text=rule,
                     created_at=now, updated_at=now,
                 )
             )  # fmt: skip

@@ -1,7 +1,7 @@
 import type { Vocabulary } from "@/shared/api/types";
 import { capital } from "@/shared/format/words";
 import { NumberInput, ProductSelect, ValueInput } from "./inputs";
-import { COMPARES, entry, FUNCTIONS, functionsOf, needsProduct, predictionLabel, startValue } from "./leaves";
+import { about, COMPARES, entry, FUNCTIONS, functionsOf, needsProduct, predictionLabel, startValue } from "./leaves";
 import type { AttrLeaf, Compare, DidLeaf, MeasureLeaf, PredictLeaf } from "./rule";
 import { WhereFilters } from "./WhereFilters";
 import { ANY_DATE, FUTURE, PAST, WindowInput } from "./WindowInput";
@@ -122,6 +122,34 @@ export function MeasureEditor({ leaf, vocabulary, onChange }: Props<MeasureLeaf>
   );
 }
 
+/** What is bought: one product, or any of a type. */
+function AboutInput({ leaf, vocabulary, onChange }: Props<PredictLeaf>) {
+  const { product, product_type: type, ...rest } = leaf;
+  const types = vocabulary.predicted_types;
+  if (types.length === 0 && type === undefined) {
+    return <ProductSelect value={product ?? ""} vocabulary={vocabulary} onChange={(chosen) => onChange({ ...rest, product: chosen }, "product")} />;
+  }
+  return (
+    <>
+      <s-select label="About" value={type === undefined ? "product" : "type"} onChange={(event) => onChange(about(leaf, event.currentTarget.value, vocabulary), "about")}>
+        <s-option value="product">one product</s-option>
+        <s-option value="type">any product of a type</s-option>
+      </s-select>
+      {type === undefined ? (
+        <ProductSelect value={product ?? ""} vocabulary={vocabulary} onChange={(chosen) => onChange({ ...rest, product: chosen }, "product")} />
+      ) : (
+        <s-select label="Product type" value={type} onChange={(event) => onChange({ ...rest, product_type: event.currentTarget.value }, "product")}>
+          {[...new Set([type, ...types])].map((one) => (
+            <s-option key={one} value={one}>
+              {one}
+            </s-option>
+          ))}
+        </s-select>
+      )}
+    </>
+  );
+}
+
 /** A prediction: a probability, an amount, or when the next order is due. */
 export function PredictEditor({ leaf, vocabulary, onChange }: Props<PredictLeaf>) {
   if (leaf.predict === "next_order") {
@@ -139,9 +167,7 @@ export function PredictEditor({ leaf, vocabulary, onChange }: Props<PredictLeaf>
   const horizons = vocabulary.horizons[leaf.predict] ?? [];
   return (
     <div className="encore-fields">
-      {needsProduct(leaf.predict) && (
-        <ProductSelect value={leaf.product ?? ""} vocabulary={vocabulary} onChange={(product) => onChange({ ...leaf, product }, "product")} />
-      )}
+      {needsProduct(leaf.predict) && <AboutInput leaf={leaf} vocabulary={vocabulary} onChange={onChange} />}
       <CompareInput label={predictionLabel(leaf.predict)} op={leaf.op ?? "gte"} onChange={(op) => onChange({ ...leaf, op }, "op")} />
       <ValueInput
         name={{ type: leaf.predict === "value" ? "money" : "share", choices: [] }}

@@ -1,6 +1,6 @@
 import type { NameEntry, Vocabulary } from "@/shared/api/types";
 import { capital } from "@/shared/format/words";
-import type { Compare, Filter, Leaf, Value } from "./rule";
+import type { Compare, Filter, Leaf, PredictLeaf, Value } from "./rule";
 import { windowProblem } from "./windows";
 
 /** Operators that stand without a value, and those that take several. */
@@ -144,6 +144,15 @@ export function needsProduct(prediction: string): boolean {
   return prediction === "buy_again" || prediction === "buy_new";
 }
 
+/** A prediction turned to one product, or to any product of a type. */
+export function about(leaf: PredictLeaf, kind: string, vocabulary: Vocabulary): PredictLeaf {
+  const rest = { ...leaf };
+  delete rest.product;
+  delete rest.product_type;
+  if (kind === "type") return { ...rest, product_type: vocabulary.predicted_types[0] ?? "" };
+  return { ...rest, product: vocabulary.products[0]?.product_id ?? "" };
+}
+
 /** What is missing or wrong in a leaf, in words; null when it can be counted. */
 export function leafProblem(leaf: Leaf): string | null {
   if ("in" in leaf) return leaf.in === "" ? "Choose a segment." : null;
@@ -153,7 +162,7 @@ export function leafProblem(leaf: Leaf): string | null {
     return leaf.value === "" ? "Enter a number." : (windowProblem(leaf.during) ?? filtersProblem(leaf.where));
   }
   if ("predict" in leaf) {
-    if (needsProduct(leaf.predict) && !leaf.product) return "Choose a product.";
+    if (needsProduct(leaf.predict) && !leaf.product && !leaf.product_type) return "Choose a product.";
     return leaf.value === "" ? "Enter a number." : windowProblem(leaf.during);
   }
   if ("attr" in leaf) return leaf.during === undefined ? valueProblem(leaf.op, leaf.value) : windowProblem(leaf.during);

@@ -43,7 +43,9 @@ export interface MeasureLeaf {
 }
 export interface PredictLeaf {
   predict: string;
+  /** About a product, or about any of a type. */
   product?: string;
+  product_type?: string;
   horizon?: string;
   op?: Compare;
   value?: number | "";

@@ -1242,6 +1242,11 @@ export interface components {
             products: components["schemas"]["ProductChoice"][];
             /** Product Types */
             product_types: string[];
+            /**
+             * Predicted Types
+             * @description Product types that predictions may be about
+             */
+            predicted_types: string[];
             /** Countries */
             countries: string[];
             /** Tags */
