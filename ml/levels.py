@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     import numpy.typing as npt
 
 MIN_PRODUCTS = 2
+MAX_TYPES = 200  # a shop has 20 segments of types per kind; each further type costs time and memory
 
 
 @dataclass(frozen=True)
@@ -75,27 +76,32 @@ def type_level(h: History, offered: Bools) -> TypeLevel | None:
     offered: per product, whether it may still be bought.
 
     A type is predicted if at least two products of it were sold and one is still offered: with a single product
-    there is nothing to add to that product's own predictions. What has no type stays in the history, because it
-    tells how often its customers order, and is not predicted.
+    there is nothing to add to that product's own predictions. Of these the MAX_TYPES most bought. All else stays in
+    the history as one type without a name, because it tells how often its customers order, and is not predicted.
     """
     n_types = len(h.type_name)
     sold = tally(h.category, n_types, tally(h.pair_product, h.n_products) > 0)
     alive = tally(h.category, n_types, offered) > 0
     allowed = (sold >= MIN_PRODUCTS) & alive & (h.type_name != "")
-    if not allowed.any():
+    bought = tally(h.category[h.product], n_types)
+    most = np.lexsort((np.arange(n_types), -bought, ~allowed))[:MAX_TYPES]
+    most = np.sort(most[allowed[most]])
+    if len(most) == 0:
         return None
+    place = np.full(n_types, len(most), dtype=np.int64)
+    place[most] = np.arange(len(most))
     rows = {
         "customer": h.customer,
-        "product": h.category[h.product],
+        "product": place[h.category[h.product]],
         "order": h.order,
         "order_day": h.order_day,
         "quantity": h.quantity,
         "value": h.value,
         "discount": h.discount,
     }
-    codes = np.arange(n_types)
-    by_type = assemble(h.until, h.customer_no, codes.astype(np.int32), codes, h.type_name, rows)
-    return TypeLevel(by_type, h.type_name, allowed)
+    codes, names = np.arange(len(most) + 1), np.append(h.type_name[most], "")
+    by_type = assemble(h.until, h.customer_no, codes.astype(np.int32), codes, names, rows)
+    return TypeLevel(by_type, names, names != "")
 
 
 def no_types() -> tuple[pd.DataFrame, pd.DataFrame]:

@@ -7,6 +7,7 @@ import pandas as pd
 import pytest
 from ml_shops import AS_OF, day, lines, steady_shop
 
+from ml import levels
 from ml.api import Predictions, predict
 from ml.history import build_history
 from ml.levels import type_level
@@ -42,6 +43,16 @@ class TestTypeLevel:
     def test_does_not_exist_where_every_type_has_a_single_product(self) -> None:
         h = build_history(lines((1, "a", day(9), 0), (1, "a", day(9), 9)), TYPES, AS_OF)
         assert type_level(h, np.ones(2, dtype=bool)) is None
+
+    def test_keeps_the_most_bought_types_and_makes_one_of_the_rest(
+        self, rows: pd.DataFrame, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setattr(levels, "MAX_TYPES", 1)
+        level = type_level(build_history(rows, TYPES, AS_OF), np.ones(12, dtype=bool))
+        assert level is not None
+        assert level.names.tolist() == ["Tea", ""]
+        assert level.allowed.tolist() == [True, False]
+        assert len(level.h.order_day) == rows["order_id"].nunique()
 
     def test_leaves_out_a_type_of_which_nothing_is_offered_any_more(self, rows: pd.DataFrame) -> None:
         gone = TYPES.assign(active=TYPES["product_type"] != "Tea")
