@@ -7,12 +7,13 @@ same pipeline over it. A product with too few buyers for a segment of its own is
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cached_property
 from typing import TYPE_CHECKING
 
 import numpy as np
 import pandas as pd
 
-from ml.cross_sell import Scope
+from ml.cross_sell import Scope, segment_candidates
 from ml.history import Bools, History, assemble, tally
 
 if TYPE_CHECKING:
@@ -21,21 +22,23 @@ if TYPE_CHECKING:
     import numpy.typing as npt
 
 MIN_PRODUCTS = 2
-MAX_TYPES = 200  # a shop has 20 segments of types per kind; each further type costs time and memory
+MAX_TYPES = 200  # bought again; each further type costs time and memory
+NEW_TYPES = 20  # bought for the first time: of every customer with every such type there is a pair
 
 
 @dataclass(frozen=True)
 class TypeLevel:
-    """A shop by product type. h: its history, whose products are the types; allowed: types that may be predicted."""
+    """A shop by product type. h: its history, whose products are the types; allowed: types that are predicted."""
 
     h: History
     names: npt.NDArray[np.str_]
     allowed: Bools
 
-    @property
+    @cached_property
     def scope(self) -> Scope:
-        """Every active customer on the types with most buyers; few enough to need no search for the best."""
-        return Scope(None, self.allowed, retrieve=False, keep_listed=True)
+        """Every active customer on the NEW_TYPES types with most buyers of late: few enough to need no search."""
+        listed = np.sort(segment_candidates(self.h, self.allowed)[:NEW_TYPES])
+        return Scope(listed, self.allowed, retrieve=False, keep_listed=True)
 
     def named(self, sink: Callable[[pd.DataFrame], None]) -> Callable[[pd.DataFrame], None]:
         """A sink of pairs whose product numbers are types: passes them on by name, without expected dates."""
@@ -60,8 +63,11 @@ class TypeLevel:
         return pd.DataFrame(columns, copy=False)
 
     def rates_by_name(self, rates: pd.DataFrame) -> pd.DataFrame:
-        """Base rates with product_type in place of numbers, of the predicted types alone."""
-        kept: pd.DataFrame = rates.loc[self.allowed[rates["product_no"].to_numpy()]].reset_index(drop=True)
+        """Base rates with product_type in place of numbers, of what is predicted alone."""
+        codes = rates["product_no"].to_numpy()
+        offered = self.scope.marked_at(self.h)[codes]
+        wanted = self.allowed[codes] & ((rates["kind"] == "repurchase").to_numpy() | offered)
+        kept: pd.DataFrame = rates.loc[wanted].reset_index(drop=True)
         codes = kept.pop("product_no").to_numpy()
         return pd.DataFrame({"product_type": self._words(codes)} | {name: kept[name] for name in kept.columns})
 

@@ -20,6 +20,7 @@ from app.services import segments_dependents
 from app.services.evaluate_segments import Outcome, evaluate_one
 from app.services.published import open_run, published
 from app.services.segments_memberships import Writer, stored_references
+from app.services.segments_statistics import PAIR_KIND
 from app.services.segments_world import find, locked, members_of, small_number, wording
 from app.store.counters import allocate
 from app.store.models.segments import MembershipChange, Segment, SegmentVersion
@@ -298,12 +299,14 @@ def _checked(rooms: Rooms, ctx: ShopContext, rule: Rule, editing: int | None) ->
 
 
 def _check_types(rule: Rule, connection: duckdb.DuckDBPyConnection) -> None:
-    known = {row[0] for row in connection.execute("SELECT DISTINCT product_type FROM type_base_rates").fetchall()}
+    known = set(connection.execute("SELECT product_type, kind FROM type_base_rates").fetchall())
     for path, leaf in leaves(rule.match):
-        if isinstance(leaf, Predict) and leaf.product_type is not None and leaf.product_type not in known:
+        if not isinstance(leaf, Predict) or leaf.product_type is None:
+            continue
+        if (leaf.product_type, PAIR_KIND[leaf.what]) not in known:
             raise Invalid(
-                f"{path}.product_type: nothing is predicted for the type {leaf.product_type!r}; only for types of which"
-                " two products or more were sold",
+                f"{path}.product_type: nothing is predicted for the type {leaf.product_type!r}; only for the most"
+                " bought types, of which two products or more were sold",
                 field=f"rule.{path}.product_type",
             )
 

@@ -54,6 +54,16 @@ class TestTypeLevel:
         assert level.allowed.tolist() == [True, False]
         assert len(level.h.order_day) == rows["order_id"].nunique()
 
+    def test_offers_as_new_only_the_types_with_most_buyers(
+        self, rows: pd.DataFrame, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setattr(levels, "NEW_TYPES", 1)
+        found = run(rows)
+        new = found.type_pairs["kind"] == "cross_sell"
+        assert set(found.type_pairs.loc[new, "product_type"]) == {"Tea"}
+        assert set(found.type_pairs.loc[~new, "product_type"]) == {"Tea", "Cups"}
+        assert len(found.type_base_rates) == 3
+
     def test_leaves_out_a_type_of_which_nothing_is_offered_any_more(self, rows: pd.DataFrame) -> None:
         gone = TYPES.assign(active=TYPES["product_type"] != "Tea")
         assert set(run(rows, gone).type_pairs["product_type"]) == {"Cups"}
