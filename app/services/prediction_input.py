@@ -12,26 +12,29 @@ if TYPE_CHECKING:
     import duckdb
     import pandas as pd
 
+# `counts` is the lake's word on what a purchase is; the rest only says why not.
+COUNTS = """l.counts AND l.customer_no IS NOT NULL AND p.product_no IS NOT NULL AND NOT p.is_gift_card
+        AND l.ordered_at < $as_of"""
 REASON = """CASE WHEN l.ordered_at >= $as_of THEN 'after_as_of'
         WHEN l.is_gift_card OR coalesce(p.is_gift_card, FALSE) THEN 'gift_card'
         WHEN p.product_no IS NULL THEN 'no_product'
+        WHEN l.counts THEN 'no_customer'
         WHEN NOT coalesce(o.counts, FALSE) THEN 'order_not_paid'
         WHEN l.current_quantity <= 0 THEN 'nothing_kept'
         WHEN l.unit_price_minor <= 0 THEN 'free'
-        WHEN NOT l.counts THEN 'refunded'
-        WHEN l.customer_no IS NULL THEN 'no_customer' END"""
+        ELSE 'refunded' END"""
 
 PURCHASES = f"""
     SELECT l.customer_no, l.order_id, l.ordered_at, l.product_no, l.current_quantity AS quantity,
            greatest(CAST(l.net_minor AS DOUBLE), 0) / l.current_quantity / $unit AS unit_price, p.product_type,
            CAST(l.discount_minor AS DOUBLE) / $unit AS discount
-    FROM order_lines l LEFT JOIN products p USING (product_no) LEFT JOIN orders o USING (order_id)
-    WHERE {REASON} IS NULL"""
+    FROM order_lines l JOIN products p USING (product_no)
+    WHERE {COUNTS}"""
 
 LEFT_OUT = f"""
     SELECT {REASON} AS reason, count(*)
     FROM order_lines l LEFT JOIN products p USING (product_no) LEFT JOIN orders o USING (order_id)
-    GROUP BY reason HAVING reason IS NOT NULL ORDER BY reason"""
+    WHERE NOT coalesce({COUNTS}, FALSE) GROUP BY reason ORDER BY reason"""
 
 WORDS = REASONS | {
     "gift_card": "of gift cards",

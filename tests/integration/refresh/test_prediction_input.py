@@ -56,7 +56,7 @@ class TestPurchases:
             ("no_product", {"product_no": None, "counts": False}),
             ("no_product", {"product_no": 77}),
             ("order_not_paid", {"order_id": 2, "counts": False}),
-            ("order_not_paid", {"order_id": 99}),
+            ("order_not_paid", {"order_id": 99, "counts": False}),
             ("nothing_kept", {"current_quantity": 0, "net_minor": 0, "counts": False}),
             ("nothing_kept", {"quantity": -1, "current_quantity": -1, "counts": False}),
             ("free", {"unit_price_minor": 0, "net_minor": 0, "counts": False}),
