@@ -22,6 +22,7 @@ from app.services import backtests, plan_sends, refresh_shop, send_due, sync_seg
 from app.services.keys import check_keys
 from app.services.published import latest_history, published
 from app.services.rooms import Rooms
+from app.services.runs import SEGMENTS_ONLY
 from app.services.shops import context_by_id
 from app.settings import Settings
 from app.shopify.bulk import BulkExports
@@ -138,8 +139,8 @@ def _handlers(rooms: Rooms, importer: ShopifyImport) -> dict[str, Handler]:
         if counts["changed"] or published(rooms, ctx) is None:
             refresh_shop.refresh(rooms, described(ctx), force=False)
 
-    def refresh(ctx: ShopContext, _key: str) -> None:
-        refresh_shop.refresh(rooms, ctx)
+    def refresh(ctx: ShopContext, key: str) -> None:
+        refresh_shop.refresh(rooms, ctx, force=not key.startswith(SEGMENTS_ONLY))
 
     def plan_and_send(ctx: ShopContext, _key: str) -> None:
         plan_sends.plan(rooms, ctx)

@@ -14,7 +14,7 @@ import duckdb
 from deltalake import DeltaTable, write_deltalake
 from deltalake.exceptions import TableNotFoundError
 
-from app.lake.schemas import PARTITIONED, TABLES
+from app.lake.schemas import DEMOGRAPHICS, PARTITIONED, TABLES
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
@@ -25,7 +25,16 @@ if TYPE_CHECKING:
     from app.domain.context import ShopContext
 
 KEYS_PER_DELETE = 2_000  # a longer IN list makes the predicate slower to parse than a second commit
-RUN_VIEWS = ("features", "pairs", "associations", "customer_values", "base_rates", "type_pairs", "type_base_rates")
+RUN_VIEWS = (
+    "features",
+    "pairs",
+    "associations",
+    "customer_values",
+    "base_rates",
+    "type_pairs",
+    "type_base_rates",
+    "demographics",
+)
 # Runs from before product types were predicted lack these files; a rule about a type then holds for nobody.
 LATER_VIEWS = {
     "type_pairs": "0::INTEGER AS customer_no, '' AS product_type, '' AS kind, 0.0::DOUBLE AS probability",
@@ -161,6 +170,9 @@ class Lake:
                 connection.execute(f"CREATE VIEW {name} AS SELECT * FROM read_parquet('{file}')")
             elif name in LATER_VIEWS:
                 connection.execute(f"CREATE VIEW {name} AS SELECT {LATER_VIEWS[name]} WHERE FALSE")
+            elif name == "demographics":  # rules may ask for classes that no estimate made, and find nobody
+                connection.register("empty_demographics", DEMOGRAPHICS.empty_table())
+                connection.execute("CREATE VIEW demographics AS SELECT * FROM empty_demographics")
         return connection
 
     def _commit(self, ctx: ShopContext, table: str, rows: pa.Table, mode: str) -> int:

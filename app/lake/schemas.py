@@ -111,8 +111,6 @@ CUSTOMERS = _schema(
     orders_count=pa.int64(),
     amount_spent_minor=pa.int64(),
     rfm_group=pa.string(),
-    gender=pa.string(),
-    area_income=pa.string(),
 )
 """One row per customer, guests included (null customer_id). No name, address or phone, ever."""
 
@@ -125,6 +123,18 @@ EVENTS = _schema(
     bot=pa.bool_(),
 )
 """What became of messages: email_sent, email_clicked, ..."""
+
+DEMOGRAPHICS = _schema(
+    customer_no=pa.int32(),
+    contact_at=INSTANT,
+    gender=pa.string(),
+    gender_from=pa.string(),
+    gender_accuracy=pa.float32(),
+    area_income=pa.string(),
+    area_accuracy=pa.float32(),
+)
+"""A run's file: classes of customers, for estimates that are on. `contact_at`: which state of the contact was read;
+`gender_from`: field | name; null `area_income`: off, or the merchant's own field says the income."""
 
 TABLES: dict[str, pa.Schema] = {
     "orders": ORDERS,

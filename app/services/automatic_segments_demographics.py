@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import hashlib
 import re
-from typing import TYPE_CHECKING
+from itertools import pairwise
+from typing import TYPE_CHECKING, Any
 
 from app.domain.rules.parse import MAX_VALUES
 from app.services.automatic_segments import Definition
+from ml.demographics import FIFTHS, THRESHOLD, UNKNOWN
 
 if TYPE_CHECKING:
     import duckdb
@@ -19,27 +21,27 @@ FIELDS = {
     "gender": ("Gender", "Some ranges are bought by one gender.", "Choose the range; never word or price by it."),
 }
 """Metafields by their key, in any namespace."""
-COLUMNS = {
-    "gender": (
-        "Gender",
-        "No customer has a gender field. An estimate from first names is off until you enable it in settings.",
-        FIELDS["gender"][1],
-        FIELDS["gender"][2],
-    ),
-    "area_income": (
-        "Area income",
-        "No area estimate yet. Estimating income by postcode is off until you enable it in settings.",
-        "A public statistic of the area, not of the person.",
-        "Match the price range of what you show.",
-    ),
+AREA_WHY = "A public statistic of the area, not of the person."
+AREA_ACTION = "Match the price range of what you show."
+OFF = {
+    "gender": "No customer has a gender field. An estimate from first names is off until you enable it in settings.",
+    "area_income": "No area estimate yet. Estimating income by postcode is off until you enable it in settings.",
+}
+OFF_BESIDE_A_FIELD = {
+    "gender": "Some customers have no gender field. An estimate from first names is off until you enable it in"
+    " settings.",
+    "area_income": "Some customers have no income field. Estimating income by postcode is off until you enable it in"
+    " settings.",
 }
 LEAST = 10  # smaller classes say more about single people than about a group
 MOST_CLASSES = 12
 CATEGORY = "demographics"
 
 
-def definitions(connection: duckdb.DuckDBPyConnection) -> list[Definition]:
-    """One segment per class of each field that the shop's customers have, and one for the unknown.
+def definitions(connection: duckdb.DuckDBPyConnection, about: dict[str, Any] | None = None) -> list[Definition]:
+    """One segment per class of each field that the shop's customers have, and one for the unknown; estimates if on.
+
+    about: what the run's classes say of themselves; None: no estimate is on.
 
     Spellings that differ only in case or outer spaces are one class: a rule's `is` ignores case too.
     """
@@ -58,9 +60,13 @@ def definitions(connection: duckdb.DuckDBPyConnection) -> list[Definition]:
     for key, classes in by_key.items():
         if len(classes) <= MOST_CLASSES:  # more classes: a free number, which wants a rule of its own
             found.extend(_classes(key, classes))
-    for column, texts in COLUMNS.items():
-        found.extend(_column(connection, column, *texts))
-    return found
+    fields = {key.rpartition(".")[2].lower() for key in by_key}
+    on = (about or {}).get("estimates", [])
+    found.extend(_gender(connection) if "gender" in on else [_off("gender", "Gender", fields)])
+    area = (
+        _area_income(connection, about or {}) if "area_income" in on else [_off("area_income", "Area income", fields)]
+    )
+    return [*found, *area]
 
 
 def _classes(key: str, classes: list[tuple[str, list[str], str]]) -> list[Definition]:
@@ -101,23 +107,53 @@ def class_key(field: str, value: str | None) -> str:
     return f"auto:{words}_{digest}"
 
 
-def _column(
-    connection: duckdb.DuckDBPyConnection, column: str, label: str, off: str, why: str, action: str
-) -> list[Definition]:
-    values = connection.execute(
-        f"SELECT {column} FROM customers WHERE {column} IS NOT NULL GROUP BY 1 HAVING count(*) >= ? ORDER BY 1",
-        [LEAST],
+def _off(column: str, label: str, fields: set[str]) -> Definition:
+    reason = (OFF_BESIDE_A_FIELD if column.removeprefix("area_") in fields else OFF)[column]
+    why, action = (AREA_WHY, AREA_ACTION) if column == "area_income" else FIELDS["gender"][1:]
+    return Definition(f"auto:{column}", label, CATEGORY, f"{label} of the customer; off until enabled.",
+                      why, action, None, reason)  # fmt: skip
+
+
+def _gender(connection: duckdb.DuckDBPyConnection) -> list[Definition]:
+    _, why, action = FIELDS["gender"]
+    source = (
+        "from your own customer field or tag where it is filled, else estimated from the first name"
+        f" (a chance of at least {THRESHOLD:.0%} by US births)."
+    )
+    texts = {value: f"Gender is {value}, {source}" for value in _classes_of(connection, "gender")}
+    texts[UNKNOWN] = "No customer field says the gender, and the first name is missing, unclear or rare in US records."
+    return [_class("gender", "Gender", value, text, why, action) for value, text in texts.items()]
+
+
+def _area_income(connection: duckdb.DuckDBPyConnection, about: dict[str, Any]) -> list[Definition]:
+    limits = [f"${limit:,}" for limit in about["area_income"]["limits"]]
+    spans = [f"below {limits[0]}", *(f"{a} to {b}" for a, b in pairwise(limits)), f"{limits[-1]} and more"]
+    years = f", survey years {about['area_income']['vintage']}" if about["area_income"]["vintage"] else ""
+    found = _classes_of(connection, "area_income")
+    texts = {
+        name: f"Area estimate: the customer's US ZIP area is in the {name} of areas by median household income"
+        f" ({span} a year{years}). It says nothing about the person."
+        for name, span in zip(FIFTHS, spans, strict=True)
+        if name in found
+    }
+    texts[UNKNOWN] = (
+        "Area estimate: no US postcode, or none with a published income; customers with an own field left out."
+    )
+    return [_class("area_income", "Area income", value, text, AREA_WHY, AREA_ACTION) for value, text in texts.items()]
+
+
+def _class(column: str, label: str, value: str, definition: str, why: str, action: str) -> Definition:
+    rule = {"v": 1, "match": {"attr": column, "op": "is", "value": value}}
+    return Definition(class_key(column, value), f"{label}: {value}", CATEGORY, definition, why, action, rule)
+
+
+def _classes_of(connection: duckdb.DuckDBPyConnection, column: str) -> list[str]:
+    """The classes that enough customers have, but for the unknown, which is always a segment."""
+    rows = connection.execute(
+        f"SELECT {column} FROM demographics WHERE {column} <> ? GROUP BY 1 HAVING count(*) >= ? ORDER BY 1",
+        [UNKNOWN, LEAST],
     ).fetchall()
-    if not values:
-        definition = f"{label} of the customer; off until enabled."
-        return [Definition(f"auto:{column}", label, CATEGORY, definition, why, action, None, off)]
-    return [
-        Definition(
-            class_key(column, value), f"{label}: {value}", CATEGORY, f"{label} is “{value}”.", why, action,
-            {"v": 1, "match": {"attr": column, "op": "is", "value": value}},
-        )
-        for (value,) in values
-    ]  # fmt: skip
+    return [value for (value,) in rows]
 
 
 def _slug(text: str) -> str:

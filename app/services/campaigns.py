@@ -24,7 +24,7 @@ from app.domain.campaigns import (
 from app.errors import Conflict, Invalid, NotFound
 from app.mail.render import Words
 from app.mail.starters import STARTERS, allowed_placeholders, starter
-from app.services import senders
+from app.services import demographics, senders
 from app.services.campaigns_audience import audience_of, newest_history, number_of, products
 from app.store import outbox
 from app.store.counters import allocate
@@ -269,6 +269,10 @@ def _discount_problems(rooms: Rooms, ctx: ShopContext, campaign: Campaign) -> li
         if "[" in (getattr(campaign, f"discount_{field}") or ""):
             text = f"Placeholders have no place in the discount's {field}. Take out the square brackets."
             return [Unresolved("discount", field, text)]
+    with rooms.store.reading(ctx) as session:
+        if demographics.rests_on_estimate(session, ctx, campaign.segment_id):
+            text = "A discount must not rest on estimated gender or income, and this audience does. Choose another."
+            return [Unresolved("discount", "code", text)]
     today = rooms.clock.now().astimezone(ctx.zone).date()
     if campaign.discount_expires_on is not None and campaign.discount_expires_on < today:
         return [Unresolved("discount", "expires_on", "The code's last day has passed.")]

@@ -25,6 +25,7 @@ from app.services import (
     automatic_segments,
     automatic_segments_demographics,
     automatic_segments_products,
+    demographics_classify,
     segments_memberships,
 )
 from app.services.published import published
@@ -369,7 +370,7 @@ def _definitions(world: ShopWorld, ctx: ShopContext) -> list[Definition]:
         ctx,
         [
             *automatic_segments.definitions(world.connection, ctx, unit),
-            *automatic_segments_demographics.definitions(world.connection),
+            *automatic_segments_demographics.definitions(world.connection, demographics_classify.about(world.run.dir)),
             *automatic_segments_products.definitions(world.connection, world.reach.reachable),
         ],
     )

@@ -21,7 +21,16 @@ from app.domain.money import exponent
 from app.domain.rules.tree import Duration
 from app.domain.rules.windows import start_of_last
 from app.errors import NotFound, Unavailable
-from app.services import customer_features, evaluate_segments, model_cards, prediction_input, recommendations, runs
+from app.services import (
+    customer_features,
+    demographics,
+    demographics_classify,
+    evaluate_segments,
+    model_cards,
+    prediction_input,
+    recommendations,
+    runs,
+)
 from app.services.processes import workers
 from app.services.published import PublishedRun, latest_history, open_run, published
 from app.services.reachable import reachable
@@ -82,6 +91,8 @@ def refresh(rooms: Rooms, ctx: ShopContext, as_of: datetime | None = None, *, fo
     run = PublishedRun(live.id, live.as_of, versions, history.watermark, folder)
     try:
         with _step(rooms, ctx, run, "features") as done:
+            on = demographics.enabled(rooms, ctx)
+            demographics_classify.classify(rooms, ctx, run, published(rooms, ctx), on)
             done(_features(rooms, ctx, run))
         with _step(rooms, ctx, run, "predictions") as done:
             done(_predictions(rooms, ctx, run, force=force))
@@ -281,6 +292,7 @@ def _publish(rooms: Rooms, ctx: ShopContext, run: PublishedRun, evaluated: Evalu
     summary = _summary(rooms, ctx, run)
     with rooms.store.session(ctx) as session:
         changed = evaluate_segments.publish(session, rooms, ctx, evaluated)
+        changed += demographics.settle(session, rooms, ctx, run)
         recommendations.refresh(session, rooms, ctx, run)
         predicted = model_cards.keep(session, rooms, ctx, run, read_card(run.dir))
         snapshot = Snapshot(

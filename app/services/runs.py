@@ -26,6 +26,8 @@ if TYPE_CHECKING:
 Kind = Literal["import", "refresh"]
 StepState = Literal["waiting", "running", "done", "failed"]
 TURNS, TURN_SECONDS = 25, 0.2
+SEGMENTS_ONLY = "segments:"
+"""Begins the key of a refresh that is asked for because segments change, and keeps recent predictions."""
 
 
 class Busy(Conflict):

@@ -88,6 +88,7 @@ def hold_in_memory(connection: duckdb.DuckDBPyConnection) -> None:
         ("products", "product_no"),
         ("features", "1"),
         ("customer_values", "1"),
+        ("demographics", "1"),
         ("pairs", "product_no"),
         ("type_pairs", "product_type"),
     ):

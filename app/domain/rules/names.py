@@ -58,7 +58,7 @@ class Attribute:
     name: str
     label: str
     type: Type
-    owner: Literal["customers", "features", "customer_values"]
+    owner: Literal["customers", "features", "customer_values", "demographics"]
     column: str
     words: str
     absent: int | None = None
@@ -132,8 +132,8 @@ ATTRIBUTES: dict[str, Attribute] = _attributes(
     Attribute("has_account", "Has a customer record at Shopify", "boolean", "customers",
               "customer_id IS NOT NULL", "has a customer record at Shopify"),
     Attribute("rfm_group", "Shopify RFM group", "text", "customers", "rfm_group", "Shopify RFM group"),
-    Attribute("gender", "Gender", "text", "customers", "gender", "gender"),
-    Attribute("area_income", "Area income", "text", "customers", "area_income", "area income"),
+    Attribute("gender", "Gender", "text", "demographics", "gender", "gender"),
+    Attribute("area_income", "Area income", "text", "demographics", "area_income", "area income"),
     _feature("orders.count", "Orders", "number", "orders", "number of orders", 0),
     _feature("orders.365d", "Orders in the last 365 days", "number", "orders_365d",
              "number of orders in the last 365 days", 0),
