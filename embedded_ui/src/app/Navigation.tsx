@@ -7,6 +7,7 @@ export function Navigation() {
       <s-link href="/predictions">Predictions</s-link>
       <s-link href="/senders">Senders</s-link>
       <s-link href="/connections">Connections</s-link>
+      <s-link href="/settings">Settings</s-link>
     </s-app-nav>
   );
 }

@@ -66,6 +66,10 @@ export const routes: RouteObject[] = [
         path: "connections",
         lazy: async () => ({ Component: (await import("@/features/connections/ConnectionsPage")).ConnectionsPage }),
       },
+      {
+        path: "settings",
+        lazy: async () => ({ Component: (await import("@/features/settings/SettingsPage")).SettingsPage }),
+      },
       { path: "*", Component: MissingPage },
     ],
   },

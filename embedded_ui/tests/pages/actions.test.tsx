@@ -278,3 +278,66 @@ describe("A sync", () => {
     expect(words(container)).toContain("Customer 8 Failed The vendor refused the address");
   });
 });
+
+describe("The settings of estimates", () => {
+  const KEY = "GET /api/settings/demographics";
+  const CHANGE = "PATCH /api/settings/demographics";
+  interface Settings {
+    estimates: Record<string, unknown>[];
+    income_table: unknown;
+  }
+
+  function settings(change: object): { data: Settings } {
+    const full = sample<Settings>(KEY);
+    return { data: { ...full, estimates: full.estimates.map((one, at) => (at === 1 ? { ...one, ...change } : one)) } };
+  }
+
+  function turn(container: Element, label: string, on: boolean): void {
+    const found = container.querySelector<HTMLInputElement>(`s-switch[label="${label}"]`);
+    if (found === null) throw new Error(`no switch ${label}`);
+    found.checked = on;
+    fireEvent.change(found);
+  }
+
+  it("turn one on, say that it is computed, and take it back", async () => {
+    const asked = answer({ [CHANGE]: settings({ enabled: true, state: "computing" }) });
+    const { container } = open("/settings");
+    await waitFor(() => expect(words(container)).toContain("Estimate income by postcode"));
+    turn(container, "Estimate income by postcode", true);
+    await waitFor(() => expect(words(container)).toContain("Area income estimate is on"));
+    expect(asked.find((one) => one.key === CHANGE)?.body).toEqual({ area_income: true });
+    expect(words(container)).toContain("Encore classifies your customers.");
+    fireEvent.click(button(container, "Undo"));
+    await waitFor(() => expect(asked.filter((one) => one.key === CHANGE).at(-1)?.body).toEqual({ area_income: false }));
+    await waitFor(() => expect(words(container)).not.toContain("Undo"));
+  });
+
+  it("say why a change was refused, and stay as they were", async () => {
+    answer({ [CHANGE]: refused("No table of area incomes is loaded on this installation.", "area_income", 409) });
+    const { container } = open("/settings");
+    await waitFor(() => expect(words(container)).toContain("Estimate income by postcode"));
+    turn(container, "Estimate income by postcode", true);
+    await waitFor(() => expect(words(container)).toContain("The setting was not changed"));
+    expect(words(container)).toContain("No table of area incomes is loaded");
+  });
+
+  it("say so when the refresh failed, and ask for another", async () => {
+    const asked = answer({
+      [KEY]: settings({ enabled: true, state: "failed" }),
+      "POST /api/refresh": { data: null },
+    });
+    const { container } = open("/settings");
+    await waitFor(() => expect(words(container)).toContain("The classes could not be computed"));
+    fireEvent.click(button(container, "Try again"));
+    await waitFor(() => expect(asked.some((one) => one.key === "POST /api/refresh")).toBe(true));
+  });
+
+  it("say what is not known of the error", async () => {
+    const coverage = { customers: 10, by_field: 0, estimated: 4, unknown: 6, expected_accuracy: null };
+    answer({ [KEY]: settings({ enabled: true, state: "ready", coverage, as_of: "2026-11-23T18:05:00Z" }) });
+    const { container } = open("/settings");
+    await waitFor(() =>
+      expect(words(container)).toContain("Expected to be wrong Not known the loaded table has no margins of error"),
+    );
+  });
+});

@@ -212,6 +212,34 @@ const PAGES: PageStates[] = [
       "The vendor refused the address: 3 failed",
     ],
   },
+  {
+    page: "Settings",
+    address: "/settings",
+    key: "GET /api/settings/demographics",
+    loading: "Loading settings",
+    failed: "Settings could not be loaded",
+    empty: {
+      data: {
+        estimates: sample<{ estimates: object[] }>("GET /api/settings/demographics").estimates.map((estimate) => ({
+          ...estimate,
+          enabled: false,
+          state: "off",
+          coverage: null,
+          blocked: "No table of area incomes is loaded on this installation.",
+        })),
+        income_table: null,
+      },
+      says: ["Estimate gender from first names", "Off by default", "No table of area incomes is loaded"],
+    },
+    full: [
+      "Estimated 1,498 60.7% of customers",
+      "From your own data 801",
+      "Unknown 170 6.9% of customers: no name, or an unclear one",
+      "Expected to be wrong 0.4%",
+      "As of Nov 23, 2026, 1:05 PM",
+      "American Community Survey 2018-2022, 30,621 ZIP areas, from ACSDT5Y2022.B19013-Data.csv",
+    ],
+  },
 ];
 
 describe.each(PAGES)("$page", ({ address, key, loading, failed, empty, full }) => {

@@ -111,6 +111,7 @@ class TestOtherPages:
             ("/campaigns", "Campaigns", []),
             ("/senders", "Senders", []),
             ("/connections", "Connections", ["Shopify", "Klaviyo", "Mailchimp"]),
+            ("/settings", "Settings", ["Demographics"]),
         ],
     )
     def test_it_opens_in_the_admin(self, page: Page, encore: Open, path: str, name: str, heads: list[str]) -> None:
@@ -126,7 +127,7 @@ class TestOtherPages:
 
     def test_the_navigation_of_the_admin_leads_to_each_page(self, page: Page, encore: Open) -> None:
         encore("")
-        for name in ("Segments", "Campaigns", "Senders", "Connections"):
+        for name in ("Segments", "Campaigns", "Senders", "Connections", "Settings"):
             page.get_by_role("navigation", name="Admin").get_by_role("link", name=name, exact=True).click()
             heading(page, name)
             expect(page).to_have_url(re.compile(f"/{name.lower()}$"))

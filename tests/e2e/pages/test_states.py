@@ -162,6 +162,16 @@ PAGES = [
         ["Encore Demo Klaviyo", "Not connected", "10 + 4 + 283 + 12 + 3 = 312 members", "Partly in step"],
     ),
     States(
+        "settings",
+        "/settings",
+        "GET /api/settings/demographics",
+        "Loading settings",
+        "Settings could not be loaded",
+        None,
+        "",
+        ["Estimate gender from first names", "60.7% of customers", "Expected to be wrong", "30,621 ZIP areas"],
+    ),
+    States(
         "upload",
         "/segments/upload",
         "GET /api/shop",

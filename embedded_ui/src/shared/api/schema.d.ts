@@ -890,6 +890,24 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/settings/demographics": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Which demographic estimates are on, with coverage and expected error. */
+        get: operations["settings_demographics_settings_demographics_get"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        /** Turn estimates on or off. Off deletes the classes at once; on computes them in the background. */
+        patch: operations["settings_change_demographics_demographics_patch"];
+        trace?: never;
+    };
 }
 export type webhooks = Record<string, never>;
 export interface components {
@@ -3767,6 +3785,107 @@ export interface components {
             /** Kinds */
             kinds: components["schemas"]["BacktestKind"][];
         };
+        /**
+         * DemographicsSettings
+         * @description The shop's choice on demographic estimates; all are off at first.
+         */
+        DemographicsSettings: {
+            /** Estimates */
+            estimates: components["schemas"]["DemographicEstimate"][];
+            income_table: components["schemas"]["IncomeTable"] | null;
+        };
+        /**
+         * DemographicEstimate
+         * @description One estimate: whether it is on, and what it came to.
+         */
+        DemographicEstimate: {
+            /**
+             * Name
+             * @enum {string}
+             */
+            name: "gender" | "area_income";
+            /** Enabled */
+            enabled: boolean;
+            /** Enabled At */
+            enabled_at: string | null;
+            /**
+             * Blocked
+             * @description Why it can't be turned on here
+             */
+            blocked: string | null;
+            /**
+             * State
+             * @enum {string}
+             */
+            state: "off" | "computing" | "ready" | "failed";
+            coverage: components["schemas"]["EstimateCoverage"] | null;
+            /** As Of */
+            as_of: string | null;
+        };
+        /**
+         * EstimateCoverage
+         * @description How many customers have a class, and from what.
+         */
+        EstimateCoverage: {
+            /** Customers */
+            customers: number;
+            /**
+             * By Field
+             * @description The shop's own field or tag says it
+             */
+            by_field: number;
+            /**
+             * Estimated
+             * @description Estimated, where no field says it
+             */
+            estimated: number;
+            /** Unknown */
+            unknown: number;
+            /**
+             * Expected Accuracy
+             * @description Mean chance that an estimated class is right, 0 to 1; null if nothing is known of it
+             */
+            expected_accuracy: number | null;
+        };
+        /**
+         * IncomeTable
+         * @description The public table of area incomes that this installation has.
+         */
+        IncomeTable: {
+            /** Source */
+            source: string;
+            /**
+             * Vintage
+             * @description Survey years, for example 2018-2022
+             */
+            vintage: string | null;
+            /**
+             * Rows
+             * @description ZIP areas
+             */
+            rows: number;
+            /**
+             * Loaded At
+             * Format: date-time
+             */
+            loaded_at: string;
+        };
+        /**
+         * DemographicsPatch
+         * @description Which estimates to turn on or off; one left out stays.
+         */
+        DemographicsPatch: {
+            /**
+             * Gender
+             * @default null
+             */
+            gender?: boolean | null;
+            /**
+             * Area Income
+             * @default null
+             */
+            area_income?: boolean | null;
+        };
         /** ValidationErrorModel */
         ValidationErrorModel: {
             /**
@@ -6241,6 +6360,86 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["ValidationErrorModel"][];
+                };
+            };
+        };
+    };
+    settings_demographics_settings_demographics_get: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["DemographicsSettings"];
+                };
+            };
+            /** @description Conflict */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorAnswer"];
+                };
+            };
+            /** @description Unprocessable Entity */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorAnswer"];
+                };
+            };
+        };
+    };
+    settings_change_demographics_demographics_patch: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["DemographicsPatch"];
+            };
+        };
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["DemographicsSettings"];
+                };
+            };
+            /** @description Conflict */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorAnswer"];
+                };
+            };
+            /** @description Unprocessable Entity */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorAnswer"];
                 };
             };
         };

@@ -41,3 +41,7 @@ export type KindCard = Schemas["KindCard"];
 export type CustomersCard = Schemas["CustomersCard"];
 export type CalibrationBin = Schemas["CalibrationBin"];
 export type Backtest = Schemas["BacktestAnswer"];
+
+export type DemographicsSettings = Schemas["DemographicsSettings"];
+export type DemographicEstimate = Schemas["DemographicEstimate"];
+export type DemographicsPatch = Schemas["DemographicsPatch"];
