@@ -116,11 +116,13 @@ def _off(column: str, label: str, fields: set[str]) -> Definition:
 
 def _gender(connection: duckdb.DuckDBPyConnection) -> list[Definition]:
     _, why, action = FIELDS["gender"]
-    source = (
-        "from your own customer field or tag where it is filled, else estimated from the first name"
-        f" (a chance of at least {THRESHOLD:.0%} by US births)."
-    )
-    texts = {value: f"Gender is {value}, {source}" for value in _classes_of(connection, "gender")}
+    found = _classes_of(connection, "gender")
+    texts = {
+        value: f"Your own customer field or tag says {value}; where it is empty, the first name does, with a chance"
+        f" of at least {THRESHOLD:.0%} by US births."
+        for value in found
+    }
+    texts |= {"other": "Your own customer field or tag says something else."} if "other" in found else {}
     texts[UNKNOWN] = "No customer field says the gender, and the first name is missing, unclear or rare in US records."
     return [_class("gender", "Gender", value, text, why, action) for value, text in texts.items()]
 

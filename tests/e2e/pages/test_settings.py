@@ -52,7 +52,7 @@ class TestDemographics:
 
         app = encore("/settings")
         app.get_by_role("switch", name=LABEL).click()
-        expect(app.get_by_text("Its classes and segments were deleted")).to_be_visible()
+        expect(app.get_by_text("Gender estimate is off")).to_be_visible()
         assert listed(tiny) == []
         expect(app.get_by_role("button", name="Undo")).to_be_visible()
         expect(app.get_by_role("switch", name=LABEL)).not_to_be_checked()

@@ -22,12 +22,14 @@ from app.services import (
     evaluate_segments,
     segments,
 )
+from app.services.campaigns import _discount_problems
 from app.services.campaigns_audience import audience_of
 from app.services.demographics import Coverage, change, enabled, settings
 from app.services.demographics_classify import FILE, classify
 from app.services.evaluate_segments import evaluate_all, membership
 from app.services.published import published
 from app.store.crypto import customer_subject
+from app.store.models.campaigns import Campaign
 from app.store.models.customers import Customer
 from app.store.models.demographics import AreaIncome, Estimate, ReferenceTable
 from app.store.models.segments import MembershipChange, Segment
@@ -417,6 +419,14 @@ class TestWhatMayNotUseThem:
         with named.rooms.store.reading(named.ctx) as session:
             rests = [demographics.rests_on_estimate(session, named.ctx, number) for number in (first, second, other)]
         assert rests == [True, True, False]
+        texts = [
+            _discount_problems(
+                named.rooms, named.ctx, Campaign(discount_mode="single", discount_code="TEN", segment_id=number)
+            )
+            for number in (second, other)
+        ]
+        assert [len(found) for found in texts] == [1, 0]
+        assert "must not rest on estimated gender or income" in texts[0][0].message
 
 
 @pytest.mark.parametrize("store_url", ["sqlite"], indirect=True)

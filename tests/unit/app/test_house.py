@@ -82,3 +82,15 @@ class TestLockFiles:
             assert "://" not in text
         for lock in tracked("*package-lock.json"):
             assert '"resolved"' not in lock.read_text(encoding="utf-8")
+
+
+class TestEstimatedClasses:
+    def test_no_template_rule_of_sending_connector_or_model_reads_them(self) -> None:
+        rooms = ("app/mail/*.py", "app/domain/*.py", "connectors/*.py", "ml/*.py", "app/services/*send*.py",
+                 "app/services/recommendations*.py")  # fmt: skip
+        readers = {
+            str(file.relative_to(ROOT))
+            for file in tracked(*rooms)
+            if re.search(r"area_income|demographics", file.read_text(encoding="utf-8"))
+        }
+        assert readers == {"app/domain/rules/names.py", "ml/demographics.py"}

@@ -23,7 +23,7 @@ export function DemographicsSection() {
       <s-stack gap="base">
         <s-paragraph>
           Estimates for segments only: Encore never uses them in e-mail text, prices, discounts or predictions. Your own
-          customer fields always come first.
+          customer fields always come first, and a class of fewer than ten customers makes no segment.
         </s-paragraph>
         <Loaded query={demographics} noun="settings" lines={6}>
           {(settings) => <Estimates settings={settings} />}
@@ -61,9 +61,12 @@ function Estimates({ settings }: { settings: DemographicsSettings }) {
 
 function Undo({ changed, undo }: { changed: Changed; undo: () => void }) {
   const { subject } = WORDS[changed.name];
-  const what = changed.enabled ? `${subject} is on` : `${subject} is off. Its classes and segments were deleted`;
+  const [what, then] = changed.enabled
+    ? [`${subject} is on`, "Your customers are classified in the background; new and changed ones at every refresh."]
+    : [`${subject} is off`, "Its classes and segments were deleted. Undo computes them anew."];
   return (
     <s-banner tone={changed.enabled ? "success" : "info"} heading={what}>
+      <s-paragraph>{then}</s-paragraph>
       <s-button slot="secondary-actions" variant="secondary" onClick={undo}>
         Undo
       </s-button>

@@ -19,16 +19,16 @@ export function EstimateSwitch({ estimate, pending, turn }: Props) {
   const { label, reason } = WORDS[estimate.name];
   // What is on can always be turned off.
   const blocked = estimate.enabled ? null : estimate.blocked;
+  const details = blocked === null ? reason : `${reason} ${blocked}`;
   return (
     <s-stack gap="small">
       <s-switch
         label={label}
-        details={reason}
+        details={details}
         checked={estimate.enabled}
         disabled={pending || blocked !== null}
         onChange={(event) => turn(event.currentTarget.checked)}
       />
-      {blocked !== null && <s-text color="subdued">{blocked}</s-text>}
       <Outcome estimate={estimate} />
     </s-stack>
   );

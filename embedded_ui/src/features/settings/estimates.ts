@@ -18,7 +18,7 @@ export const WORDS: Record<DemographicEstimate["name"], Words> = {
   gender: {
     subject: "Gender estimate",
     label: "Estimate gender from first names",
-    reason: "Off by default: it is a likelihood by US births, not a fact about a person. Names that are unclear stay unknown.",
+    reason: "A likelihood by US births, not a fact about a person; unclear names stay unknown. Off by default.",
     byField: "gender field or tag filled",
     unknown: "no name, or an unclear one",
     wrong: "of estimates, by US births; names from elsewhere fare worse",
@@ -27,7 +27,7 @@ export const WORDS: Record<DemographicEstimate["name"], Words> = {
   area_income: {
     subject: "Area income estimate",
     label: "Estimate income by postcode",
-    reason: "Off by default: an area estimate for US postcodes. It says what the area earns, nothing about the person.",
+    reason: "An area estimate for US postcodes: what the area earns, nothing about the person. Off by default.",
     byField: "income field or tag filled",
     unknown: "no US postcode, or no published income",
     wrong: "of areas in another fifth, by the survey's margins",

@@ -4,16 +4,18 @@ import type { DemographicsPatch } from "@/shared/api/types";
 
 const KEY = ["settings", "demographics"];
 const WHILE_COMPUTING_MS = 2000;
+const AFTER_A_FAILURE_MS = 10_000; // the next refresh may mend it
 
 /** Which estimates are on and what they came to. Asked for again while one is computed. */
 export function useDemographics() {
   return useQuery({
     queryKey: KEY,
     queryFn: () => unwrap(api.GET("/api/settings/demographics")),
-    refetchInterval: (query) =>
-      query.state.data?.estimates.some((estimate) => estimate.state === "computing") === true
-        ? WHILE_COMPUTING_MS
-        : false,
+    refetchInterval: (query) => {
+      const states = query.state.data?.estimates.map((estimate) => estimate.state) ?? [];
+      if (states.includes("computing")) return WHILE_COMPUTING_MS;
+      return states.includes("failed") ? AFTER_A_FAILURE_MS : false;
+    },
   });
 }
 
