@@ -126,14 +126,14 @@ EVENTS = _schema(
 
 DEMOGRAPHICS = _schema(
     customer_no=pa.int32(),
-    contact_at=INSTANT,
+    contact_seal=pa.int64(),
     gender=pa.string(),
     gender_from=pa.string(),
     gender_accuracy=pa.float32(),
     area_income=pa.string(),
     area_accuracy=pa.float32(),
 )
-"""A run's file: classes of customers, for estimates that are on. `contact_at`: which state of the contact was read;
+"""A run's file: classes of customers, for estimates that are on. `contact_seal`: which sealing of the contact was read;
 `gender_from`: field | name; null `area_income`: off, or the merchant's own field says the income."""
 
 TABLES: dict[str, pa.Schema] = {

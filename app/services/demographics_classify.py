@@ -16,11 +16,11 @@ from typing import TYPE_CHECKING, Any
 import orjson
 import pyarrow as pa
 import pyarrow.parquet as pq
-from sqlalchemy import select
+from sqlalchemy import LargeBinary, func, select
 
 from app.lake.schemas import DEMOGRAPHICS
 from app.services.reference_income import incomes, loaded_income
-from app.store.crypto import customer_subject
+from app.store.crypto import KEY_ID_BYTES, customer_subject
 from app.store.models.customers import Customer
 from ml.demographics import (
     THRESHOLD,
@@ -52,6 +52,7 @@ COLUMNS = {
     "area_income": ("area_income", "area_accuracy"),
 }
 MOST_MARGINS = 0.5  # of the areas: with fewer, the ends of the scale alone would say how sure all classes are
+SEAL_BYTES = 8  # of the nonce: two sealings that share them do not happen
 CHUNK = 1_000  # contacts opened at a time
 
 # A field is a metafield with that key in any namespace, as for the segments made from fields; else a tag. Of several
@@ -68,7 +69,7 @@ STATED = r"""
     ) WHERE key IN ('gender', 'income') AND trim(value) <> '' GROUP BY ALL"""
 
 EARLIER = """
-    SELECT customer_no, contact_at,
+    SELECT customer_no, contact_seal,
            CASE WHEN $same_names AND gender_from = 'name' THEN gender END AS name_gender,
            CASE WHEN $same_names AND gender_from = 'name' THEN gender_accuracy END AS name_accuracy,
            CASE WHEN $same_incomes THEN area_income END AS area_income,
@@ -79,13 +80,13 @@ EARLIER = """
 WANTED = """
     SELECT c.customer_no FROM people c
     LEFT JOIN stated_gender g USING (customer_no) LEFT JOIN stated_income i USING (customer_no)
-    LEFT JOIN earlier e ON e.customer_no = c.customer_no AND e.contact_at = c.contact_at
+    LEFT JOIN earlier e ON e.customer_no = c.customer_no AND e.contact_seal = c.contact_seal
     WHERE ($gender AND g.customer_no IS NULL AND e.name_gender IS NULL)
        OR ($area_income AND i.customer_no IS NULL AND e.area_income IS NULL)
     ORDER BY 1"""
 
 CLASSES = """
-    SELECT c.customer_no, c.contact_at,
+    SELECT c.customer_no, c.contact_seal,
            CASE WHEN $gender THEN coalesce(g.gender, f.name_gender, e.name_gender) END AS gender,
            CASE WHEN $gender THEN CASE WHEN g.gender IS NULL THEN 'name' ELSE 'field' END END AS gender_from,
            CASE WHEN $gender AND g.gender IS NULL THEN coalesce(f.name_accuracy, e.name_accuracy) END
@@ -97,7 +98,7 @@ CLASSES = """
     FROM people c
     LEFT JOIN stated_gender g USING (customer_no) LEFT JOIN stated_income i USING (customer_no)
     LEFT JOIN fresh f USING (customer_no)
-    LEFT JOIN earlier e ON e.customer_no = c.customer_no AND e.contact_at = c.contact_at
+    LEFT JOIN earlier e ON e.customer_no = c.customer_no AND e.contact_seal = c.contact_seal
     ORDER BY 1"""
 
 COVERAGE = """
@@ -201,15 +202,20 @@ def forget(folder: Path, estimates: Collection[str]) -> None:
 
 
 def _people(rooms: Rooms, ctx: ShopContext, connection: duckdb.DuckDBPyConnection) -> None:
-    """The table `people`: the lake's customers who are still somebody, and since when their contact is as it is."""
+    """The table `people`: the lake's customers who are still somebody, and which sealing of their contact stands.
+
+    A sealing is known by random bytes of it, which are new whenever a contact is written. A customer's time of change
+    would not do: in Shopify's CSV exports it is that of the last order.
+    """
     with rooms.store.reading(ctx) as session:
-        alive = select(Customer.customer_no, Customer.updated_at).where(
+        sealing = func.substr(Customer.contact, KEY_ID_BYTES + 1, SEAL_BYTES, type_=LargeBinary)
+        alive = select(Customer.customer_no, sealing).where(
             Customer.shop_id == ctx.shop_id, Customer.erased_at.is_(None), Customer.merged_into.is_(None)
         )
         rows = session.execute(alive.order_by(Customer.customer_no)).all()
-    numbers, instants = ([row[k] for row in rows] for k in (0, 1))
-    table = pa.table([pa.array(numbers, pa.int32()), pa.array(instants, DEMOGRAPHICS.field("contact_at").type)],
-                     names=["customer_no", "contact_at"])  # fmt: skip
+    numbers = pa.array([row[0] for row in rows], pa.int32())
+    seals = pa.array([int.from_bytes(row[1], signed=True) for row in rows], pa.int64())
+    table = pa.table([numbers, seals], names=["customer_no", "contact_seal"])
     connection.register("contacts", table)
     connection.execute("CREATE TABLE people AS FROM contacts SEMI JOIN customers USING (customer_no)")
 
