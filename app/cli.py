@@ -13,7 +13,7 @@ from pydantic import ValidationError
 
 from app import __version__
 from app.cli_predict import predict
-from app.cli_reference import load_reference
+from app.cli_reference import estimates, load_reference
 from app.cli_segments import segments
 from app.cli_verify_cap import verify_cap
 from app.errors import EncoreError
@@ -65,6 +65,7 @@ def _encore() -> Encore:
         raise SystemExit(2) from fault
 
 
+main.add_command(estimates)
 main.add_command(load_reference)
 main.add_command(predict)
 main.add_command(segments)

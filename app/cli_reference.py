@@ -1,4 +1,4 @@
-"""`encore load-reference`: public tables that estimates rest on."""
+"""`encore load-reference`: public tables that estimates rest on; `encore estimates`: a shop's estimates."""
 
 from __future__ import annotations
 
@@ -7,7 +7,11 @@ from typing import Any
 
 import click
 
+from app.services import demographics
 from app.services.reference_income import load_income
+from app.services.shops import context_by_name
+
+SWITCH = click.Choice(["on", "off"])
 
 
 @click.command("load-reference")
@@ -32,3 +36,29 @@ def load_reference(obj: Any, table: str, file: Path, vintage: str | None) -> Non
         click.echo("  without margins of error: the expected error of an estimate can't be shown")
     if loaded.unpublished or loaded.elsewhere:
         click.echo(f"  left out: {loaded.unpublished:,} without an estimate, {loaded.elsewhere:,} other kinds of area")
+
+
+@click.command("estimates")
+@click.argument("shop")
+@click.option("--gender", type=SWITCH, help="Estimate gender from first names")
+@click.option("--area-income", type=SWITCH, help="Estimate the income of the customer's US ZIP area")
+@click.pass_obj
+def estimates(obj: Any, shop: str, gender: str | None, area_income: str | None) -> None:
+    """Show, turn on or turn off the demographic estimates of SHOP; all are off at first.
+
+    What is turned on is computed by the next refresh; what is turned off is deleted at once.
+    """
+    rooms = obj().rooms
+    ctx = context_by_name(rooms, shop)
+    asked = {"gender": gender, "area_income": area_income}
+    wanted = {name: value == "on" for name, value in asked.items() if value is not None}
+    found = demographics.change(rooms, ctx, wanted) if wanted else demographics.settings(rooms, ctx)
+    for view in found.estimates:
+        click.echo(f"{view.name}: {'off' if view.state == 'off' else f'on, {view.state}'}")
+        if view.coverage is not None:
+            of = view.coverage
+            wrong = "not known" if of.expected_accuracy is None else f"{1 - of.expected_accuracy:.1%}"
+            click.echo(
+                f"  {of.estimated:,} of {of.customers:,} customers estimated, {of.by_field:,} from the shop's own data,"
+                f" {of.unknown:,} unknown; expected to be wrong: {wrong}"
+            )

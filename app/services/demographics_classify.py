@@ -16,11 +16,12 @@ from typing import TYPE_CHECKING, Any
 import orjson
 import pyarrow as pa
 import pyarrow.parquet as pq
+import structlog
 from sqlalchemy import LargeBinary, func, select
 
 from app.lake.schemas import DEMOGRAPHICS
 from app.services.reference_income import incomes, loaded_income
-from app.store.crypto import KEY_ID_BYTES, customer_subject
+from app.store.crypto import KEY_ID_BYTES, CannotUnseal, customer_subject
 from app.store.models.customers import Customer
 from ml.demographics import (
     THRESHOLD,
@@ -44,6 +45,8 @@ if TYPE_CHECKING:
     from app.domain.context import ShopContext
     from app.services.published import PublishedRun
     from app.services.rooms import Rooms
+
+log = structlog.get_logger()
 
 FILE = "demographics.parquet"
 MADE = b"encore"  # the key of what the file says of itself, in its schema's metadata
@@ -266,7 +269,12 @@ def _contacts(rooms: Rooms, ctx: ShopContext, wanted: list[int]) -> Iterator[tup
             )
             rows = session.execute(query.order_by(Customer.customer_no)).all()
         for row in rows:
-            yield row.customer_no, rooms.vault.open(ctx.shop_id, customer_subject(row.customer_no), row.contact)
+            try:
+                contact = rooms.vault.open(ctx.shop_id, customer_subject(row.customer_no), row.contact)
+            except CannotUnseal:  # one contact nobody can read must not stop the shop's refresh
+                log.warning("contact_not_opened", shop_id=ctx.shop_id, customer_no=row.customer_no)
+                contact = {}
+            yield row.customer_no, contact
 
 
 def _gender(contact: dict[str, Any], found: Sources) -> tuple[str, float | None]:

@@ -70,6 +70,8 @@ def vocabulary(rooms: Rooms, ctx: ShopContext) -> dict[str, Any]:
         "countries": [],
         "tags": [],
         "metafields": [],
+        "gender": [],
+        "area_income": [],
         "events": [],
     }
     if run is not None:
@@ -95,7 +97,13 @@ def vocabulary(rooms: Rooms, ctx: ShopContext) -> dict[str, Any]:
 
 
 def _names(values: dict[str, list[Any]]) -> list[dict[str, Any]]:
-    choices = {"country": values["countries"], "tags": values["tags"], "types.favourite": values["types"]}
+    choices = {
+        "country": values["countries"],
+        "tags": values["tags"],
+        "types.favourite": values["types"],
+        "gender": values["gender"],
+        "area_income": values["area_income"],
+    }
     own = [found for key in values["metafields"] if (found := names.attribute(f"metafield.{key}"))]
     entries = [
         _entry(known.name, known.label, "attribute", known.type, known.owner, known.words,
@@ -192,6 +200,10 @@ def _values(connection: duckdb.DuckDBPyConnection) -> dict[str, list[Any]]:
         "metafields": column(
             "SELECT key FROM (SELECT unnest(map_keys(metafields)) AS key FROM customers) GROUP BY 1 ORDER BY 1"
         ),
+        **{
+            name: column(f"SELECT {name} FROM demographics WHERE {name} IS NOT NULL GROUP BY 1 ORDER BY 1")
+            for name in ("gender", "area_income")
+        },
     }
 
 

@@ -3,16 +3,20 @@
 from __future__ import annotations
 
 from datetime import timedelta
+from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any, cast
 
 import orjson
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
+from click.testing import CliRunner
 from flask import g
 from sqlalchemy import insert, select, update
+from structlog.testing import capture_logs
 
 from app.api.app import create_app
+from app.cli import main
 from app.errors import Conflict
 from app.lake.schemas import TABLES
 from app.services import (
@@ -28,6 +32,7 @@ from app.services.demographics import Coverage, change, enabled, settings
 from app.services.demographics_classify import FILE, classify
 from app.services.evaluate_segments import evaluate_all, membership
 from app.services.published import published
+from app.services.segments_preview import vocabulary
 from app.store.crypto import customer_subject
 from app.store.models.campaigns import Campaign
 from app.store.models.customers import Customer
@@ -167,6 +172,13 @@ class TestGender:
             "Gender: unknown": EVERYBODY - WOMEN - MEN,
         }
 
+    def test_the_builder_offers_the_classes_that_there_are(self, named: SmallShop) -> None:
+        change(named.rooms, named.ctx, {"gender": True})
+        refreshed(named, 2)
+        entries = {row["name"]: row for row in vocabulary(named.rooms, named.ctx)["names"]}
+        assert entries["gender"]["choices"] == ["female", "male", "unknown"]
+        assert entries["area_income"]["choices"] == []
+
     def test_coverage_and_expected_accuracy_are_the_shops_own(self, named: SmallShop) -> None:
         change(named.rooms, named.ctx, {"gender": True})
         run = refreshed(named, 2)
@@ -243,6 +255,14 @@ class TestNewAndChangedCustomers:
         fields(named, lambda _: [])
         refreshed(named, 3)
         assert by_name(named)["Gender: male"] == MEN
+
+    def test_a_contact_that_can_not_be_opened_is_unknown_and_stops_nobody(self, named: SmallShop) -> None:
+        change(named.rooms, named.ctx, {"gender": True})
+        with named.rooms.store.session(named.ctx) as session:
+            session.execute(update(Customer).where(Customer.customer_no == 3).values(contact=b"\x01" * 40))
+        refreshed(named, 2)
+        assert by_name(named)["Gender: female"] == WOMEN - {3}
+        assert 3 in by_name(named)["Gender: unknown"]
 
     def test_whoever_was_erased_has_no_class(self, named: SmallShop) -> None:
         change(named.rooms, named.ctx, {"gender": True})
@@ -450,3 +470,25 @@ class TestTheApi:
             "customers": 60, "by_field": 0, "estimated": 40, "unknown": 20,
             "expected_accuracy": pytest.approx(0.9965, abs=1e-4),
         }  # fmt: skip
+
+
+@pytest.mark.parametrize("store_url", ["sqlite"], indirect=True)
+class TestTheCommand:
+    def run(self, shop: SmallShop, *arguments: str) -> Any:
+        with capture_logs():
+            return CliRunner().invoke(main, ["estimates", shop.ctx.domain, *arguments])
+
+    def test_a_shop_without_pages_has_it_too(self, named: SmallShop, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setattr("app.cli._encore", lambda: SimpleNamespace(rooms=named.rooms))
+        assert self.run(named).output == "gender: off\narea_income: off\n"
+        assert self.run(named, "--gender", "on").output == "gender: on, computing\narea_income: off\n"
+        refreshed(named, 2)
+        assert self.run(named).output == (
+            "gender: on, ready\n"
+            "  40 of 60 customers estimated, 0 from the shop's own data, 20 unknown; expected to be wrong: 0.3%\n"
+            "area_income: off\n"
+        )
+        refused = self.run(named, "--area-income", "on")
+        assert (refused.exit_code, refused.output.startswith("encore: No table of area incomes")) == (1, True)
+        assert self.run(named, "--gender", "off").output == "gender: off\narea_income: off\n"
+        assert by_name(named) == {}
