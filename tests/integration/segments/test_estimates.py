@@ -53,11 +53,13 @@ EVERYBODY = set(range(1, CUSTOMERS + 1))
 
 def contacts(shop: SmallShop, contact_of: Callable[[int], dict[str, str]]) -> None:
     """Give every customer this contact, as an import would."""
+    rows = [
+        {"shop_id": shop.ctx.shop_id, "customer_no": no,
+         "contact": shop.rooms.vault.seal(shop.ctx.shop_id, customer_subject(no), contact_of(no))}
+        for no in EVERYBODY
+    ]  # fmt: skip
     with shop.rooms.store.session(shop.ctx) as session:
-        for no in EVERYBODY:
-            sealed = shop.rooms.vault.seal(shop.ctx.shop_id, customer_subject(no), contact_of(no))
-            mine = (Customer.shop_id == shop.ctx.shop_id) & (Customer.customer_no == no)
-            session.execute(update(Customer).where(mine).values(contact=sealed))
+        session.execute(update(Customer), rows)
 
 
 def fields(shop: SmallShop, metafields_of: Callable[[int], list[tuple[str, str]]], tag: str | None = None) -> None:
@@ -172,6 +174,7 @@ class TestGender:
             "Gender: unknown": EVERYBODY - WOMEN - MEN,
         }
 
+    @pytest.mark.parametrize("store_url", ["sqlite"], indirect=True)
     def test_the_builder_offers_the_classes_that_there_are(self, named: SmallShop) -> None:
         change(named.rooms, named.ctx, {"gender": True})
         refreshed(named, 2)
@@ -189,6 +192,7 @@ class TestGender:
         # Mary and John both have a chance of .9965 by US births
         assert coverage.expected_accuracy == pytest.approx(0.9965, abs=1e-4)
 
+    @pytest.mark.parametrize("store_url", ["sqlite"], indirect=True)
     def test_only_the_class_reaches_the_lake(self, named: SmallShop) -> None:
         change(named.rooms, named.ctx, {"gender": True})
         run = refreshed(named, 2)
@@ -198,6 +202,7 @@ class TestGender:
         assert b"john" not in raw
         assert len(set(table.column("gender_accuracy").to_pylist()) - {None}) <= 8
 
+    @pytest.mark.parametrize("store_url", ["sqlite"], indirect=True)
     def test_the_merchants_field_or_tag_comes_first_and_keeps_the_contact_closed(
         self, named: SmallShop, monkeypatch: pytest.MonkeyPatch
     ) -> None:
@@ -220,6 +225,7 @@ class TestGender:
         coverage = cast("Coverage", settings(named.rooms, named.ctx).estimates[0].coverage)
         assert (coverage.by_field, coverage.estimated) == (30, 20)
 
+    @pytest.mark.parametrize("store_url", ["sqlite"], indirect=True)
     def test_a_class_of_few_makes_no_segment_and_unknown_always_does(self, named: SmallShop) -> None:
         contacts(named, lambda no: {"first_name": "Mary" if no < 10 else "John"})
         change(named.rooms, named.ctx, {"gender": True})
@@ -360,6 +366,7 @@ class TestTurningOff:
         views = settings(both.rooms, both.ctx).estimates
         assert [(view.state, view.coverage is None) for view in views] == [("off", True), ("ready", False)]
 
+    @pytest.mark.parametrize("store_url", ["sqlite"], indirect=True)
     def test_empties_the_segments_and_what_they_were(self, both: SmallShop) -> None:
         with both.rooms.store.reading(both.ctx) as session:
             women = session.scalars(select(Segment).where(Segment.name == "Gender: female")).one().id
@@ -380,6 +387,7 @@ class TestTurningOff:
         change(both.rooms, both.ctx, {"gender": False})
         assert len(membership(both.rooms, both.ctx, made).members) == 0
 
+    @pytest.mark.parametrize("store_url", ["sqlite"], indirect=True)
     def test_the_next_refresh_takes_them_off_the_list(self, both: SmallShop) -> None:
         change(both.rooms, both.ctx, {"gender": False, "area_income": False})
         refreshed(both, 4)
@@ -400,6 +408,7 @@ class TestTurningOff:
         assert all(name.startswith("Area") for name in by_name(both))
         assert len(membership(both.rooms, both.ctx, made).members) == 0
 
+    @pytest.mark.parametrize("store_url", ["sqlite"], indirect=True)
     def test_off_and_on_again_brings_the_same_segments_back(self, both: SmallShop) -> None:
         before = by_name(both)
         change(both.rooms, both.ctx, {"gender": False})
@@ -408,6 +417,7 @@ class TestTurningOff:
         refreshed(both, 4)
         assert by_name(both) == before
 
+    @pytest.mark.parametrize("store_url", ["sqlite"], indirect=True)
     def test_twice_and_for_what_is_off_changes_nothing(self, named: SmallShop) -> None:
         change(named.rooms, named.ctx, {"gender": True})
         asked = list(cast("FakeJobs", named.rooms.jobs).asked)
