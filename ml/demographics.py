@@ -123,9 +123,10 @@ def gender_of(first_name: str | None, table: NameTable, threshold: float = THRES
         words = words[1:]
     if not words:
         return NOBODY
-    first = words[0]
-    pair = spelling(first) + spelling(words[1]) if len(words) > 1 and len(spelling(first)) > 1 else ""
-    if pair in table and spelling(words[1]):
+    first, *others = words
+    second = spelling(others[0]) if others else ""
+    pair = spelling(first) + second
+    if min(len(spelling(first)), len(second)) > 1 and pair in table:  # “Mari A.” is no Maria
         return _judged(table[pair], threshold)
     parts = [spelling(part) for part in _HYPHENS.split(first)]
     joined = "".join(parts)
