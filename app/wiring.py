@@ -18,7 +18,16 @@ from app.jobs.runner import Runner
 from app.jobs.schedule import make_scheduler
 from app.lake.lake import Lake
 from app.mail.transport import open_transport
-from app.services import backtests, plan_sends, refresh_shop, send_due, sync_segment, tidy
+from app.services import (
+    backtests,
+    look_back,
+    plan_sends,
+    receipts,
+    refresh_shop,
+    send_due,
+    sync_segment,
+    tidy,
+)
 from app.services.keys import check_keys
 from app.services.published import latest_history, published
 from app.services.rooms import Rooms
@@ -157,11 +166,19 @@ def _handlers(rooms: Rooms, importer: ShopifyImport) -> dict[str, Handler]:
         "import_changes": import_changes,
         "refresh": refresh,
         "plan_and_send": plan_and_send,
+        "receipts": lambda ctx, _key: _settle(rooms, ctx),
+        "look_back": lambda ctx, _key: look_back.look_back(rooms, ctx),
         "tidy": lambda ctx, _key: tidy.tidy(rooms, ctx),
         "sync": sync,
         "write_consent": write_consent,
         "backtest": lambda ctx, _key: backtests.run(rooms, ctx),
     }
+
+
+def _settle(rooms: Rooms, ctx: ShopContext) -> None:
+    receipts.settle(rooms, ctx)
+    if look_back.wanted(rooms, ctx):
+        rooms.jobs.enqueue(ctx, "look_back")  # apart, as it takes long: receipts must not wait for it
 
 
 def web(encore: Encore) -> OpenAPI:

@@ -161,13 +161,13 @@ def habit_of_pairs(h: History, affinity: Affinity) -> Floats:
 class Affinities:
     """The affinity of a shop at each moment, learned once for both kinds of prediction."""
 
-    def __init__(self, first: Callable[[History], Bools]) -> None:
+    def __init__(self, first: Callable[[History], Bools], max_items: int = MAX_ITEMS) -> None:
         """`first` marks the products of a history that must be among the items."""
-        self._first = first
+        self._first, self._max_items = first, max_items
         self._learned: dict[float, Affinity] = {}
 
     def at(self, h: History) -> Affinity:
         """The affinity at `h.until`; all calls must be about one shop."""
         if h.until not in self._learned:
-            self._learned[h.until] = learn(h, self._first(h))
+            self._learned[h.until] = learn(h, self._first(h), self._max_items)
         return self._learned[h.until]

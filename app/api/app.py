@@ -25,7 +25,17 @@ if TYPE_CHECKING:
 
 log = structlog.get_logger()
 
-NOUNS = ("shop", "segments", "connections", "campaigns", "senders", "recommendations", "predictions", "settings")
+NOUNS = (
+    "shop",
+    "segments",
+    "receipts",
+    "connections",
+    "campaigns",
+    "senders",
+    "recommendations",
+    "predictions",
+    "settings",
+)
 MAX_REQUEST_BYTES = 64 << 20
 
 

@@ -25,6 +25,7 @@ SENDING_SECONDS = 30
 WEBHOOK_SECONDS = 2
 RECONCILE_HOUR = 2
 TIDY_HOUR = 3
+RECEIPTS_HOUR = 4
 RETRY_MINUTES = 10
 
 
@@ -66,6 +67,8 @@ def make_scheduler(
         each, "cron", ["import"], {"only_connected": True}, hour=RECONCILE_HOUR, id="reconciliation", jitter=1800
     )
     scheduler.add_job(each, "cron", ["tidy"], hour=TIDY_HOUR, id="tidy", jitter=600)
+    # After every refresh too; this is for a shop whose history grows by nothing that asks for one.
+    scheduler.add_job(each, "cron", ["receipts"], hour=RECEIPTS_HOUR, id="receipts", jitter=600)
     scheduler.add_job(retries, "interval", minutes=RETRY_MINUTES, id="retries", jitter=60)
     scheduler.add_job(syncs, "interval", minutes=15, id="syncs", jitter=60)
     scheduler.add_job(process_webhooks, "interval", seconds=WEBHOOK_SECONDS, id="webhooks")

@@ -28,8 +28,18 @@ from app.services import (
     demographics_classify,
     segments_memberships,
 )
+from app.services.promises import spreads
 from app.services.published import published
-from app.services.segments_statistics import Figures, numbers, product_chances, products, summary, type_chances
+from app.services.segments_statistics import (
+    PAIR_KIND,
+    Figures,
+    moments,
+    numbers,
+    product_chances,
+    products,
+    summary,
+    type_chances,
+)
 from app.services.segments_world import ShopWorld, find, hold_in_memory, locked, open_world
 from app.store.models.customers import Customer
 from app.store.models.segments import Membership, Segment
@@ -63,13 +73,17 @@ class Members(NamedTuple):
 
 @dataclass
 class Outcome:
-    """One segment's evaluation, ready to be stored. `fault` instead of the rest if it failed."""
+    """One segment's evaluation, ready to be stored. `fault` instead of the rest if it failed.
+
+    buyers: of a product segment, mean and variance of how many members will buy, as `moments` gives them.
+    """
 
     members: BitMap = field(default_factory=BitMap)
     next_flip: datetime | None = None
     leaves: list[dict[str, Any]] = field(default_factory=list)
     from_missing: int = 0
     statistics: dict[str, Any] = field(default_factory=dict)
+    buyers: tuple[float, float] | None = None
     duration_ms: int = 0
     state: str = "ready"
     reason: str | None = None
@@ -129,7 +143,7 @@ def evaluate_all(rooms: Rooms, ctx: ShopContext, run: PublishedRun, progress: Ca
         stored = list(session.scalars(select(Segment).where(Segment.shop_id == ctx.shop_id)))
         hold_in_memory(world.connection)
         used = segments_memberships.used_by(session, ctx)
-        evaluation = _Evaluation(ctx, world, _merge_map(session, ctx))
+        evaluation = _Evaluation(ctx, world, _merge_map(session, ctx), spreads(session, ctx, run.as_of))
         evaluation.take(_definitions(world, ctx), stored, used)
         outcomes = evaluation.run(progress)
         evaluation.merge_equals(used)
@@ -184,7 +198,7 @@ def evaluate_one(rooms: Rooms, ctx: ShopContext, segment_id: int) -> None:
             return
         try:
             with open_world(rooms, ctx) as world, rooms.store.reading(ctx) as session:
-                evaluation = _Evaluation(ctx, world, _merge_map(session, ctx))
+                evaluation = _Evaluation(ctx, world, _merge_map(session, ctx), spreads(session, ctx, world.run.as_of))
                 evaluation.take([], [segment], {segment_id})
                 outcome = evaluation.run(lambda _done, _total: None)[0]
         except Unavailable:
@@ -209,8 +223,8 @@ def _as_read(segment: Segment | None) -> tuple[Any, ...] | None:
 class _Evaluation:
     """One pass over many segments of a shop on one run."""
 
-    def __init__(self, ctx: ShopContext, world: ShopWorld, merged: dict[int, int]) -> None:
-        self._ctx, self._world, self._merged = ctx, world, merged
+    def __init__(self, ctx: ShopContext, world: ShopWorld, merged: dict[int, int], spread: dict[str, float]) -> None:
+        self._ctx, self._world, self._merged, self._spread = ctx, world, merged, spread
         self._figures = Figures(world.connection, world.reach, 10 ** exponent(ctx.currency))
         self._chances: dict[tuple[str, int | str], Chances] = {}
         self._products: dict[int, dict[str, Any]] = {}
@@ -299,7 +313,7 @@ class _Evaluation:
         started = time.perf_counter()
         try:
             outcome = self._select(subject)
-            outcome.statistics = self._statistics(subject, outcome.members)
+            outcome.statistics, outcome.buyers = self._statistics(subject, outcome.members)
         except EXPECTED_FAULTS as fault:
             log.warning("segment_failed", shop_id=self._ctx.shop_id, segment=min(subject.references))
             return Outcome(state="failed", fault=str(fault) or type(fault).__name__)
@@ -328,15 +342,17 @@ class _Evaluation:
         members = (members | BitMap(self._merged[no] for no in moved)) & self._world.reach.universe
         return Outcome(members, state="ready" if members else "empty", reason=None if members else "The list is empty.")
 
-    def _statistics(self, subject: Subject, members: BitMap) -> dict[str, Any]:
-        found = self._figures.statistics(members)
+    def _statistics(self, subject: Subject, members: BitMap) -> tuple[dict[str, Any], tuple[float, float] | None]:
+        found, buyers = self._figures.statistics(members), None
         about = subject.about
         if about is not None and about in self._chances:
-            expected = summary(self._chances[about].of(numbers(members)), "buy it")
+            chances = self._chances[about].of(numbers(members))
+            buyers = moments(chances)
+            expected = summary(chances, "buy it", self._spread[PAIR_KIND[about[0]]])
         else:
             expected = self._figures.orders_expected(members)
         found["product"] = self._products.get(about[1]) if about is not None and isinstance(about[1], int) else None
-        return {**found, **(expected or {"expected": None, "probabilities": []})}
+        return {**found, **(expected or {"expected": None, "probabilities": []})}, buyers
 
 
 def leaf_rows(found: Evaluation, world: ShopWorld) -> list[dict[str, Any]]:

@@ -28,6 +28,7 @@ from app.services import (
     evaluate_segments,
     model_cards,
     prediction_input,
+    promises,
     recommendations,
     runs,
 )
@@ -107,6 +108,7 @@ def refresh(rooms: Rooms, ctx: ShopContext, as_of: datetime | None = None, *, fo
     _catch_up(rooms, ctx, changed)
     if predicted:
         rooms.jobs.enqueue(ctx, "backtest")
+    rooms.jobs.enqueue(ctx, "receipts")
     log.info("refresh_done", shop_id=ctx.shop_id, run_id=live.id)
     return PublishedRun(run.run_id, run.as_of, run.versions, run.watermark, run.dir, snapshot_id)
 
@@ -293,6 +295,7 @@ def _publish(rooms: Rooms, ctx: ShopContext, run: PublishedRun, evaluated: Evalu
     with rooms.store.session(ctx) as session:
         changed = evaluate_segments.publish(session, rooms, ctx, evaluated)
         changed += demographics.settle(session, rooms, ctx, run)
+        promises.make(session, rooms, ctx, run, evaluated, read_card(run.dir))
         recommendations.refresh(session, rooms, ctx, run)
         predicted = model_cards.keep(session, rooms, ctx, run, read_card(run.dir))
         snapshot = Snapshot(

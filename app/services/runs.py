@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from app.domain.context import ShopContext
     from app.services.rooms import Rooms
 
-Kind = Literal["import", "refresh"]
+Kind = Literal["import", "refresh", "look_back"]
 StepState = Literal["waiting", "running", "done", "failed"]
 TURNS, TURN_SECONDS = 25, 0.2
 SEGMENTS_ONLY = "segments:"

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from math import sqrt
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+
+from ml.promises import PRIOR_SPREAD, promise
 
 if TYPE_CHECKING:
     import duckdb
@@ -14,7 +15,6 @@ if TYPE_CHECKING:
 
     from app.services.reachable import Reach
 
-NORMAL_95 = 1.96
 BINS = 10
 NICE_TOPS = (0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1.0)
 PAIR_KIND = {"buy_again": "repurchase", "buy_new": "cross_sell"}
@@ -86,24 +86,23 @@ class Figures:
         return summary(_known(self._chance[numbers(members)]), "place an order")
 
 
-def summary(chances: Array, what: str) -> dict[str, Any] | None:
-    """Expected buyers with a 95% interval and the histogram; None without any probability.
+def summary(chances: Array, what: str, spread: float = PRIOR_SPREAD) -> dict[str, Any] | None:
+    """Expected buyers with their interval and the histogram; None without any probability.
 
-    The number of buyers among independent customers is Poisson-binomial; with its mean and variance
-    the normal curve is close enough from a dozen expected buyers on, and wide enough below.
+    spread: as `ml.promises.promise` takes it, and that of a shop without receipts if not said.
     """
     if not len(chances):
         return None
     chances = np.clip(chances, 0.0, 1.0)
-    mean = float(chances.sum())
-    half = NORMAL_95 * sqrt(float((chances * (1 - chances)).sum()))
+    mean, variance = moments(chances)
+    interval = promise(len(chances), mean, variance, spread)
     top = next(nice for nice in NICE_TOPS if float(chances.max()) <= nice)
     counts, edges = np.histogram(chances, bins=BINS, range=(0, top))
     return {
         "expected": {
             "buyers": round(mean, 1),
-            "low": round(max(0.0, mean - half), 1),
-            "high": round(min(float(len(chances)), mean + half), 1),
+            "low": interval.low,
+            "high": interval.high,
             "horizon_days": 30,
             "what": what,
         },
@@ -112,6 +111,11 @@ def summary(chances: Array, what: str) -> dict[str, Any] | None:
             for i in range(BINS)
         ],
     }
+
+
+def moments(chances: Array) -> tuple[float, float]:
+    """Mean and variance of the number of buyers, were every customer a coin of their own."""
+    return float(chances.sum()), float((chances * (1 - chances)).sum())
 
 
 def product_chances(

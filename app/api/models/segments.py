@@ -66,7 +66,7 @@ class CategoryCount(BaseModel):
 
 
 class Expected(BaseModel):
-    """How many members are expected to buy within the horizon: sum of probabilities, 95% interval."""
+    """How many members are expected to buy within the horizon: sum of probabilities, with an 80% interval."""
 
     buyers: float
     low: float

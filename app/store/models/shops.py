@@ -72,7 +72,7 @@ class Run(ShopRow, Base):
         ),
     )
     id: Mapped[int] = mapped_column(primary_key=True, autoincrement=False)
-    kind: Mapped[str] = mapped_column(String(16), comment="import | refresh")
+    kind: Mapped[str] = mapped_column(String(16), comment="import | refresh | look_back")
     state: Mapped[str] = mapped_column(String(16), comment="running | done | failed")
     as_of: Mapped[datetime] = mapped_column(comment="Later events are invisible to the run")
     started_at: Mapped[datetime]

@@ -348,6 +348,40 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/receipts": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** All receipts of the shop: how often the interval held, expected against actual by month. */
+        get: operations["receipts_of_shop_receipts_get"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/segments/{segment_id}/receipts": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** One segment's promises and receipts, oldest first; none for a segment that is not about a product. */
+        get: operations["receipts_of_segment_segments__string_segment_id__receipts_get"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/connections": {
         parameters: {
             query?: never;
@@ -1136,7 +1170,7 @@ export interface components {
         };
         /**
          * Expected
-         * @description How many members are expected to buy within the horizon: sum of probabilities, 95% interval.
+         * @description How many members are expected to buy within the horizon: sum of probabilities, with an 80% interval.
          */
         Expected: {
             /** Buyers */
@@ -1997,6 +2031,330 @@ export interface components {
         ExportList: {
             /** Items */
             items: components["schemas"]["Export"][];
+        };
+        /**
+         * ShopReceipts
+         * @description All receipts of the shop's product segments, those no longer listed included.
+         */
+        ShopReceipts: {
+            totals: components["schemas"]["ReceiptTotals"];
+            live: components["schemas"]["ReceiptTotals"];
+            back_dated: components["schemas"]["ReceiptTotals"];
+            /** Kinds */
+            kinds: components["schemas"]["KindTotals"][];
+            /** Months */
+            months: components["schemas"]["MonthTotals"][];
+            /**
+             * Segments
+             * @description Most expected buyers first
+             */
+            segments: components["schemas"]["SegmentTotals"][];
+            /**
+             * Open
+             * @description Promises without a receipt yet
+             */
+            open: number;
+            /** Expected Open */
+            expected_open: number;
+            /** Next Due At */
+            next_due_at: string | null;
+            /** Coverage */
+            coverage: number;
+            look_back: components["schemas"]["LookBack"];
+            /** Timezone */
+            timezone: string;
+        };
+        /**
+         * KindTotals
+         * @description Of one kind of segment.
+         */
+        KindTotals: {
+            /** Receipts */
+            receipts: number;
+            /** Inside */
+            inside: number;
+            /** Above */
+            above: number;
+            /** Below */
+            below: number;
+            /** Expected */
+            expected: number;
+            /** Buyers */
+            buyers: number;
+            /** Mailed Buyers */
+            mailed_buyers: number;
+            /**
+             * Kind
+             * @enum {string}
+             */
+            kind: "repurchase" | "cross_sell";
+        };
+        /**
+         * LookBack
+         * @description The back-dated promises that a new shop gets: state of their making, and how many moments were possible.
+         */
+        LookBack: {
+            /**
+             * State
+             * @enum {string}
+             */
+            state: "waiting" | "running" | "done" | "failed";
+            /**
+             * Done
+             * @description Moments done so far
+             */
+            done: number;
+            /**
+             * Wanted
+             * @description Moments in all: 30, 60 and 90 days before the first promise
+             */
+            wanted: number;
+            /**
+             * Moments
+             * @description Moments with a promise; fewer than `wanted` in a young shop
+             */
+            moments: number;
+        };
+        /**
+         * MonthTotals
+         * @description Of the promises whose days lie mostly in one month of the shop's calendar.
+         */
+        MonthTotals: {
+            /** Receipts */
+            receipts: number;
+            /** Inside */
+            inside: number;
+            /** Above */
+            above: number;
+            /** Below */
+            below: number;
+            /** Expected */
+            expected: number;
+            /** Buyers */
+            buyers: number;
+            /** Mailed Buyers */
+            mailed_buyers: number;
+            /**
+             * Month
+             * @description YYYY-MM
+             */
+            month: string;
+            /**
+             * Back Dated
+             * @description All of them are back-dated
+             */
+            back_dated: boolean;
+        };
+        /**
+         * ReceiptTotals
+         * @description Sums over receipts. above, below: outside of the interval.
+         */
+        ReceiptTotals: {
+            /** Receipts */
+            receipts: number;
+            /** Inside */
+            inside: number;
+            /** Above */
+            above: number;
+            /** Below */
+            below: number;
+            /** Expected */
+            expected: number;
+            /** Buyers */
+            buyers: number;
+            /** Mailed Buyers */
+            mailed_buyers: number;
+        };
+        /**
+         * SegmentTotals
+         * @description Of one product segment.
+         */
+        SegmentTotals: {
+            /** Receipts */
+            receipts: number;
+            /** Inside */
+            inside: number;
+            /** Above */
+            above: number;
+            /** Below */
+            below: number;
+            /** Expected */
+            expected: number;
+            /** Buyers */
+            buyers: number;
+            /** Mailed Buyers */
+            mailed_buyers: number;
+            /** Key */
+            key: string;
+            /**
+             * Segment Id
+             * @description Null if the segment is no longer listed
+             */
+            segment_id: string | null;
+            /**
+             * Title
+             * @description The product's
+             */
+            title: string;
+            /**
+             * Kind
+             * @enum {string}
+             */
+            kind: "repurchase" | "cross_sell";
+        };
+        /**
+         * SegmentReceipts
+         * @description One segment's promises, oldest first.
+         */
+        SegmentReceipts: {
+            /**
+             * Promised
+             * @description Only product segments promise
+             */
+            promised: boolean;
+            /**
+             * Open
+             * @description Not due yet, or due and waiting for an import; one at most is live
+             */
+            open: components["schemas"]["PromiseOut"][];
+            /** Receipts */
+            receipts: components["schemas"]["Receipt"][];
+            totals: components["schemas"]["ReceiptTotals"];
+            /**
+             * Coverage
+             * @description Share of receipts that should lie inside, e.g. 0.8
+             */
+            coverage: number;
+            look_back: components["schemas"]["LookBack"];
+            /** Timezone */
+            timezone: string;
+        };
+        /**
+         * PromiseOut
+         * @description How many members would buy between `as_of` and `due_at`, said beforehand.
+         */
+        PromiseOut: {
+            /**
+             * As Of
+             * Format: date-time
+             */
+            as_of: string;
+            /**
+             * Due At
+             * Format: date-time
+             */
+            due_at: string;
+            /**
+             * Back Dated
+             * @description Made later, from what was known at `as_of` alone
+             */
+            back_dated: boolean;
+            /**
+             * Size
+             * @description Members, frozen at `as_of`
+             */
+            size: number;
+            /**
+             * Expected
+             * @description Sum of the members' chances
+             */
+            expected: number;
+            /** Low */
+            low: number;
+            /** High */
+            high: number;
+            /**
+             * Threshold
+             * @description Lowest chance of a member
+             */
+            threshold: number;
+            /**
+             * Base Rate
+             * @description Share of all who could that bought in the month before
+             */
+            base_rate: number | null;
+            /**
+             * Basis
+             * @enum {string}
+             */
+            basis: "model" | "baseline" | "prior";
+        };
+        /**
+         * Receipt
+         * @description A promise that came due, with what came of it. Never changed.
+         */
+        Receipt: {
+            /**
+             * As Of
+             * Format: date-time
+             */
+            as_of: string;
+            /**
+             * Due At
+             * Format: date-time
+             */
+            due_at: string;
+            /**
+             * Back Dated
+             * @description Made later, from what was known at `as_of` alone
+             */
+            back_dated: boolean;
+            /**
+             * Size
+             * @description Members, frozen at `as_of`
+             */
+            size: number;
+            /**
+             * Expected
+             * @description Sum of the members' chances
+             */
+            expected: number;
+            /** Low */
+            low: number;
+            /** High */
+            high: number;
+            /**
+             * Threshold
+             * @description Lowest chance of a member
+             */
+            threshold: number;
+            /**
+             * Base Rate
+             * @description Share of all who could that bought in the month before
+             */
+            base_rate: number | null;
+            /**
+             * Basis
+             * @enum {string}
+             */
+            basis: "model" | "baseline" | "prior";
+            /** Buyers */
+            buyers: number;
+            /**
+             * Inside
+             * @description low <= buyers <= high
+             */
+            inside: boolean;
+            /**
+             * Mailed
+             * @description Members who got a campaign's e-mail in that time, about any product
+             */
+            mailed: number;
+            /**
+             * Mailed Buyers
+             * @description Buyers who got one before they bought
+             */
+            mailed_buyers: number;
+            /**
+             * Gone
+             * @description Members erased, or merged into another member, before the receipt
+             */
+            gone: number;
+            /**
+             * Settled At
+             * Format: date-time
+             */
+            settled_at: string;
         };
         /**
          * ConnectionsOut
@@ -4701,6 +5059,67 @@ export interface operations {
                 };
                 content: {
                     "text/csv": string;
+                };
+            };
+            /** @description Unprocessable Entity */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ValidationErrorModel"][];
+                };
+            };
+        };
+    };
+    receipts_of_shop_receipts_get: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ShopReceipts"];
+                };
+            };
+            /** @description Unprocessable Entity */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ValidationErrorModel"][];
+                };
+            };
+        };
+    };
+    receipts_of_segment_segments__string_segment_id__receipts_get: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description seg_<int> */
+                segment_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["SegmentReceipts"];
                 };
             };
             /** @description Unprocessable Entity */
