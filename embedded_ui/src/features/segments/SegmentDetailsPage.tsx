@@ -10,6 +10,7 @@ import { AboutSegment, HowItBehaves, RunAndUse } from "./SegmentCards";
 import { DownloadPanel } from "./DownloadPanel";
 import { MembersTable } from "./MembersTable";
 import { ProbabilityChart, SizeHistory } from "./SegmentCharts";
+import { Promises } from "./Promises";
 import { ConditionFunnel } from "./ConditionFunnel";
 import { useSegment, useSegmentActions } from "./useSegments";
 
@@ -103,6 +104,7 @@ function DetailsBody({ segment }: { segment: SegmentDetails }) {
   return (
     <>
       <AboutSegment segment={segment} />
+      <Promises segment={segment} />
       {!nobody && <HowItBehaves segment={segment} />}
       {segment.leaves.length > 0 && (nobody || segment.source === "rule") && (
         <ConditionFunnel leaves={segment.leaves} fromMissing={segment.from_missing} />

@@ -3,6 +3,7 @@ import { api, unwrap } from "@/shared/api/client";
 import type { paths } from "@/shared/api/schema";
 
 const WHILE_PENDING_MS = 2000;
+const WHILE_LOOKING_BACK_MS = 10_000;
 
 export type SegmentQuery = NonNullable<paths["/api/segments"]["get"]["parameters"]["query"]>;
 
@@ -23,6 +24,17 @@ export function useSegment(segment_id: string) {
     queryKey: ["segment", segment_id],
     queryFn: () => unwrap(api.GET("/api/segments/{segment_id}", { params: { path: { segment_id } } })),
     refetchInterval: ({ state }) => (state.data?.state === "pending" ? WHILE_PENDING_MS : false),
+  });
+}
+
+/** A product segment's promises and receipts; asked for again while the look back is under way. */
+export function useSegmentReceipts(segment_id: string, enabled: boolean) {
+  return useQuery({
+    queryKey: ["segment", segment_id, "receipts"],
+    queryFn: () => unwrap(api.GET("/api/segments/{segment_id}/receipts", { params: { path: { segment_id } } })),
+    enabled,
+    refetchInterval: ({ state }) =>
+      ["waiting", "running"].includes(state.data?.look_back.state ?? "") ? WHILE_LOOKING_BACK_MS : false,
   });
 }
 

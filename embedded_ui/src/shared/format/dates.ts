@@ -9,6 +9,11 @@ export function day(instant: string | null | undefined, zone: string): string {
   return new Intl.DateTimeFormat(LOCALE, { timeZone: zone, dateStyle: "medium" }).format(new Date(instant));
 }
 
+/** A calendar day in the shop's zone without its year, for an axis: Nov 23. */
+export function shortDay(instant: string, zone: string): string {
+  return new Intl.DateTimeFormat(LOCALE, { timeZone: zone, month: "short", day: "numeric" }).format(new Date(instant));
+}
+
 /** The calendar day in the shop's zone, as rules and date fields write it: 2026-11-23. */
 export function isoDay(instant: Date, zone: string): string {
   const digits = { year: "numeric", month: "2-digit", day: "2-digit" } as const;
