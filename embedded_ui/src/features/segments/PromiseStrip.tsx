@@ -30,7 +30,7 @@ export function PromiseStrip({ receipts, open, zone }: Props) {
         <ComposedChart data={marks} margin={{ top: 8, right: 8, bottom: 16, left: 0 }} accessibilityLayer={false}>
           <CartesianGrid vertical={false} stroke="var(--encore-line)" />
           <XAxis dataKey="label" tick={<Tick marks={marks} />} tickLine={false} axisLine={{ stroke: "var(--encore-line)" }} interval={0} />
-          <YAxis tick={AXIS} tickLine={false} axisLine={false} width={44} tickFormatter={(v: number) => count(v)} allowDecimals={false} domain={[0, "auto"]} />
+          <YAxis tick={AXIS} tickLine={false} axisLine={false} width={44} tickFormatter={(v: number) => count(v)} allowDecimals={false} domain={around(marks)} />
           <Tooltip isAnimationActive={false} cursor={{ fill: "var(--encore-hover)" }} content={<Said marks={marks} />} />
           <Bar dataKey="interval" barSize={28} radius={4} isAnimationActive={false} />
           <Line dataKey="buyers" stroke="none" isAnimationActive={false} dot={<Dot marks={marks} />} activeDot={false} />
@@ -39,6 +39,15 @@ export function PromiseStrip({ receipts, open, zone }: Props) {
       <Legend />
     </>
   );
+}
+
+/** An axis that shows the widths of intervals: it needs no zero, as bars here have two ends of their own. */
+function around(marks: Mark[]): [number, number] {
+  const ends = marks.flatMap((mark) => [...mark.interval, ...(mark.buyers === null ? [] : [mark.buyers])]);
+  const low = Math.min(...ends);
+  const high = Math.max(...ends);
+  const room = Math.max(1, Math.ceil((high - low) / 5));
+  return [Math.max(0, low - room), high + room];
 }
 
 function markOf(one: PromiseOut | Receipt, zone: string): Mark {

@@ -139,7 +139,7 @@ function Record({ found }: { found: SegmentReceipts }) {
       {`In all, ${estimate(totals.expected)} were expected and ${count(totals.buyers)} came.`}
       {totals.mailed_buyers > 0 && ` ${counted(totals.mailed_buyers, "buyer")} had got an e-mail from a campaign before.`}
       {dated > 0 &&
-        ` ${dated === totals.receipts ? "All" : count(dated)} of them ${dated === 1 ? "is" : "are"} back-dated: worked out later, from what was known on that day alone, as if everybody could be e-mailed.`}
+        ` ${dated === totals.receipts ? "All" : count(dated)} of them ${dated === 1 ? "is" : "are"} back-dated: worked out later from what was known on that day alone, for all customers, e-mailable or not.`}
       {waiting !== undefined && ` The first live receipt comes on ${day(waiting.due_at, timezone)}.`}
     </s-paragraph>
   );
