@@ -19,7 +19,7 @@ from app.store.models.promises import Promise
 from app.store.session import Store
 from tests.fakes import FakeClock
 from tests.integration.sending.world import COFFEE, TITLES, World
-from tests.standins import Connected, connect
+from tests.standins import Connected, connect, fresh_store
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -127,9 +127,20 @@ def months_of_tea(until: datetime, days: int, ahead: int) -> list[tuple[int, dat
 
 
 @pytest.fixture
-def merchant(tmp_path: Path, store_url: str) -> Iterator[Merchant]:
-    store, clock = Store(store_url), FakeClock(START)
-    connected = connect("http://127.0.0.1:1", tmp_path, store, clock)
-    yield Merchant(connected, clock, tmp_path, months_of_tea(START, 230, 100))
+def merchant(tmp_path: Path) -> Iterator[Merchant]:
+    """On SQLite."""
+    yield from _merchant(tmp_path, fresh_store(tmp_path))
+
+
+@pytest.fixture
+def merchant_on_both(tmp_path: Path, store_url: str) -> Iterator[Merchant]:
+    """On SQLite and on PostgreSQL."""
+    yield from _merchant(tmp_path, Store(store_url))
+
+
+def _merchant(folder: Path, store: Store) -> Iterator[Merchant]:
+    clock = FakeClock(START)
+    connected = connect("http://127.0.0.1:1", folder, store, clock)
+    yield Merchant(connected, clock, folder, months_of_tea(START, 230, 100))
     connected.close()
     store.close()
