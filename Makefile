@@ -7,7 +7,7 @@ BIN := $(VENV)/bin
 STAMPS := .make
 PIP := $(BIN)/python -m pip --disable-pip-version-check
 
-.PHONY: run test lint types contracts unit ui-test e2e kill-test bench bench-prediction bench-policy bench-demographics lock openapi clean help ui shims schema
+.PHONY: run test lint types contracts unit ui-test e2e kill-test bench bench-prediction bench-policy bench-demographics bench-promises lock openapi clean help ui shims schema
 
 help:
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /	/'
@@ -90,7 +90,7 @@ e2e: $(STAMPS)/test $(STAMPS)/system ui shims schema ## Tests in a real browser
 kill-test: $(STAMPS)/test schema ## The long form of the crash tests
 	ENCORE_KILL_ROUNDS=20 $(BIN)/pytest -q -m "not browser" -k "kill or crash" tests
 
-bench: bench-prediction bench-policy bench-demographics ## All benchmarks
+bench: bench-prediction bench-policy bench-demographics bench-promises ## All benchmarks
 
 bench-prediction: $(STAMPS)/bench ## Prediction quality against public baselines
 	$(BIN)/python -m benchmarks.prediction.run $(ARGS)
@@ -100,6 +100,9 @@ bench-policy: $(STAMPS)/test ## Policies and their evaluation on a real randomis
 
 bench-demographics: $(STAMPS)/test ## Gender from first names against the 1990 census
 	$(BIN)/python -m benchmarks.demographics
+
+bench-promises: $(STAMPS)/test ## How often promises of segments hold
+	$(BIN)/python -m benchmarks.promises
 
 openapi: $(STAMPS)/run ## Write the OpenAPI document and the UI's types
 	$(BIN)/encore openapi --out embedded_ui/openapi.json

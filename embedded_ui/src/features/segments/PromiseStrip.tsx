@@ -29,7 +29,7 @@ export function PromiseStrip({ receipts, open, zone }: Props) {
       <ResponsiveContainer width="100%" height={240}>
         <ComposedChart data={marks} margin={{ top: 8, right: 8, bottom: 16, left: 0 }} accessibilityLayer={false}>
           <CartesianGrid vertical={false} stroke="var(--encore-line)" />
-          <XAxis dataKey="label" tick={<Tick marks={marks} />} tickLine={false} axisLine={{ stroke: "var(--encore-line)" }} interval={0} />
+          <XAxis dataKey="label" tick={<Tick marks={marks} />} tickLine={false} axisLine={{ stroke: "var(--encore-line)" }} interval="preserveEnd" minTickGap={28} />
           <YAxis tick={AXIS} tickLine={false} axisLine={false} width={44} tickFormatter={(v: number) => count(v)} allowDecimals={false} domain={around(marks)} />
           <Tooltip isAnimationActive={false} cursor={{ fill: "var(--encore-hover)" }} content={<Said marks={marks} />} />
           <Bar dataKey="interval" barSize={28} radius={4} isAnimationActive={false} />
@@ -68,7 +68,7 @@ function Tick({ marks, x, y, index }: { marks: Mark[]; x?: number; y?: number; i
   const mark = marks[index ?? -1];
   if (mark === undefined) return null;
   return (
-    <text x={x} y={y} textAnchor="middle" {...AXIS}>
+    <text className="encore-tick" x={x} y={y} textAnchor="middle" {...AXIS}>
       <tspan x={x} dy="0.9em">{mark.label}</tspan>
       <tspan x={x} dy="1.3em">{mark.note}</tspan>
     </text>
