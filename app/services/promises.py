@@ -32,7 +32,7 @@ if TYPE_CHECKING:
 log = structlog.get_logger()
 
 HORIZON = timedelta(days=30)
-LIVE_WITHIN = timedelta(days=1)  # a run as of an older moment knows history that a promise must not know
+LIVE_WITHIN = timedelta(days=1)  # between the history, the run and now: else a promise is about days that passed
 REMEMBERED = timedelta(days=400)  # receipts that still say how far promises are off: all seasons once
 MOST_OPEN = 500
 KINDS = {"buy_again": "repurchase", "buy_new": "cross_sell"}
@@ -86,10 +86,12 @@ def make(
     """Promise for each product segment that the run publishes and that has no open promise; returns how many.
 
     Inside the transaction that publishes the run. card: the model card of the run's predictions, if it made them
-    itself: numbers that are hours old would be held against purchases of the hours in between.
+    itself: numbers that are hours old would be held against purchases of the hours in between. Neither a run as of an
+    earlier day nor one on a history that ended days ago promises anything.
     """
-    now = rooms.clock.now()
-    if card is None or card.get("made_at") != run.as_of.isoformat() or now - run.as_of > LIVE_WITHIN:
+    if card is None or card.get("made_at") != run.as_of.isoformat():
+        return 0
+    if max(rooms.clock.now() - run.as_of, run.as_of - run.watermark) > LIVE_WITHIN:
         return 0
     newest = select(Promise.key, func.max(Promise.due_at)).where(Promise.shop_id == ctx.shop_id).group_by(Promise.key)
     open_until = dict(session.execute(newest).all())

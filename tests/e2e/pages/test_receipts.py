@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from itertools import pairwise
 from typing import TYPE_CHECKING
 
@@ -14,9 +15,20 @@ if TYPE_CHECKING:
     from playwright.sync_api import Page
 
     from tests.e2e.pages.fake_api import FakeApi
+    from tests.e2e.running_demo import RunningDemo
 
 pytestmark = pytest.mark.browser
 KEY = "GET /api/segments/seg_7/receipts"
+
+
+class TestTheJobs:
+    def test_of_a_refresh_are_followed_by_the_look_back(self, tiny: RunningDemo) -> None:
+        for _ in range(120):
+            found = tiny.api("/api/receipts")["look_back"]
+            if found["state"] == "done":
+                break
+            threading.Event().wait(0.5)
+        assert found["state"] == "done"
 
 
 class TestTheStrip:

@@ -131,7 +131,7 @@ class TestTheMonthsOfAShop:
         for chain in per_key.values():
             assert all(later.as_of >= earlier.due_at for earlier, later in pairwise(chain))
 
-    def test_hours_old_predictions_are_not_promised(self, merchant: Merchant) -> None:
+    def test_what_is_no_longer_news_is_not_promised(self, merchant: Merchant) -> None:
         rooms = merchant.encore.rooms
         merchant.imports()
         refresh(rooms, merchant.ctx)
@@ -140,6 +140,10 @@ class TestTheMonthsOfAShop:
                 session.delete(session.merge(one))
         merchant.live_for(0.3)
         refresh(rooms, merchant.ctx, force=False)
+        assert merchant.promises == []
+        # New predictions, but the orders of the last two days are not there: that is not now.
+        merchant.live_for(2)
+        refresh(rooms, merchant.ctx)
         assert merchant.promises == []
 
     def test_a_refresh_as_of_an_earlier_day_promises_nothing(self, merchant: Merchant) -> None:

@@ -55,6 +55,9 @@ class TestTheSchedule:
     def test_changes_are_imported_for_connected_shops_only(self, rooms: Rooms, scheduler: BackgroundScheduler) -> None:
         assert asked(rooms, scheduler, "changes") == [(1, "import_changes", "")]
 
+    def test_receipts_are_written_for_every_shop(self, rooms: Rooms, scheduler: BackgroundScheduler) -> None:
+        assert asked(rooms, scheduler, "receipts") == [(1, "receipts", ""), (2, "receipts", "")]
+
     def test_connected_shops_are_imported_whole_once_a_night(
         self, rooms: Rooms, scheduler: BackgroundScheduler
     ) -> None:
