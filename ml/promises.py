@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from ml.history import Floats, Ints
 
 COVERAGE = 0.8  # narrow enough to be of use, and two misses in ten are soon seen to be too many or too few
-PRIOR_SPREAD = 0.33  # in log-odds, measured on groceries and gifts, both kinds: docs/decisions.md
+PRIOR_SPREAD = 0.38  # in log-odds, measured on groceries and gifts, both kinds: docs/decisions.md
 PRIOR_DATES = 3.0  # how many dates of promises the prior counts as
 LEAST_SPREAD, MOST_SPREAD = 0.1, 1.5
 NEGLIGIBLE = 1e-3  # of a customer: beyond, quantiles of the beta distribution are lost to rounding
