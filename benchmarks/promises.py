@@ -1,6 +1,6 @@
 """How often promises of product segments hold, and what their interval has to allow for.
 
-    make bench-promises (five minutes on two cores)
+    make bench-promises (about five minutes on two cores)
 
 On each data set the segments of eight months are chosen as a refresh chooses them (`ml.retrospect` predicts as of each
 month from what was known then), promised for, and held against the thirty days that followed. Printed per data set

@@ -91,10 +91,10 @@ def look_back(rooms: Rooms, ctx: ShopContext) -> int:
     made = 0
     try:
         for moment in _moments(rooms, ctx, history, live.as_of, open_moments):
-            as_of = moment.moment.to_pydatetime()
-            made += _promise(rooms, ctx, history, moment, live.id, folder)
+            back = round((live.as_of - moment.moment.to_pydatetime()) / HORIZON)
+            as_of = live.as_of - back * HORIZON  # to the microsecond, which days as a float are not
+            made += _promise(rooms, ctx, history, moment, as_of, live.id, folder)
             receipts.settle(rooms, ctx)
-            back = round((live.as_of - as_of) / HORIZON)
             runs.step(rooms, ctx, live.id, f"{30 * back} days ago", "done", done=made, unit="promises")
         with rooms.store.session(ctx) as session:
             runs.finish(session, rooms, ctx, live.id)
@@ -131,9 +131,10 @@ def _moments(
     return retrospects(lines, types, pd.Timestamp(until), HORIZON.days, back, floors, SEED)
 
 
-def _promise(rooms: Rooms, ctx: ShopContext, history: Snapshot, moment: Retrospect, run_id: int, folder: Path) -> int:
+def _promise(
+    rooms: Rooms, ctx: ShopContext, history: Snapshot, moment: Retrospect, as_of: datetime, run_id: int, folder: Path
+) -> int:
     """Choose the product segments of a past moment as a refresh would, and promise for each."""
-    as_of = moment.moment.to_pydatetime()
     for name, frame in (("pairs", moment.pairs), ("base_rates", moment.base_rates)):
         pq.write_table(pa.Table.from_pandas(frame, preserve_index=False), folder / f"{name}.parquet")
     with rooms.store.reading(ctx) as session:

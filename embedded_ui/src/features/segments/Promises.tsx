@@ -45,7 +45,7 @@ function Card({ found, segment }: { found: SegmentReceipts; segment: SegmentDeta
     <>
       <s-section heading="Promise and receipts">
         <s-stack gap="base">
-          <Promise found={found} />
+          <OpenPromise found={found} />
           <Record found={found} />
         </s-stack>
       </s-section>
@@ -92,7 +92,7 @@ function Card({ found, segment }: { found: SegmentReceipts; segment: SegmentDeta
 }
 
 /** The newest promise in one sentence, and when its receipt comes. */
-function Promise({ found }: { found: SegmentReceipts }) {
+function OpenPromise({ found }: { found: SegmentReceipts }) {
   const { open, timezone } = found;
   const live = open.filter((one) => !one.back_dated).at(-1);
   if (live === undefined) {
