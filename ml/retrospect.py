@@ -194,11 +194,13 @@ def _of_those_known(h: History, moment: float, horizon: float) -> History:
     rows = (h.day < end) & contains(customers, h.customer) & contains(products, h.product)
     orders = (h.order_day < end) & contains(customers, h.order_customer)
     renumber = np.cumsum(orders) - 1
+    types, category = np.unique(h.category[products], return_inverse=True)
     return History(
         until=min(end, h.until),
         customer_no=h.customer_no[customers],
         product_no=h.product_no[products],
-        category=np.unique(h.category[products], return_inverse=True)[1].astype(np.int64),
+        category=category.astype(np.int64),
+        type_name=h.type_name[types],
         customer=np.searchsorted(customers, h.customer[rows]),
         product=np.searchsorted(products, h.product[rows]),
         order=renumber[h.order[rows]],

@@ -149,7 +149,8 @@ def _promise(
 
 def _said(connection: duckdb.DuckDBPyConnection, everybody: BitMap, basis: dict[str, str]) -> list[Said]:
     rates = base_rates(connection)
-    definitions = automatic_segments_products.definitions(connection, everybody)
+    found_then = automatic_segments_products.definitions(connection, everybody)
+    definitions = [one for one in found_then if one.product_no is not None]  # of types as of then nothing is known
     about = {d.key: (d.key.partition(":")[0], d.product_no) for d in definitions if d.product_no is not None}
     chances = product_chances(
         connection, {what: {product for kind, product in about.values() if kind == what} for what in PAIR_KIND}
