@@ -1,7 +1,7 @@
 """promises of product segments and their receipts
 
 Revision ID: 0005
-Revises: 0008
+Revises: 0004
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from app.store import base
 from app.store.migrations.tenancy import guard
 
 revision = "0005"
-down_revision = "0008"
+down_revision = "0004"
 branch_labels = None
 depends_on = None
 

@@ -1,7 +1,7 @@
 """demographic estimates that a shop asked for, and the public tables that they rest on
 
 Revision ID: 0006
-Revises: 0008
+Revises: 0005
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from app.store import base
 from app.store.migrations.tenancy import guard
 
 revision = "0006"
-down_revision = "0008"
+down_revision = "0005"
 branch_labels = None
 depends_on = None
 

@@ -1,7 +1,7 @@
 """model cards
 
 Revision ID: 0007
-Revises: 0004
+Revises: 0006
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from app.store.base import JsonColumn, UtcDateTime
 from app.store.migrations.tenancy import guard
 
 revision = "0007"
-down_revision = "0004"
+down_revision = "0006"
 branch_labels = None
 depends_on = None
 

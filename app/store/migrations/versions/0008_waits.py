@@ -1,7 +1,7 @@
 """waits that the app chooses
 
 Revision ID: 0008
-Revises: 0004
+Revises: 0007
 """
 
 from __future__ import annotations
