@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from sqlalchemy import select
 
-from app.services import backtests, model_cards
+from app.services import backtests, model_cards, prediction_input
 from app.services.predictions_words import NOTABLE, basis_reason, finding, headline, scorer_name
 from app.services.published import open_run, published
 from app.store.models.predictions import ModelCard
@@ -42,6 +42,10 @@ def card(rooms: Rooms, ctx: ShopContext) -> dict[str, Any] | None:
         "headline": headline(found),
         "windows": found["windows"],
         "sizes": {name: found["sizes"][name] for name in SIZES},
+        "left_out": [
+            {"reason": reason, "lines": lines, "text": prediction_input.WORDS[reason]}
+            for reason, lines in sorted(found.get("left_out", {}).items(), key=lambda item: (-item[1], item[0]))
+        ],
         "kinds": [_kind(kind, found, titles) for kind in KINDS],
         "customers": _customers(found["customers"]),
         "findings": [

@@ -191,6 +191,14 @@ class EarlierCard(_Answer):
     kinds: list[EarlierKind]
 
 
+class LeftOut(_Answer):
+    """Order lines that are no purchase, for one reason."""
+
+    reason: str
+    lines: int
+    text: str = Field(description='Follows the count: "12 lines of gift cards"')
+
+
 class ModelCard(_Answer):
     """What the predictions of one run are worth."""
 
@@ -201,6 +209,7 @@ class ModelCard(_Answer):
     headline: str
     windows: Windows
     sizes: Sizes
+    left_out: list[LeftOut] = Field(description="Most lines first")
     kinds: list[KindCard]
     customers: CustomersCard | None
     findings: list[Finding]

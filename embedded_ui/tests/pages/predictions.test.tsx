@@ -1,7 +1,7 @@
 import { waitFor } from "@testing-library/react";
 import { describe, expect, it } from "vitest";
 import { arranged } from "@/features/predictions/ProductsTable";
-import type { Backtest, KindCard, ModelCard } from "@/shared/api/types";
+import type { Backtest, KindCard, ModelCard, ShopReceipts } from "@/shared/api/types";
 import { answer, button, enter, field, open, refused, sample, words } from "../server";
 
 const BACKTEST = "GET /api/predictions/backtest";
@@ -53,6 +53,32 @@ describe("The model card", () => {
     const container = await opened({ "GET /api/predictions/card": { data: { card: first } } });
     expect(words(container)).toContain("Changes show from the second time on.");
     expect(words(container)).not.toContain("Earlier predictions");
+  });
+});
+
+describe("Promises and receipts", () => {
+  it("of all product segments stand with the month and whether they were made beforehand", async () => {
+    const container = await opened();
+    await waitFor(() => expect(words(container)).toContain("Product segments expected 155 buyers, and 150 came."));
+    expect(words(container)).toContain("3 of 4 receipts lay inside the promised range");
+    expect(words(container)).toContain("2026-10 Back-dated 1 1 40 41");
+    expect(words(container)).toContain("2026-11 Beforehand 1 1 41 46");
+  });
+
+  it("without a receipt say when the first comes", async () => {
+    const found = sample<ShopReceipts>("GET /api/receipts");
+    const totals = { ...found.totals, receipts: 0 };
+    const container = await opened({ "GET /api/receipts": { data: { ...found, totals } } });
+    await waitFor(() => expect(words(container)).toContain("The first receipt comes on Dec 23, 2026."));
+  });
+});
+
+describe("What was left out", () => {
+  it("is said with the reason", async () => {
+    const container = await opened();
+    expect(words(container)).toContain(
+      "Not learned from: 1,204 order lines returned or removed from the order; 1 order line of gift cards.",
+    );
   });
 });
 

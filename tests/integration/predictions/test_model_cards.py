@@ -90,6 +90,15 @@ class TestShowing:
         assert (names["model"], names["best_sellers"]) == ("Encore's model", "Best sellers")
         assert [one["served"] for one in again["scorers"]].count(True) == 1
 
+    def test_says_which_lines_were_left_out_the_most_first(self, shop: SteadyShop) -> None:
+        keep(shop, 1, {**deepcopy(steady_card()), "left_out": {"free": 2, "gift_card": 7}})
+        found = predictions.card(shop.rooms, shop.ctx)
+        assert found is not None
+        assert [(one["lines"], one["text"]) for one in found["left_out"]] == [
+            (7, "of gift cards"),
+            (2, "without a price"),
+        ]
+
     def test_says_what_was_expected_and_what_came(self) -> None:
         calibration = steady_card()["repurchase"]["calibration"]
         assert f"{calibration['observed']:,} came" in headline(steady_card())

@@ -3,7 +3,7 @@ import type { KindCard, ModelCard } from "@/shared/api/types";
 import { GRADE_NAMES, GRADE_TONES, KIND_NAMES, type Kind } from "@/shared/format/predictions";
 import { Figure, Figures } from "@/shared/figures/Figure";
 import { asOf, day, zoneName } from "@/shared/format/dates";
-import { count } from "@/shared/format/numbers";
+import { count, counted } from "@/shared/format/numbers";
 import { useProgress } from "@/shared/progress/useProgress";
 import { useShop } from "@/shared/shop/ShopProvider";
 import { Loaded } from "@/shared/states/Loaded";
@@ -13,6 +13,7 @@ import { CustomersSection } from "./CustomersSection";
 import { DriftSection } from "./DriftSection";
 import { KindSummary } from "./KindSummary";
 import { ProductsTable } from "./ProductsTable";
+import { ReceiptsSection } from "./ReceiptsSection";
 import { ScorersTable } from "./ScorersTable";
 import { useModelCard } from "./usePredictions";
 
@@ -55,6 +56,7 @@ function Card({ card }: { card: ModelCard }) {
       <KindChoice kinds={card.kinds} chosen={chosen} choose={setChosen} />
       {kind !== undefined && <KindSections card={card} kind={kind} />}
       <BacktestSection kind={chosen} />
+      <ReceiptsSection />
       <DriftSection card={card} kind={chosen} />
       {card.customers !== null && <CustomersSection customers={card.customers} asOf={card.as_of} />}
     </>
@@ -90,6 +92,11 @@ function Overview({ card }: { card: ModelCard }) {
             }
           />
         </Figures>
+        {card.left_out.length > 0 && (
+          <s-text color="subdued">
+            Not learned from: {card.left_out.map((one) => `${counted(one.lines, "order line")} ${one.text}`).join("; ")}.
+          </s-text>
+        )}
         <s-text color="subdued">
           {asOf(card.as_of, timezone)}. Times are in {zoneName(timezone)}.
         </s-text>

@@ -21,3 +21,12 @@ export function useBacktest() {
     refetchInterval: (query) => (query.state.data?.state === "working" ? WHILE_WORKING_MS : AT_REST_MS),
   });
 }
+
+/** What was promised of all product segments, and what came; asked more often while past months are worked out. */
+export function useShopReceipts() {
+  return useQuery({
+    queryKey: ["predictions", "receipts"],
+    queryFn: () => unwrap(api.GET("/api/receipts")),
+    refetchInterval: (query) => (query.state.data?.look_back.state === "running" ? WHILE_WORKING_MS : AT_REST_MS),
+  });
+}

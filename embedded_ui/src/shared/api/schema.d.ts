@@ -3921,6 +3921,21 @@ export interface components {
             drift: components["schemas"]["Drift"] | null;
         };
         /**
+         * LeftOut
+         * @description Order lines that are no purchase, for one reason.
+         */
+        LeftOut: {
+            /** Reason */
+            reason: string;
+            /** Lines */
+            lines: number;
+            /**
+             * Text
+             * @description Follows the count: "12 lines of gift cards"
+             */
+            text: string;
+        };
+        /**
          * ModelCard
          * @description What the predictions of one run are worth.
          */
@@ -3943,6 +3958,11 @@ export interface components {
             headline: string;
             windows: components["schemas"]["Windows"];
             sizes: components["schemas"]["Sizes"];
+            /**
+             * Left Out
+             * @description Most lines first
+             */
+            left_out: components["schemas"]["LeftOut"][];
             /** Kinds */
             kinds: components["schemas"]["KindCard"][];
             customers: components["schemas"]["CustomersCard"] | null;

@@ -12,6 +12,7 @@ export type SegmentRow = Schemas["SegmentRow"];
 export type SegmentList = Schemas["SegmentList"];
 export type SegmentDetails = Schemas["SegmentDetails"];
 export type SegmentReceipts = Schemas["SegmentReceipts"];
+export type ShopReceipts = Schemas["ShopReceipts"];
 export type Receipt = Schemas["Receipt"];
 export type PromiseOut = Schemas["PromiseOut"];
 export type Category = SegmentRow["category"];
