@@ -114,11 +114,13 @@ def predict(
     with threadpool_limits(limits=1):
         bought = purchases(lines, as_of)
         h = history_of(bought, products, as_of, named)
+        of_lines = bought.card(len(h.day))
+        del lines, bought  # a giant shop's lines take a gigabyte, and what follows needs the room
         progress(f"{len(h.order_day)} orders of {h.n_customers} customers, {h.n_products} products")
         wanted = None if customers is None else customers["customer_no"].to_numpy()
         run = Run(h, float(horizon_days), seed, mode, progress, workers)
         found = run.everything(products, named, wanted, sink, type_sink)
-        found.card.update(bought.card(len(h.day)))
+        found.card.update(of_lines)
         return found
 
 

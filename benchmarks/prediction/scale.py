@@ -43,17 +43,21 @@ def run_apart(customers: int) -> tuple[dict[str, Any], dict[str, Any]]:
         return tuple(json.loads((Path(folder) / f"{part}.json").read_text()) for part in ("stage", "recall"))  # type: ignore[return-value]
 
 
-def _generate(folder: Path, customers: int) -> None:
-    shop = synthetic_shop(customers)
+def _generate(folder: Path, customers: int, products: int) -> None:
+    shop = synthetic_shop(customers, products)
     shop.lines.to_parquet(folder / "lines.parquet", index=False)
     shop.products.to_parquet(folder / "products.parquet", index=False)
     (folder / "until").write_text(shop.until.isoformat())
     print(f"synthetic shop: {len(shop.lines)} lines, {shop.lines['order_id'].nunique()} orders, {customers} customers")
 
 
-def _read(folder: Path) -> tuple[pd.DataFrame, pd.DataFrame, pd.Timestamp]:
-    lines = pq.read_table(folder / "lines.parquet").to_pandas(self_destruct=True, split_blocks=True)
-    return lines, pd.read_parquet(folder / "products.parquet"), pd.Timestamp((folder / "until").read_text())
+def _lines(folder: Path) -> pd.DataFrame:
+    lines: pd.DataFrame = pq.read_table(folder / "lines.parquet").to_pandas(self_destruct=True, split_blocks=True)
+    return lines
+
+
+def _others(folder: Path) -> tuple[pd.DataFrame, pd.Timestamp]:
+    return pd.read_parquet(folder / "products.parquet"), pd.Timestamp((folder / "until").read_text())
 
 
 def _stage(folder: Path) -> dict[str, Any]:
@@ -72,10 +76,20 @@ def _stage(folder: Path) -> dict[str, Any]:
         writer.write_table(table)
         rows += len(part)
 
-    lines, products, until = _read(folder)
-    progress(f"{len(lines)} lines read")
+    products, until = _others(folder)
+    # Without a name here, the lines are gone as soon as the history is built.
     found = predict(
-        lines, products, None, until, HORIZON, None, SEED, mode="best", progress=progress, workers=WORKERS, sink=write
+        _lines(folder),
+        products,
+        None,
+        until,
+        HORIZON,
+        None,
+        SEED,
+        mode="best",
+        progress=progress,
+        workers=WORKERS,
+        sink=write,
     )
     if writer is not None:
         writer.close()
@@ -92,9 +106,9 @@ def _peak() -> float:
 
 def _recall(folder: Path) -> dict[str, Any]:
     """Of the 50 best by exact scoring of the whole catalogue, the share that retrieval finds too."""
-    lines, products, until = _read(folder)
+    products, until = _others(folder)
     with threadpool_limits(limits=1):
-        h = build_history(lines, products, until)
+        h = build_history(_lines(folder), products, until)
         scorer, _, _ = Run(h, float(HORIZON), SEED, "best", lambda _message: None).scorer(products, None, None)
         everyone = h.active(365.0)
         some = np.sort(np.random.default_rng(SEED).choice(everyone, min(SAMPLE, len(everyone)), replace=False))
@@ -108,10 +122,10 @@ def _recall(folder: Path) -> dict[str, Any]:
     return {"recall": float(hit.mean()), "customers": len(some), "best": BEST}
 
 
-def main(folder: Path, customers: int, part: str) -> None:
+def main(folder: Path, customers: int, part: str, products: int = 5_000) -> None:
     """One part, in this process."""
     if part == "generate":
-        _generate(folder, customers)
+        _generate(folder, customers, products)
         return
     figures = _stage(folder) if part == "stage" else _recall(folder)
     (folder / f"{part}.json").write_text(json.dumps(figures))
