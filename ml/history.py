@@ -188,6 +188,12 @@ class History:
         )  # fmt: skip
         return replace(cut, until=day)
 
+    def orders_alone(self) -> History:
+        """The same customers and orders without what was in them: a tenth of the memory, and copies of it too."""
+        none, nothing = np.zeros(0, dtype=np.int64), np.zeros(0)
+        whole = replace(self, customer=none, product=none, order=none, day=nothing, quantity=nothing)
+        return replace(whole, value=nothing, discount=nothing)
+
     def of(self, customers: Ints) -> History:
         """The same shop with these customers alone (sorted codes), who are numbered anew from 0; products stay."""
         place = np.full(self.n_customers, -1, dtype=np.int64)

@@ -280,6 +280,7 @@ def customer_values(h: History) -> tuple[pd.DataFrame, dict[str, Any]]:
         for name in ("next_order_at", "next_order_low", "next_order_high"):
             frame[name] = moments(np.zeros(0))
         return frame, {"customers": 0}
+    h = h.orders_alone()  # three earlier views are held below
     seen, orders, mean_value = recency(h)
     model = fit_bgnbd(seen, SHOP_PENALTY)
     past = {days: _then(h, days) for days in HORIZONS}
