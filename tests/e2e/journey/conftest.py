@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from app.domain.context import ShopContext
-from tests.e2e.journey.main_job import Shop, all_segments, history, members_of_run, wait_for
+from tests.e2e.journey.main_job import Shop, all_segments, history, is_of_a_type, members_of_run, wait_for
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -39,7 +39,8 @@ def shop(demo: RunningDemo) -> Iterator[Shop]:
         before = demo.api("/api/dashboard")
         segments = [row for row in all_segments(demo) if row["source"] == "automatic"]
         members = members_of_run(demo, context, before["run_id"])
-        rules = {row["key"]: demo.api(f"/api/segments/{row['id']}")["rule"] for row in segments if row["product"]}
+        about_a_chance = [row for row in segments if row["product"] or is_of_a_type(row["key"])]
+        rules = {row["key"]: demo.api(f"/api/segments/{row['id']}")["rule"] for row in about_a_chance}
         if demo.api("/api/dashboard")["run_id"] != before["run_id"]:
             return None
         run_id = before["run_id"]

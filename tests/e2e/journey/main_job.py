@@ -124,6 +124,11 @@ def members_of_run(demo: RunningDemo, context: ShopContext, run_id: int) -> dict
     return {key: frozenset(BitMap.deserialize(blob)) for key, blob in rows}
 
 
+def is_of_a_type(key: str) -> bool:
+    """Whether an automatic segment is about any product of a type."""
+    return ":type:" in key or ":type#" in key
+
+
 def history(demo: RunningDemo, context: ShopContext, run_id: int) -> duckdb.DuckDBPyConnection:
     """The lake as that run read it, opened beside the running app, without the app's features."""
     ((tables,),) = stored(
