@@ -46,8 +46,8 @@ function Months({ receipts }: { receipts: ShopReceipts }) {
           </s-paragraph>
           {open > 0 && (
             <s-text color="subdued">
-              {counted(open, "promise")} of {count(Math.round(expected_open))} buyers in all wait for their 30 days, the next
-              until {day(next_due_at, timezone)}.
+              {open === 1 ? "One more promise waits for its" : `${count(open)} more promises wait for their`} 30 days:{" "}
+              {counted(Math.round(expected_open), "buyer")} expected in all, the next receipt on {day(next_due_at, timezone)}.
             </s-text>
           )}
         </s-stack>
