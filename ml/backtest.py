@@ -24,7 +24,7 @@ from ml.base_rates import base_rates
 from ml.calibration import IDENTITY
 from ml.cross_sell import Scope
 from ml.evidence import calibrated, measured, served_card
-from ml.history import History, build_history, contains, tally
+from ml.history import History, build_history, contains, scattered, tally
 from ml.history import moments as moments_of
 from ml.lines import LINE_COLUMNS, days
 from ml.metrics import summary
@@ -91,11 +91,10 @@ def drawn(lines: pd.DataFrame) -> tuple[pd.DataFrame, float]:
     Who is drawn hangs on the customer's number alone: a shop that grows keeps its sample until that halves.
     """
     number = lines["customer_no"].to_numpy(dtype=np.int64, na_value=0)
-    scattered = (number * 2654435761) >> 16  # Knuth's multiplicative hashing, as neighbours may be alike
     parts = 1
     while parts * MAX_CUSTOMERS < lines["customer_no"].nunique() or parts * MAX_PURCHASES < len(lines):
         parts *= 2
-    return (lines if parts == 1 else lines.loc[scattered % parts == 0]), 1 / parts
+    return (lines if parts == 1 else lines.loc[scattered(number) % parts == 0]), 1 / parts
 
 
 def fingerprints(lines: pd.DataFrame, moments: list[pd.Timestamp], horizon_days: int) -> list[str]:

@@ -6,8 +6,8 @@ import numpy as np
 import pandas as pd
 
 from ml.history import History, contains, tally
+from ml.shop import ACTIVE_DAYS
 
-ACTIVE_DAYS = 365.0
 COLUMNS = {
     "product_no": np.int32,
     "kind": str,

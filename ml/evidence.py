@@ -12,6 +12,7 @@ import numpy as np
 
 from ml.calibration import fit_platt, to_logit
 from ml.metrics import calibration_table, customer_recall, probability_quality, product_rows
+from ml.verdict import KINDS
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -21,7 +22,6 @@ if TYPE_CHECKING:
     from ml.history import Floats
     from ml.pair_model import Examples
 
-KINDS = ("repurchase", "cross_sell")
 LOGIT_EDGES = np.arange(-12.0, 6.5, 0.5)
 
 

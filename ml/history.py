@@ -46,6 +46,12 @@ def group_ends(starts: Ints, size: int) -> Ints:
     return np.append(starts[1:], size)[: len(starts)].astype(np.int64)
 
 
+def scattered(numbers: Ints) -> Ints:
+    """Numbers whose last digits tell nothing of neighbours: a fixed draw (Knuth's multiplicative hashing)."""
+    found: Ints = (numbers * 2654435761) >> 16
+    return found
+
+
 def tally(codes: Ints, size: int, weight: Floats | Bools | None = None) -> Floats:
     """Sum of weights (or count) per code in 0..size-1."""
     total: Floats = np.bincount(codes, weights=weight, minlength=size).astype(np.float64)

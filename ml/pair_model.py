@@ -11,6 +11,7 @@ from sklearn.linear_model import LogisticRegression
 
 from ml.calibration import MIN_EXAMPLES, Platt, fit_platt
 from ml.evidence import calibrated, measured, served_card
+from ml.history import scattered
 from ml.metrics import summary
 
 if TYPE_CHECKING:
@@ -200,9 +201,9 @@ class CrossFitted:
 
 
 def _second_half(customer: Ints) -> Bools:
-    """A fixed half of the customers; the multiplier scatters neighbours (Knuth's multiplicative hashing)."""
-    scattered: Bools = ((customer * 2654435761) >> 16) % 2 == 1
-    return scattered
+    """A fixed half of the customers."""
+    second: Bools = scattered(customer) % 2 == 1
+    return second
 
 
 def fit_cross_fitted(parts: list[Examples], seed: int, *, with_trees: bool) -> CrossFitted | None:

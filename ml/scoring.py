@@ -17,6 +17,7 @@ from ml.cross_sell import CrossSell, NewModel, Scope, score_cross_sell
 from ml.history import Bools, Floats, History, Ints, moments
 from ml.lifetime_value import order_chance
 from ml.repurchase import Repurchase, score_repurchase
+from ml.shop import ACTIVE_DAYS
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -92,7 +93,7 @@ class Scorer:
         pairs = _pairs(h, again, new, best_reason(h, self.sequences, new.customer, new.product))
         keep = np.ones(len(pairs), dtype=bool)
         if self.mode == "all_pairs":
-            keep &= np.isin(pairs["customer_no"], h.customer_no[h.active(365.0)])
+            keep &= np.isin(pairs["customer_no"], h.customer_no[h.active(ACTIVE_DAYS)])
         if self.wanted is not None:
             keep &= np.isin(pairs["customer_no"], self.wanted)
         if not keep.all():

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import orjson
 
+from app.domain.rules.names import PAIR_KIND
 from app.services.automatic_segments import Definition
 
 if TYPE_CHECKING:
@@ -27,7 +28,6 @@ TYPE_KEYS = ("buy_again:type", "buy_new:type")
 LEAST_REACHABLE = 25
 FLOOR = {"buy_again": 0.10, "buy_new": 0.01}
 TIMES_BASE_RATE = 2
-PAIR_KIND = {"buy_again": "repurchase", "buy_new": "cross_sell"}
 
 OFFERED = "status = 'ACTIVE' AND NOT is_gift_card AND price_minor > 0"
 THRESHOLD = """greatest($floor, $times * coalesce(CASE WHEN isnan(b.base_rate) THEN 0 ELSE b.base_rate END, 0))

@@ -25,7 +25,8 @@ import pandas as pd
 import structlog
 from sqlalchemy import select
 
-from app.services.automatic_segments_products import FLOOR, PAIR_KIND, TIMES_BASE_RATE
+from app.domain.rules.names import PAIR_KIND
+from app.services.automatic_segments_products import FLOOR, TIMES_BASE_RATE
 from app.services.published import published
 from app.services.refresh_shop import HORIZON_DAYS, SEED, purchases
 from app.store.models.shops import Job

@@ -18,6 +18,7 @@ from sqlalchemy import select
 
 from app.domain.money import exponent
 from app.domain.rules.evaluate import Evaluation, evaluate
+from app.domain.rules.names import PAIR_KIND
 from app.domain.rules.parse import RuleError, parse
 from app.domain.rules.sentence import leaf_sentence
 from app.errors import EncoreError, NotFound, Unavailable
@@ -31,7 +32,6 @@ from app.services import (
 from app.services.promises import spreads
 from app.services.published import published
 from app.services.segments_statistics import (
-    PAIR_KIND,
     Figures,
     moments,
     numbers,

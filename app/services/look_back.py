@@ -19,9 +19,10 @@ from pyroaring import BitMap
 from sqlalchemy import func, select
 
 from app.domain.money import exponent
+from app.domain.rules.names import PAIR_KIND
 from app.services import automatic_segments_products, promises, receipts, runs
-from app.services.automatic_segments_products import FLOOR, PAIR_KIND
-from app.services.prediction_input import PURCHASES
+from app.services.automatic_segments_products import FLOOR
+from app.services.prediction_input import purchases
 from app.services.promises import HORIZON, Said, base_rates, threshold_of
 from app.services.published import latest_history, published
 from app.services.reachable import reach
@@ -124,8 +125,7 @@ def _moments(
     rooms: Rooms, ctx: ShopContext, history: Snapshot, until: datetime, back: set[int]
 ) -> Iterator[Retrospect]:
     with closing(rooms.lake.connect(ctx, history.tables)) as connection:
-        parameters = {"unit": 10 ** exponent(ctx.currency), "as_of": until}
-        lines = connection.sql(PURCHASES, params=parameters).to_arrow_table().to_pandas()
+        lines = purchases(connection, until, 10 ** exponent(ctx.currency))
         types = connection.sql("SELECT product_no, product_type FROM products").to_arrow_table().to_pandas()
     floors = {kind: FLOOR[what] for what, kind in PAIR_KIND.items()}
     return retrospects(lines, types, pd.Timestamp(until), HORIZON.days, back, floors, SEED)

@@ -18,6 +18,7 @@ from app.domain.arbitration import Candidate, rank
 from app.domain.campaigns import Reason
 from app.domain.placeholders import Placeholder
 from app.services import campaigns
+from app.services.automatic_segments_products import FLOOR, TIMES_BASE_RATE
 from app.services.campaigns_audience import Product, audience_of, newest_history, products
 from app.services.published import open_run
 from app.services.reachable import Reach, reach
@@ -40,8 +41,6 @@ if TYPE_CHECKING:
 
 # What a segment without a product, and the automatic audience, consider likely enough: the same
 # bars that product segments have.
-FLOORS = {"repurchase": 0.10, "cross_sell": 0.01}
-TIMES_BASE_RATE = 2
 HANDED_OVER = ("sending", "sent", "unknown", "held_out")  # held out counts: both arms go through the same steps
 REACH_REASONS = {
     "no_email": Reason.NO_ADDRESS,
@@ -257,7 +256,7 @@ def _pairs(
         query, given = PAIRS + OF_TYPE, {**given, "product_type": runner.product_type, "kind": runner.kind}
     else:
         query = PAIRS + LIKELY
-        given |= {"again": FLOORS["repurchase"], "new": FLOORS["cross_sell"], "times": TIMES_BASE_RATE}
+        given |= {"again": FLOOR["buy_again"], "new": FLOOR["buy_new"], "times": TIMES_BASE_RATE}
     rows = connection.execute(query, given).fetchall()
     connection.unregister("members")
     found: dict[int, list[Candidate]] = defaultdict(list)

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from ml.pair_model import TIE
+
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
 KIND_NAMES = {"repurchase": "Repurchase", "cross_sell": "Cross-sell"}
 PURCHASES = {"repurchase": "repeat purchases", "cross_sell": "first purchases of a product"}
-TIE = 0.003
-"""Average precision: one month can't tell smaller differences apart."""
 
 SCORERS = {
     "model": "Encore's model",

@@ -13,6 +13,7 @@ import numpy as np
 import structlog
 from sqlalchemy import func, select
 
+from app.domain.rules.names import PAIR_KIND
 from app.services.published import open_run
 from app.store.counters import allocate
 from app.store.models.promises import Promise
@@ -35,7 +36,6 @@ HORIZON = timedelta(days=30)
 LIVE_WITHIN = timedelta(days=1)  # between the history, the run and now: else a promise is about days that passed
 REMEMBERED = timedelta(days=400)  # receipts that still say how far promises are off: all seasons once
 MOST_OPEN = 500
-KINDS = {"buy_again": "repurchase", "buy_new": "cross_sell"}
 
 
 class Said(NamedTuple):
@@ -53,7 +53,7 @@ class Said(NamedTuple):
     @property
     def kind(self) -> str:
         """What kind of prediction the segment rests on."""
-        return KINDS[self.key.partition(":")[0]]
+        return PAIR_KIND[self.key.partition(":")[0]]
 
 
 def spreads(session: Session, ctx: ShopContext, as_of: datetime) -> dict[str, float]:
@@ -66,7 +66,7 @@ def spreads(session: Session, ctx: ShopContext, as_of: datetime) -> dict[str, fl
     )
     rows = session.execute(query).all()
     found = {}
-    for kind in KINDS.values():
+    for kind in PAIR_KIND.values():
         mine = [row for row in rows if row.kind == kind]
         # What shares a month shares its luck: segments that came a few days later are no further witness.
         columns = [[row.as_of.timestamp(), row.expected, row.variance, row.buyers] for row in mine]
@@ -169,7 +169,7 @@ def _published(
         definition, about = subject.definition, subject.about
         if definition is None or about is None or outcome.buyers is None or outcome.state != "ready":
             continue
-        kind, product_no = KINDS[about[0]], about[1]
+        kind, product_no = PAIR_KIND[about[0]], about[1]
         if not isinstance(product_no, int):
             continue  # a type's receipt would count purchases of many products: not yet
         found.append(

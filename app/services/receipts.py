@@ -22,7 +22,7 @@ from app.services.published import latest_history
 from app.services.segments_statistics import numbers
 from app.store.models.customers import Customer
 from app.store.models.promises import Promise
-from app.store.models.sending import Message
+from app.store.models.sending import MAILED, Message
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -37,7 +37,6 @@ if TYPE_CHECKING:
 
 log = structlog.get_logger()
 
-HANDED_OVER = ("sent", "unknown")  # unknown: the server may have taken it
 FIRST_PURCHASES = f"""
     SELECT w.promise, w.customer_no, min(b.ordered_at) AS first_at
     FROM wanted w
@@ -163,7 +162,7 @@ def _first_mails(
         select(Message.customer_no, func.min(Message.stamped_at))
         .where(
             Message.shop_id == ctx.shop_id,
-            Message.state.in_(HANDED_OVER),
+            Message.state.in_(MAILED),
             Message.stamped_at >= since,
             Message.stamped_at < until,
         )

@@ -6,9 +6,9 @@ from typing import TYPE_CHECKING, Any
 
 from sqlalchemy import select
 
+from app.domain.rules.names import PAIR_KIND
 from app.services import runs
 from app.services.look_back import BACK, KIND
-from app.services.promises import KINDS
 from app.services.segments import found
 from app.store.models.promises import Promise
 from app.store.models.segments import Segment
@@ -29,7 +29,7 @@ def of_segment(rooms: Rooms, ctx: ShopContext, segment_id: int) -> dict[str, Any
     """One segment's promises: shape of the API's `SegmentReceipts`. Raises NotFound."""
     with rooms.store.reading(ctx) as session:
         segment = found(session, ctx, segment_id)
-        promised = (segment.key or "").partition(":")[0] in KINDS
+        promised = (segment.key or "").partition(":")[0] in PAIR_KIND
         query = select(Promise).where(Promise.shop_id == ctx.shop_id, Promise.key == segment.key)
         rows = list(session.scalars(query.order_by(Promise.as_of, Promise.id))) if promised else []
         looked = _look_back(session, ctx, rows)
@@ -63,10 +63,7 @@ def of_shop(rooms: Rooms, ctx: ShopContext) -> dict[str, Any]:
         "totals": totals(settled),
         "live": totals(row for row in settled if not row.back_dated),
         "back_dated": totals(row for row in settled if row.back_dated),
-        "kinds": [
-            {"kind": kind, **totals(row for row in settled if row.kind == kind)}
-            for kind in ("repurchase", "cross_sell")
-        ],
+        "kinds": [{"kind": kind, **totals(row for row in settled if row.kind == kind)} for kind in PAIR_KIND.values()],
         "months": [
             {"month": month, "back_dated": all(row.back_dated for row in group), **totals(group)}
             for month, group in sorted(_groups(settled, lambda row: _month(ctx, row)).items())

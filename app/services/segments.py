@@ -12,6 +12,7 @@ from sqlalchemy import select
 
 from app.domain.rules import names
 from app.domain.rules.canonical import rule_hash
+from app.domain.rules.names import PAIR_KIND
 from app.domain.rules.parse import RuleError, parse
 from app.domain.rules.sentence import Wording, sentence
 from app.domain.rules.tree import Did, Member, Predict, leaves
@@ -20,7 +21,6 @@ from app.services import segments_dependents
 from app.services.evaluate_segments import Outcome, evaluate_one
 from app.services.published import open_run, published
 from app.services.segments_memberships import Writer, stored_references
-from app.services.segments_statistics import PAIR_KIND
 from app.services.segments_world import find, locked, members_of, small_number, wording
 from app.store.counters import allocate
 from app.store.models.segments import MembershipChange, Segment, SegmentVersion

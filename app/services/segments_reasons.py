@@ -9,6 +9,7 @@ import orjson
 
 from app.domain.rules import names
 from app.domain.rules.evaluate import matched_leaves
+from app.domain.rules.names import PAIR_KIND
 from app.domain.rules.parse import RuleError, parse
 from app.domain.rules.sentence import leaf_sentence, money
 from app.domain.rules.tree import Attr, Predict
@@ -27,7 +28,6 @@ if TYPE_CHECKING:
     from app.store.models.segments import Segment
 
 SHOWN = 3
-PAIR_KIND = {"buy_again": "repurchase", "buy_new": "cross_sell"}
 IN_LIST = "customer_no IN (SELECT unnest(CAST(? AS INTEGER[])))"
 
 

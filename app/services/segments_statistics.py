@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from app.domain.rules.names import PAIR_KIND
 from ml.promises import PRIOR_SPREAD, promise
 
 if TYPE_CHECKING:
@@ -17,7 +18,6 @@ if TYPE_CHECKING:
 
 BINS = 10
 NICE_TOPS = (0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1.0)
-PAIR_KIND = {"buy_again": "repurchase", "buy_new": "cross_sell"}
 Array = np.ndarray[Any, Any]
 
 

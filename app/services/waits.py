@@ -23,7 +23,7 @@ from app.services.import_customers import survivors
 from app.services.published import open_run
 from app.services.recommendations import PRIOR
 from app.store.models.customers import ConsentEvent
-from app.store.models.sending import Message
+from app.store.models.sending import MAILED, Message
 from app.store.models.waits import WaitChoice, WaitPolicy
 from ml.policy.frequency import ARMS, RESPONSE_DAYS, Choices, FrequencyPolicy, learn, reward_per_week, segments
 
@@ -42,7 +42,6 @@ if TYPE_CHECKING:
 log = structlog.get_logger()
 
 RESPONSE = timedelta(days=RESPONSE_DAYS)
-MAILED = ("sent", "unknown")  # a customer who was held out waited for nothing
 MOST_CHOICES = 200_000  # the newest; older ones tell of other times
 NEW_CUSTOMER = (1, None)  # orders and gap ratio of whom the run does not know yet
 
@@ -130,7 +129,7 @@ def history(rooms: Rooms, ctx: ShopContext, run: PublishedRun) -> Choices:
             .join(Message, (Message.shop_id == WaitChoice.shop_id) & (Message.id == WaitChoice.message_id))
             .where(
                 WaitChoice.shop_id == ctx.shop_id,
-                Message.state.in_(MAILED),
+                Message.state.in_(MAILED),  # who was held out waited for nothing
                 Message.stamped_at <= run.watermark,
                 WaitChoice.days.in_(ARMS),
             )

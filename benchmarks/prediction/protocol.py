@@ -29,7 +29,6 @@ HORIZON = 30
 ECE_BINS = 15
 SEED = 1
 EVERYTHING = 10**9
-KINDS = ("repurchase", "cross_sell")
 OWN_RULES = {"repurchase": frozenset[str](), "cross_sell": frozenset({"closed_form", "habit"})}  # no public baselines
 
 

@@ -20,12 +20,13 @@ from threadpoolctl import threadpool_limits
 from benchmarks.figures import Figure
 from benchmarks.prediction.als import als_score
 from benchmarks.prediction.datasets import Dataset, cdnow_sample, complete_journey, online_retail, planted_pairs
-from benchmarks.prediction.protocol import HORIZON, KINDS, SEED, Result, labelled, measure, refuse_leaks
+from benchmarks.prediction.protocol import HORIZON, SEED, Result, labelled, measure, refuse_leaks
 from benchmarks.prediction.scale import run_apart
 from ml.api import predict
 from ml.associations import associations, count_sequences
 from ml.history import build_history
 from ml.lifetime_value import Recency, fit_bgnbd
+from ml.verdict import KINDS
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator

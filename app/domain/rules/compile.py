@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from app.domain.rules import names
+from app.domain.rules.names import PAIR_KIND
 from app.domain.rules.windows import Span, span
 
 if TYPE_CHECKING:
@@ -20,7 +21,6 @@ if TYPE_CHECKING:
 
 SYMBOLS = {"gt": ">", "gte": ">=", "lt": "<", "lte": "<=", "is": "=", "is_not": "<>", "eq": "=", "ne": "<>"}
 NUMERIC = frozenset({"number", "money", "share"})
-PAIR_KIND = {"buy_again": "repurchase", "buy_new": "cross_sell"}
 LOWER_LIST = "list_transform(coalesce({}, []), lambda x: lower(x))"
 
 

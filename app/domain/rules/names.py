@@ -118,6 +118,10 @@ def _attributes(*rows: Attribute) -> dict[str, Attribute]:
     return {row.name: row for row in rows}
 
 
+PAIR_KIND = {"buy_again": "repurchase", "buy_new": "cross_sell"}
+"""What `predict` asks of a product or a type → the kind of prediction that answers."""
+
+
 def _feature(name: str, label: str, kind: Type, column: str, words: str, absent: int | None = None) -> Attribute:
     return Attribute(name, label, kind, "features", column, words, absent)
 

@@ -11,6 +11,7 @@ from sqlalchemy.orm import Mapped, mapped_column
 from app.store.base import Base, ShopRow
 
 MESSAGE_STATES = ("queued", "sending", "sent", "failed", "unknown", "capped", "cancelled", "held_out")
+MAILED = ("sent", "unknown")  # unknown: the server may have taken it
 LIVE = "state IN ('queued', 'sending')"
 
 
