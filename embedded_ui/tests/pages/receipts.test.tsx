@@ -56,12 +56,19 @@ describe("Promise and receipts", () => {
     expect(text).not.toContain("Promised and bought");
   });
 
-  it("of a young shop say that the past is too short", async () => {
+  it("of a segment that was none then say so", async () => {
     const text = words(
       await page({ receipts: [], totals: NOTHING, look_back: { state: "done", done: 3, wanted: 3, moments: 0 } }),
     );
-    expect(text).toContain("No receipt yet: 30, 60 and 90 days ago too little was known");
+    expect(text).toContain("No receipt yet: 30, 60 and 90 days ago this would not have been one of the product segments shown.");
     expect(text).toContain("The first live receipt comes on Dec 23, 2026.");
+  });
+
+  it("say so if the past months could not be worked out, and what happens then", async () => {
+    const text = words(
+      await page({ receipts: [], totals: NOTHING, look_back: { state: "failed", done: 1, wanted: 3, moments: 0 } }),
+    );
+    expect(text).toContain("could not be worked out. It tries again after the next refresh");
   });
 
   it("with back-dated receipts alone say so, and when the first live one comes", async () => {

@@ -117,6 +117,16 @@ const WHY = {
   prior: "From general experience, as your shop has too little history yet.",
 } as const;
 
+/** Why there is no receipt of earlier months, or not yet. */
+function lookedBack({ state, done, wanted }: SegmentReceipts["look_back"]): string {
+  if (state === "failed") {
+    return "No receipt yet: what Encore would have promised 30, 60 and 90 days ago could not be worked out. It tries again after the next refresh; promises made from now on are kept.";
+  }
+  return state === "done"
+    ? "No receipt yet: 30, 60 and 90 days ago this would not have been one of the product segments shown."
+    : `Encore is working out what it would have promised 30, 60 and 90 days ago (${done} of ${wanted} done).`;
+}
+
 /** How often earlier promises held, or when that can first be said. */
 function Record({ found }: { found: SegmentReceipts }) {
   const { totals, receipts, open, coverage, timezone, look_back } = found;
@@ -125,9 +135,7 @@ function Record({ found }: { found: SegmentReceipts }) {
     const first = open.filter((one) => !one.back_dated)[0];
     return (
       <s-paragraph color="subdued">
-        {look_back.state === "waiting" || look_back.state === "running"
-          ? `Encore is working out what it would have promised 30, 60 and 90 days ago (${look_back.done} of ${look_back.wanted} done).`
-          : "No receipt yet: 30, 60 and 90 days ago too little was known to promise anything of this segment."}
+        {lookedBack(look_back)}
         {first !== undefined && ` The first live receipt comes on ${day(first.due_at, timezone)}.`}
       </s-paragraph>
     );
