@@ -7,11 +7,11 @@ the version's file list: `delta_scan` would download an extension.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 from urllib.parse import unquote, urlsplit
 
 import duckdb
-from deltalake import DeltaTable, write_deltalake
+from deltalake import DeltaTable, WriterProperties, write_deltalake
 from deltalake.exceptions import TableNotFoundError
 
 from app.lake.schemas import DEMOGRAPHICS, PARTITIONED, TABLES
@@ -24,6 +24,9 @@ if TYPE_CHECKING:
 
     from app.domain.context import ShopContext
 
+# Rows come sorted as `SORTED` says, and a reader passes over groups of rows that its filter can't be in.
+ROWS_PER_GROUP = 122_880
+WRITING = WriterProperties(max_row_group_size=ROWS_PER_GROUP, compression="ZSTD")
 KEYS_PER_DELETE = 2_000  # a longer IN list makes the predicate slower to parse than a second commit
 RUN_VIEWS = (
     "features",
@@ -35,6 +38,15 @@ RUN_VIEWS = (
     "type_base_rates",
     "demographics",
 )
+# Predictions that serve a second run say nothing of first purchases that have happened since.
+BOUGHT_SINCE_FILE = "bought_since.parquet"
+NOT_BOUGHT = """ ANTI JOIN (
+    SELECT 'cross_sell' AS kind, customer_no, {column} FROM read_parquet('{{bought}}')
+) b ON b.kind = p.kind AND b.customer_no = p.customer_no AND b.{column} = p.{column}"""
+STILL_TRUE = {
+    "pairs": NOT_BOUGHT.format(column="product_no"),
+    "type_pairs": NOT_BOUGHT.format(column="product_type"),
+}
 # Runs from before product types were predicted lack these files; a rule about a type then holds for nobody.
 LATER_VIEWS = {
     "type_pairs": "0::INTEGER AS customer_no, '' AS product_type, '' AS kind, 0.0::DOUBLE AS probability",
@@ -83,7 +95,7 @@ class Lake:
         delta = self._open(ctx, table)
         if delta is not None:
             for chunk in _listed(keys):
-                delta.delete(f"{key} IN ({chunk})")
+                delta.delete(f"{key} IN ({chunk})", writer_properties=WRITING)
 
     def mark(self, ctx: ShopContext, table: str, key: str, keys: Iterable[int], **texts: str) -> None:
         """Set text columns of all rows with these keys. Idempotent. The texts are ours, never from outside."""
@@ -91,7 +103,7 @@ class Lake:
         updates = {column: f"'{text}'" for column, text in texts.items()}
         if delta is not None:
             for chunk in _listed(keys):
-                delta.update(updates=updates, predicate=f"{key} IN ({chunk})")
+                delta.update(updates=updates, predicate=f"{key} IN ({chunk})", writer_properties=WRITING)
 
     def renumber(self, ctx: ShopContext, merged: Mapping[int, int]) -> None:
         """Give the rows of merged customers to their survivors, and take the merged ones out of `customers`.
@@ -106,10 +118,10 @@ class Lake:
         for table in ("orders", "order_lines"):
             delta = self._open(ctx, table)
             if delta is not None:
-                delta.update(updates=updates, predicate=f"customer_no IN ({losers})")
+                delta.update(updates=updates, predicate=f"customer_no IN ({losers})", writer_properties=WRITING)
         customers = self._open(ctx, "customers")
         if customers is not None:
-            customers.delete(f"customer_no IN ({losers})")
+            customers.delete(f"customer_no IN ({losers})", writer_properties=WRITING)
 
     def vacuum(self, ctx: ShopContext, keep: Mapping[str, set[int]], hours: int) -> int:
         """Delete files that no kept version needs and that were taken out over `hours` ago; returns how many.
@@ -149,7 +161,7 @@ class Lake:
         connection = bare_connection(self._threads)
         for table, schema in TABLES.items():
             files = self._files(ctx, table, versions[table]) if table in versions else []
-            connection.register(f"empty_{table}", schema.empty_table())
+            _make_empty(connection, f"empty_{table}", schema)
             if files:
                 columns = ", ".join(f'"{name}"' for name in schema.names)
                 source = f"read_parquet({files!r}, hive_partitioning = {table in PARTITIONED}, union_by_name = true)"
@@ -167,23 +179,25 @@ class Lake:
         for name in RUN_VIEWS if run_dir else ():
             file = run_dir / f"{name}.parquet" if run_dir else None
             if file and file.exists():
-                connection.execute(f"CREATE VIEW {name} AS SELECT * FROM read_parquet('{file}')")
+                bought = file.parent / BOUGHT_SINCE_FILE
+                still = STILL_TRUE[name].format(bought=bought) if name in STILL_TRUE and bought.exists() else ""
+                connection.execute(f"CREATE VIEW {name} AS SELECT p.* FROM read_parquet('{file}') p{still}")
             elif name in LATER_VIEWS:
                 connection.execute(f"CREATE VIEW {name} AS SELECT {LATER_VIEWS[name]} WHERE FALSE")
             elif name == "demographics":  # rules may ask for classes that no estimate made, and find nobody
-                connection.register("empty_demographics", DEMOGRAPHICS.empty_table())
+                _make_empty(connection, "empty_demographics", DEMOGRAPHICS)
                 connection.execute("CREATE VIEW demographics AS SELECT * FROM empty_demographics")
         return connection
 
-    def _commit(self, ctx: ShopContext, table: str, rows: pa.Table, mode: str) -> int:
+    def _commit(self, ctx: ShopContext, table: str, rows: pa.Table, mode: Literal["overwrite", "append"]) -> int:
         fitted = rows.select(TABLES[table].names).cast(TABLES[table])
         partition = ["bucket"] if table in PARTITIONED else None
         path = self._path(ctx, table)
         path.mkdir(parents=True, exist_ok=True)
-        if mode == "overwrite":
-            write_deltalake(path, fitted, mode="overwrite", schema_mode="overwrite", partition_by=partition)
-        else:
-            write_deltalake(path, fitted, mode="append", schema_mode="merge", partition_by=partition)
+        schema_mode: Literal["overwrite", "merge"] = "overwrite" if mode == "overwrite" else "merge"
+        write_deltalake(
+            path, fitted, mode=mode, schema_mode=schema_mode, partition_by=partition, writer_properties=WRITING
+        )
         return int(DeltaTable(path).version())
 
     def _open(self, ctx: ShopContext, table: str) -> DeltaTable | None:
@@ -209,6 +223,13 @@ def bare_connection(threads: int = 2) -> duckdb.DuckDBPyConnection:
     )
     connection.execute("SET TimeZone = 'UTC'")
     return connection
+
+
+def _make_empty(connection: duckdb.DuckDBPyConnection, name: str, schema: pa.Schema) -> None:
+    """A table without rows; a registered one would be there for this connection only, not for its cursors."""
+    connection.register("incoming", schema.empty_table())
+    connection.execute(f"CREATE TABLE {name} AS SELECT * FROM incoming")
+    connection.unregister("incoming")
 
 
 def _listed(keys: Iterable[int]) -> Iterator[str]:

@@ -33,14 +33,12 @@ from app.services.promises import spreads
 from app.services.published import published
 from app.services.segments_statistics import (
     Figures,
+    chances,
     moments,
-    numbers,
-    product_chances,
     products,
     summary,
-    type_chances,
 )
-from app.services.segments_world import ShopWorld, find, hold_in_memory, locked, open_world
+from app.services.segments_world import ShopWorld, find, locked, new_world, open_world
 from app.store.models.customers import Customer
 from app.store.models.segments import Membership, Segment
 
@@ -54,7 +52,6 @@ if TYPE_CHECKING:
     from app.services.automatic_segments import Definition
     from app.services.published import PublishedRun
     from app.services.rooms import Rooms
-    from app.services.segments_statistics import Chances
 
 log = structlog.get_logger()
 
@@ -102,10 +99,14 @@ class Subject:
     @property
     def about(self) -> tuple[str, int | str] | None:
         """(buy_again | buy_new, product_no or product type) of a segment about a product or a type."""
-        product = self.definition.product_no if self.definition else self.segment and self.segment.product_no
         key = self.definition.key if self.definition else (self.segment and self.segment.key) or ""
-        about = product or automatic_segments_products.type_of(key, self.rule_text)
-        return (key.partition(":")[0], about) if about else None
+        what = key.partition(":")[0]
+        of = self.definition or self.segment
+        about = None if of is None else of.product_no
+        if about is None:
+            of_type = automatic_segments_products.type_of(key, self.rule_text)
+            return None if of_type is None else (what, of_type)
+        return what, about
 
 
 def membership(rooms: Rooms, ctx: ShopContext, reference: int | str) -> Members:
@@ -125,11 +126,15 @@ def membership(rooms: Rooms, ctx: ShopContext, reference: int | str) -> Members:
 
 @dataclass(frozen=True)
 class Evaluated:
-    """All segments of a shop, evaluated on one run; nobody sees it before `publish`."""
+    """All segments of a shop, evaluated on one run; nobody sees it before `publish`.
+
+    reachable: how many of all customers can be mailed.
+    """
 
     run: PublishedRun
     subjects: list[Subject]
     outcomes: list[Outcome]
+    reachable: int
 
     @property
     def filled(self) -> int:
@@ -139,15 +144,15 @@ class Evaluated:
 
 def evaluate_all(rooms: Rooms, ctx: ShopContext, run: PublishedRun, progress: Callable[[int, int], None]) -> Evaluated:
     """Define the automatic segments from a run and evaluate all segments on it. Writes nothing."""
-    with open_world(rooms, ctx, run) as world, rooms.store.reading(ctx) as session:
+    with new_world(rooms, ctx, run) as world, rooms.store.reading(ctx) as session:
         stored = list(session.scalars(select(Segment).where(Segment.shop_id == ctx.shop_id)))
-        hold_in_memory(world.connection)
         used = segments_memberships.used_by(session, ctx)
         evaluation = _Evaluation(ctx, world, _merge_map(session, ctx), spreads(session, ctx, run.as_of))
         evaluation.take(_definitions(world, ctx), stored, used)
         outcomes = evaluation.run(progress)
         evaluation.merge_equals(used)
-    return Evaluated(run, evaluation.subjects, outcomes)
+        can_be_mailed = len(world.reach.reachable)
+    return Evaluated(run, evaluation.subjects, outcomes, can_be_mailed)
 
 
 def publish(session: Session, rooms: Rooms, ctx: ShopContext, evaluated: Evaluated) -> list[int]:
@@ -226,7 +231,6 @@ class _Evaluation:
     def __init__(self, ctx: ShopContext, world: ShopWorld, merged: dict[int, int], spread: dict[str, float]) -> None:
         self._ctx, self._world, self._merged, self._spread = ctx, world, merged, spread
         self._figures = Figures(world.connection, world.reach, 10 ** exponent(ctx.currency))
-        self._chances: dict[tuple[str, int | str], Chances] = {}
         self._products: dict[int, dict[str, Any]] = {}
         self._done: dict[int, Outcome] = {}
         self._by_reference: dict[str, int] = {}
@@ -251,15 +255,8 @@ class _Evaluation:
         self._by_reference = {
             reference: position for position, s in enumerate(self.subjects) for reference in s.references
         }
-        wanted: dict[str, set[int]] = {"buy_again": set(), "buy_new": set()}
-        for what, about in (subject.about for subject in self.subjects if subject.about):
-            if isinstance(about, int):
-                wanted[what].add(about)
-            else:
-                self._chances[what, about] = type_chances(self._world.connection, what, about)
-        for about_product, chances in product_chances(self._world.connection, wanted).items():
-            self._chances[about_product] = chances
-        self._products = products(self._world.connection, sorted(set().union(*wanted.values())))
+        about = {subject.about[1] for subject in self.subjects if subject.about}
+        self._products = products(self._world.connection, sorted(one for one in about if isinstance(one, int)))
         self._world.world.segment = self._members
         self._world.world.segment_flip = self._flip
 
@@ -339,16 +336,18 @@ class _Evaluation:
         """An uploaded list stays as it is, but for erased customers and merged ones, who are one now."""
         members = self._stored(next(iter(subject.references)))
         moved = members & BitMap(self._merged)
-        members = (members | BitMap(self._merged[no] for no in moved)) & self._world.reach.universe
+        members = (members | BitMap(self._merged[no] for no in moved)) - self._world.departed
         return Outcome(members, state="ready" if members else "empty", reason=None if members else "The list is empty.")
 
     def _statistics(self, subject: Subject, members: BitMap) -> tuple[dict[str, Any], tuple[float, float] | None]:
         found, buyers = self._figures.statistics(members), None
         about = subject.about
-        if about is not None and about in self._chances:
-            chances = self._chances[about].of(numbers(members))
-            buyers = moments(chances)
-            expected = summary(chances, "buy it", self._spread[PAIR_KIND[about[0]]])
+        if about is not None:
+            all_chances = chances(self._world.connection, *about)
+            mine = all_chances.of(members)
+            buyers = moments(mine)
+            found["reachable_buyers"] = float(all_chances.of(members & self._world.reach.reachable).sum())
+            expected = summary(mine, "buy it", self._spread[PAIR_KIND[about[0]]])
         else:
             expected = self._figures.orders_expected(members)
         found["product"] = self._products.get(about[1]) if about is not None and isinstance(about[1], int) else None

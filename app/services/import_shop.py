@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 import pyarrow as pa
 from sqlalchemy import insert, select
 
+from app.lake.schemas import SORTED
 from app.services import deletions, runs, staging
 from app.services.import_customers import lake_customers, note_gone, register_numbers, upsert_customers
 from app.services.published import latest_history
@@ -188,8 +189,8 @@ def _orders(rooms: Rooms, ctx: ShopContext, staged: duckdb.DuckDBPyConnection, g
     with rooms.store.reading(ctx) as session:
         _register_products(staged, dict(_product_numbers(session, ctx)))
     staged.execute(f"CREATE OR REPLACE TEMP TABLE order_rows AS {ORDER_ROWS}")
-    orders = staged.sql("SELECT * FROM order_rows ORDER BY customer_no, processed_at, order_id").to_arrow_table()
-    lines = staged.sql(f"{LINE_ROWS} ORDER BY o.customer_no, ordered_at, order_id, line_id").to_arrow_table()
+    orders = staged.sql(f"SELECT * FROM order_rows ORDER BY {SORTED['orders']}").to_arrow_table()
+    lines = staged.sql(f"SELECT * FROM ({LINE_ROWS}) ORDER BY {SORTED['order_lines']}").to_arrow_table()
     if full:
         rooms.lake.write(ctx, "orders", orders)
         rooms.lake.write(ctx, "order_lines", lines)

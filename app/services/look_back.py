@@ -26,7 +26,7 @@ from app.services.prediction_input import purchases
 from app.services.promises import HORIZON, Said, base_rates, threshold_of
 from app.services.published import latest_history, published
 from app.services.reachable import reach
-from app.services.segments_statistics import moments, numbers, product_chances, products
+from app.services.segments_statistics import chances, moments, products
 from app.store.models.promises import Promise
 from app.store.models.shops import Run
 from ml.retrospect import retrospects
@@ -152,15 +152,12 @@ def _said(connection: duckdb.DuckDBPyConnection, everybody: BitMap, basis: dict[
     found_then = automatic_segments_products.definitions(connection, everybody)
     definitions = [one for one in found_then if one.product_no is not None]  # of types as of then nothing is known
     about = {d.key: (d.key.partition(":")[0], d.product_no) for d in definitions if d.product_no is not None}
-    chances = product_chances(
-        connection, {what: {product for kind, product in about.values() if kind == what} for what in PAIR_KIND}
-    )
     titles = products(connection, sorted({product for _, product in about.values()}))
     found = []
     for definition in definitions:
         what, product_no = about[definition.key]
         threshold, kind = threshold_of(definition.rule), PAIR_KIND[what]
-        likely = chances[what, product_no]
+        likely = chances(connection, what, product_no)
         members = BitMap(likely.customers[likely.probability >= threshold]) & everybody
         found.append(
             Said(
@@ -168,7 +165,7 @@ def _said(connection: duckdb.DuckDBPyConnection, everybody: BitMap, basis: dict[
                 product_no=product_no,
                 title=titles[product_no]["title"],
                 members=members,
-                buyers=moments(likely.of(numbers(members))),
+                buyers=moments(likely.of(members)),
                 threshold=threshold,
                 base_rate=rates.get((product_no, kind)),
                 basis=basis[kind],

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from sqlalchemy import select
 
+from app.services.open_runs import cursor
 from app.store.models.shops import Run, Snapshot
 
 if TYPE_CHECKING:
@@ -75,7 +76,14 @@ def published(rooms: Rooms, ctx: ShopContext) -> PublishedRun | None:
 
 @contextmanager
 def open_run(rooms: Rooms, ctx: ShopContext, run: PublishedRun) -> Iterator[duckdb.DuckDBPyConnection]:
-    """A DuckDB connection with the lake at the run's versions and the run's files as views; closed at the end."""
+    """A DuckDB connection with the lake at the run's versions and the run's files as views; closed at the end.
+
+    A published run stays open between calls: what reads it must not change its views.
+    """
+    if run.snapshot_id is not None:
+        with cursor(rooms.runs.get(rooms.lake, ctx, run)) as connection:
+            yield connection
+        return
     connection = rooms.lake.connect(ctx, run.versions, run.dir)
     try:
         yield connection

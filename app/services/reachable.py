@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
-from array import array
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
+import numpy as np
+import numpy.typing as npt
 from pyroaring import BitMap
-from sqlalchemy import and_, select
+from sqlalchemy import BigInteger, and_, case, cast, select, text
 
-from app.store.models.customers import Customer, Suppression
+from app.domain.rules.evaluate import bitmap
+from app.store.models.customers import DEPARTED, Customer, Suppression
 
 if TYPE_CHECKING:
-    from sqlalchemy.orm import Session
+    from sqlalchemy import ColumnElement
+    from sqlalchemy.orm import InstrumentedAttribute, Session
 
     from app.domain.context import ShopContext
 
@@ -27,10 +30,10 @@ REASONS: dict[str, str] = {
 """Why a customer is not reachable: the first that applies, in this order."""
 SUBSCRIBED = "SUBSCRIBED"
 CONSENT_REASON = {"UNSUBSCRIBED": "unsubscribed", "PENDING": "pending_confirmation"}
-CONSENT_STATES = {
-    "yes": frozenset({SUBSCRIBED}),
-    "pending": frozenset({"PENDING"}),
-}
+STATES = ("yes", "no", "pending")
+PACKED = 64  # 7 reasons by 3 by 3 states, rounded up
+FETCHED = 50_000
+Codes = npt.NDArray[np.int64]
 
 
 @dataclass
@@ -51,6 +54,19 @@ class Reach:
         """Why this customer can't be mailed, or None."""
         return next((reason for reason, members in self.reasons.items() if customer_no in members), None)
 
+    def without(self, gone: BitMap) -> Reach:
+        """Everybody but those who have gone since."""
+        if not gone.intersect(self.universe):
+            return self
+        return Reach(
+            self.universe - gone,
+            self.reachable - gone,
+            *(
+                {name: members - gone for name, members in sets.items()}
+                for sets in (self.reasons, self.email, self.sms)
+            ),
+        )
+
     def counts(self, members: BitMap) -> dict[str, int]:
         """How many of `members` can't be mailed, by reason; reasons of nobody are left out."""
         found = {reason: len(members & of) for reason, of in self.reasons.items()}
@@ -59,42 +75,46 @@ class Reach:
 
 def reach(session: Session, ctx: ShopContext) -> Reach:
     """Everybody's reachability at this moment, in one read."""
-    query = (
-        select(
-            Customer.customer_no,
-            Customer.email_hash,
-            Customer.email_valid,
-            Customer.email_consent,
-            Customer.sms_consent,
-            Suppression.reason,
-        )
-        .outerjoin(
-            Suppression,
-            and_(Suppression.shop_id == Customer.shop_id, Suppression.email_hash == Customer.email_hash),
-        )
-        .where(
-            Customer.shop_id == ctx.shop_id,
-            Customer.merged_into.is_(None),
-            Customer.erased_at.is_(None),
-            Customer.gone_at.is_(None),
-        )
+    return from_codes(codes(session, ctx))
+
+
+def codes(session: Session, ctx: ShopContext) -> Codes:
+    """(n,) PACKED times the customer number, plus 9 times the reason, 3 times the e-mail state, the text-message state.
+
+    Of all live customers, ascending. One number each, because a million rows of several columns take seconds to
+    become Python objects.
+    """
+    live = (
+        Customer.shop_id == ctx.shop_id,
+        Customer.merged_into.is_(None),
+        Customer.erased_at.is_(None),
+        Customer.gone_at.is_(None),
     )
-    reachable, everybody = array("I"), array("I")
-    reasons = {reason: array("I") for reason in REASONS}
-    consent = {channel: {state: array("I") for state in ("yes", "no", "pending")} for channel in ("email", "sms")}
-    for number, email_hash, valid, email, sms, suppressed in session.execute(query):
-        everybody.append(number)
-        reason = _reason(email_hash, email, valid=valid, suppressed=suppressed is not None)
-        (reachable if reason is None else reasons[reason]).append(number)
-        consent["email"][_state(email)].append(number)
-        consent["sms"][_state(sms)].append(number)
+    suppressed = and_(Suppression.shop_id == Customer.shop_id, Suppression.email_hash == Customer.email_hash)
+    number = cast(Customer.customer_no, BigInteger) * PACKED
+    code = _reason_code() * 9 + _state_code(Customer.email_consent) * 3 + _state_code(Customer.sms_consent)
+    query = select(number + code).outerjoin(Suppression, suppressed).where(*live).order_by(Customer.customer_no)
+    found = session.execute(query.execution_options(yield_per=FETCHED)).scalars()
+    return np.fromiter(found, dtype=np.int64)
+
+
+def from_codes(packed: Codes) -> Reach:
+    """The sets that `codes` describes."""
+    number, code = packed // PACKED, packed % PACKED
+    reason, email, sms = code // 9, code // 3 % 3, code % 3
     return Reach(
-        universe=BitMap(everybody),
-        reachable=BitMap(reachable),
-        reasons={reason: BitMap(numbers) for reason, numbers in reasons.items()},
-        email={state: BitMap(numbers) for state, numbers in consent["email"].items()},
-        sms={state: BitMap(numbers) for state, numbers in consent["sms"].items()},
+        universe=bitmap(number),
+        reachable=bitmap(number[reason == 0]),
+        reasons={name: bitmap(number[reason == 1 + place]) for place, name in enumerate(REASONS)},
+        email={state: bitmap(number[email == place]) for place, state in enumerate(STATES)},
+        sms={state: bitmap(number[sms == place]) for place, state in enumerate(STATES)},
     )
+
+
+def departed(session: Session, ctx: ShopContext) -> BitMap:
+    """Customers who count no more: erased, merged away, gone from the shop."""
+    query = select(Customer.customer_no).where(Customer.shop_id == ctx.shop_id, text(f"({DEPARTED})"))
+    return BitMap(session.scalars(query))
 
 
 def reachable(session: Session, ctx: ShopContext) -> BitMap:
@@ -102,15 +122,20 @@ def reachable(session: Session, ctx: ShopContext) -> BitMap:
     return reach(session, ctx).reachable
 
 
-def _reason(email_hash: str | None, consent: str, *, valid: bool, suppressed: bool) -> str | None:
-    if email_hash is None:
-        return "no_email"
-    if not valid:
-        return "invalid_email"
-    if suppressed:
-        return "suppressed"
-    return None if consent == SUBSCRIBED else CONSENT_REASON.get(consent, "not_subscribed")
+def _reason_code() -> ColumnElement[int]:
+    """0: reachable; else one more than the reason's place in REASONS."""
+    place = {name: 1 + position for position, name in enumerate(REASONS)}
+    consent = [(Customer.email_consent == state, place[name]) for state, name in CONSENT_REASON.items()]
+    return case(
+        (Customer.email_hash.is_(None), place["no_email"]),
+        (Customer.email_valid.is_(False), place["invalid_email"]),
+        (Suppression.email_hash.is_not(None), place["suppressed"]),
+        (Customer.email_consent == SUBSCRIBED, 0),
+        *consent,
+        else_=place["not_subscribed"],
+    )
 
 
-def _state(consent: str) -> str:
-    return next((state for state, values in CONSENT_STATES.items() if consent in values), "no")
+def _state_code(consent: InstrumentedAttribute[str]) -> ColumnElement[int]:
+    """The state's place in STATES."""
+    return case((consent == SUBSCRIBED, 0), (consent == "PENDING", 2), else_=1)

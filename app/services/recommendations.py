@@ -10,15 +10,12 @@ from dataclasses import dataclass
 from datetime import timedelta
 from typing import TYPE_CHECKING
 
-import numpy as np
 import structlog
-from pyroaring import BitMap
 from sqlalchemy import select, update
+from sqlalchemy.orm import defer
 
 from app.errors import NotFound
 from app.services.campaigns_audience import KIND_OF_CATEGORY, number_of
-from app.services.published import open_run
-from app.services.reachable import reachable
 from app.store.counters import allocate
 from app.store.models.campaigns import Campaign
 from app.store.models.recommendations import Recommendation
@@ -27,7 +24,6 @@ from app.store.models.segments import Membership, Segment
 if TYPE_CHECKING:
     from datetime import datetime
 
-    import duckdb
     from sqlalchemy import Select
     from sqlalchemy.orm import Session
 
@@ -65,27 +61,25 @@ class RecommendationView:
     as_of: datetime
 
 
-def refresh(session: Session, rooms: Rooms, ctx: ShopContext, run: PublishedRun) -> int:
+def refresh(session: Session, ctx: ShopContext, run: PublishedRun) -> int:
     """Compute all recommendations anew from a run; returns how many are worth showing.
 
     Inside the transaction that publishes the run, after its segments. A segment keeps its recommendation's
     id from run to run, so that a dismissal holds.
     """
-    reached = reachable(session, ctx)
     active = _active(session, ctx)
     rows = {row.key: row for row in session.scalars(_mine(ctx))}
     session.execute(update(Recommendation).where(Recommendation.shop_id == ctx.shop_id).values(live=False))
     live = 0
-    with open_run(rooms, ctx, run) as connection:
-        for segment, members in _product_segments(session, ctx):
-            row = rows.get(segment.key or "") or Recommendation(
-                shop_id=ctx.shop_id,
-                id=allocate(session, ctx.shop_id, "recommendations"),
-                key=segment.key or "",
-            )
-            _fill(row, segment, members, reached, active, connection, run)
-            session.add(row)
-            live += row.live
+    for segment, membership in _product_segments(session, ctx):
+        row = rows.get(segment.key or "") or Recommendation(
+            shop_id=ctx.shop_id,
+            id=allocate(session, ctx.shop_id, "recommendations"),
+            key=segment.key or "",
+        )
+        _fill(row, segment, membership, active, run)
+        session.add(row)
+        live += row.live
     log.info("recommendations_refreshed", shop_id=ctx.shop_id, run_id=run.run_id, live=live)
     return live
 
@@ -124,10 +118,10 @@ def _active(session: Session, ctx: ShopContext) -> list[Campaign]:
     return list(session.scalars(select(Campaign).where(Campaign.shop_id == ctx.shop_id, Campaign.state == "active")))
 
 
-def _product_segments(session: Session, ctx: ShopContext) -> list[tuple[Segment, BitMap]]:
-    """Product segments with their members."""
+def _product_segments(session: Session, ctx: ShopContext) -> list[tuple[Segment, Membership]]:
+    """Product segments with the figures of their members."""
     query = (
-        select(Segment, Membership.members)
+        select(Segment, Membership)
         .join(Membership, (Membership.shop_id == Segment.shop_id) & (Membership.id == Segment.membership_id))
         .where(
             Segment.shop_id == ctx.shop_id,
@@ -138,35 +132,29 @@ def _product_segments(session: Session, ctx: ShopContext) -> list[tuple[Segment,
             Segment.key.is_not(None),
             Segment.category.in_(KIND_OF_CATEGORY),
         )
+        .options(defer(Membership.members), defer(Membership.leaves))
         .order_by(Segment.id)
     )
-    return [(segment, BitMap.deserialize(members)) for segment, members in session.execute(query)]
+    return [(segment, membership) for segment, membership in session.execute(query)]
 
 
 def _fill(
-    row: Recommendation,
-    segment: Segment,
-    members: BitMap,
-    reached: BitMap,
-    active: list[Campaign],
-    connection: duckdb.DuckDBPyConnection,
-    run: PublishedRun,
+    row: Recommendation, segment: Segment, membership: Membership, active: list[Campaign], run: PublishedRun
 ) -> None:
     kind = KIND_OF_CATEGORY[segment.category]
+    figures = membership.statistics
+    able, buyers = figures["reachable"], figures["reachable_buyers"]
+    covered = able if _is_covered(segment, active) else 0
     product_no = segment.product_no or 0
-    able = members & reached
-    covered = _covered(segment, able, active)
-    probable = _probability(connection, able - covered, product_no, kind)
-    all_probable = _probability(connection, able, product_no, kind)
-    title = _title(connection, product_no)
+    title = (figures["product"] or {}).get("title") or f"product {product_no}"
     row.kind, row.segment_id, row.segment_name = kind, segment.id, segment.name
     row.product_no, row.product_title = product_no, title
-    row.members, row.reachable, row.covered = len(members), len(able), len(covered)
-    row.expected_orders = probable * PRIOR
+    row.members, row.reachable, row.covered = membership.size, able, covered
+    row.expected_orders = 0.0 if covered else buyers * PRIOR
     row.run_id, row.as_of = run.run_id, run.as_of
     row.live = row.expected_orders >= LEAST_EXPECTED
     row.title = f"Remind customers to buy {title} again" if kind == "repurchase" else f"Recommend {title}"
-    row.reason = _reason(kind, len(able), len(members), all_probable, len(covered), row.expected_orders)
+    row.reason = _reason(kind, able, membership.size, buyers, covered, row.expected_orders)
 
 
 def _reason(kind: str, able: int, members: int, buyers: float, covered: int, expected: float) -> str:
@@ -179,28 +167,9 @@ def _reason(kind: str, able: int, members: int, buyers: float, covered: int, exp
     )
 
 
-def _covered(segment: Segment, able: BitMap, active: list[Campaign]) -> BitMap:
-    """Reachable members whom an active campaign may mail about this product: its own, or an automatic one."""
-    if any(row.audience_type == "automatic" or row.segment_id == segment.id for row in active):
-        return able
-    return BitMap()
-
-
-def _probability(connection: duckdb.DuckDBPyConnection, members: BitMap, product_no: int, kind: str) -> float:
-    numbers = np.fromiter(members, dtype=np.int32, count=len(members))
-    connection.register("asked", {"customer_no": numbers})
-    found = connection.execute(
-        """SELECT coalesce(sum(p.probability), 0) FROM pairs p JOIN asked USING (customer_no)
-           WHERE p.product_no = ? AND p.kind = ?""",
-        [product_no, kind],
-    ).fetchall()  # to the end: a half-read result would keep "asked" in use
-    connection.unregister("asked")
-    return float(found[0][0])
-
-
-def _title(connection: duckdb.DuckDBPyConnection, product_no: int) -> str:
-    found = connection.execute("SELECT title FROM products WHERE product_no = ?", [product_no]).fetchall()
-    return str(found[0][0]) if found else f"product {product_no}"
+def _is_covered(segment: Segment, active: list[Campaign]) -> bool:
+    """Whether an active campaign may mail its reachable members about this product: its own, or an automatic one."""
+    return any(row.audience_type == "automatic" or row.segment_id == segment.id for row in active)
 
 
 def _view(row: Recommendation) -> RecommendationView:

@@ -7,8 +7,11 @@ publishes the run: lists, syncs, campaigns and figures change together or not at
 
 from __future__ import annotations
 
+import time
 from contextlib import contextmanager
 from datetime import timedelta
+from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any, Self
 
 import orjson
@@ -21,6 +24,7 @@ from app.domain.money import exponent
 from app.domain.rules.tree import Duration
 from app.domain.rules.windows import start_of_last
 from app.errors import NotFound, Unavailable
+from app.lake.lake import BOUGHT_SINCE_FILE
 from app.services import (
     customer_features,
     demographics,
@@ -34,16 +38,14 @@ from app.services import (
 )
 from app.services.processes import workers
 from app.services.published import PublishedRun, latest_history, open_run, published
-from app.services.reachable import reachable
 from app.services.send_due_events import write_events
 from app.store.counters import allocate
-from app.store.models.shops import Snapshot
+from app.store.models.shops import Run, Snapshot
 from ml.api import predict
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
     from datetime import datetime
-    from pathlib import Path
 
     import duckdb
 
@@ -63,13 +65,21 @@ PAIR_FILES = ("pairs", "type_pairs")
 
 PRODUCTS = "SELECT product_no, product_type, status = 'ACTIVE' AND NOT is_gift_card AS active FROM products"
 
-STILL_TRUE = """
-COPY (SELECT p.* FROM read_parquet({source}) p
-      WHERE p.kind <> 'cross_sell' OR NOT EXISTS (
-          SELECT 1 FROM order_lines l JOIN products x USING (product_no)
-          WHERE l.counts AND l.customer_no = p.customer_no AND x.{what} = p.{what} AND l.ordered_at < $as_of)
-      ORDER BY p.customer_no, p.{what})
+SORTED_BY = {"pairs": "product_no", "type_pairs": "product_type"}
+SORT = """
+COPY (SELECT * FROM read_parquet({source}) ORDER BY {column}, customer_no)
 TO {target} (FORMAT PARQUET, COMPRESSION ZSTD)"""
+BOUGHT_SINCE = """
+COPY (
+    {earlier}
+    SELECT DISTINCT l.customer_no, l.product_no, p.product_type
+    FROM order_lines l JOIN orders o USING (order_id) LEFT JOIN products p ON p.product_no = l.product_no
+    WHERE l.counts AND l.customer_no IS NOT NULL AND l.ordered_at < $as_of AND (
+        o.updated_at >= $since OR l.customer_no IN (SELECT customer_no FROM customers WHERE updated_at >= $since))
+) TO {target} (FORMAT PARQUET)"""
+MEMORY = "700MB"  # for features and sorting: what does not fit goes to disk
+PROGRESS_SECONDS = 1.0
+OVERLAP = timedelta(minutes=10)  # a change may be stamped before a history's end and reach us after it
 
 
 def refresh(rooms: Rooms, ctx: ShopContext, as_of: datetime | None = None, *, force: bool = True) -> PublishedRun:
@@ -130,9 +140,8 @@ def _features(rooms: Rooms, ctx: ShopContext, run: PublishedRun) -> int:
     target = run.dir / "features.parquet"
     if not target.exists():
         part = target.with_suffix(".part")
-        connection = rooms.lake.connect(ctx, run.versions)
-        customer_features.build(connection, ctx, run.as_of, part)
-        connection.close()
+        with _working(rooms, ctx, run) as connection:
+            customer_features.build(connection, ctx, run.as_of, part)
         part.replace(target)
     return int(pq.read_metadata(target).num_rows)
 
@@ -142,8 +151,9 @@ def _predictions(rooms: Rooms, ctx: ShopContext, run: PublishedRun, *, force: bo
         before = None if force else published(rooms, ctx)
         made_at = _made_at(before.dir) if before else None
         fresh = made_at is not None and run.as_of - made_at < PREDICTIONS_GOOD_FOR
-        if before is not None and fresh and _complete(before.dir):
-            _reuse(rooms, ctx, before.dir, run)
+        reusable = before is not None and fresh and _complete(before.dir)
+        if before is not None and reusable and _can_be_followed(rooms, ctx, before, run):
+            _reuse(rooms, ctx, before, run)
         else:
             _predict(rooms, ctx, run)
     return int(pq.read_metadata(run.dir / "pairs.parquet").num_rows)
@@ -193,8 +203,19 @@ def _predict(rooms: Rooms, ctx: ShopContext, run: PublishedRun) -> None:
     }
     for name, frame in frames.items():
         _write(frame, run.dir / f"{name}.parquet")
-    type_part.replace(run.dir / "type_pairs.parquet")
-    part.replace(run.dir / "pairs.parquet")  # last: the stage is done when it is there
+    _sort_pairs(rooms, ctx, run, "type_pairs", type_part)
+    _sort_pairs(rooms, ctx, run, "pairs", part)  # last: the stage is done when it is there
+
+
+def _sort_pairs(rooms: Rooms, ctx: ShopContext, run: PublishedRun, name: str, unsorted: Path) -> None:
+    """Pairs come by customer and are asked for by product: of fifty million a rule then reads one place."""
+    part = run.dir / f"{name}.sorted"
+    with _working(rooms, ctx, run) as connection:
+        connection.execute("SET preserve_insertion_order = true")
+        sql = SORT.format(source=_quoted(unsorted), column=SORTED_BY[name], target=_quoted(part))
+        connection.execute(sql)
+    unsorted.unlink()
+    part.replace(run.dir / f"{name}.parquet")
 
 
 def _with_left_out(rooms: Rooms, ctx: ShopContext, run: PublishedRun, card: dict[str, Any]) -> dict[str, Any]:
@@ -252,27 +273,48 @@ def read_card(folder: Path) -> dict[str, Any] | None:
     return card
 
 
-def _reuse(rooms: Rooms, ctx: ShopContext, source: Path, run: PublishedRun) -> None:
-    """Take over earlier predictions, less the first purchases that have happened since.
+def _reuse(rooms: Rooms, ctx: ShopContext, before: PublishedRun, run: PublishedRun) -> None:
+    """Take over earlier predictions; what was bought since goes beside them, and whoever reads pairs leaves it out.
 
     Who has bought a product, or any of a type, meanwhile can't buy it for the first time any more: neither its
-    segment nor a campaign may say so until everything is predicted anew.
+    segment nor a campaign may say so until everything is predicted anew. A changed order says when it changed, and a
+    merge changes the customer.
     """
-    kept = [f"{name}.parquet" for name in PREDICTION_FILES if name not in PAIR_FILES]
-    for name in ("card.json", *kept):
+    for name in ("card.json", *(f"{name}.parquet" for name in PREDICTION_FILES)):
         (run.dir / name).unlink(missing_ok=True)
-        (run.dir / name).hardlink_to(source / name)
-    connection = rooms.lake.connect(ctx, run.versions)
-    try:
-        for name, what in (("type_pairs", "product_type"), ("pairs", "product_no")):
-            part = run.dir / f"{name}.part"
-            connection.execute(
-                STILL_TRUE.format(source=_quoted(source / f"{name}.parquet"), target=_quoted(part), what=what),
-                {"as_of": run.as_of},
-            )
-            part.replace(run.dir / f"{name}.parquet")
-    finally:
-        connection.close()
+        (run.dir / name).hardlink_to(before.dir / name)
+    earlier = before.dir / BOUGHT_SINCE_FILE
+    union = f"SELECT * FROM read_parquet({_quoted(earlier)}) UNION" if earlier.exists() else ""
+    part = run.dir / f"{BOUGHT_SINCE_FILE}.part"
+    with _working(rooms, ctx, run) as connection:
+        connection.execute(
+            BOUGHT_SINCE.format(earlier=union, target=_quoted(part)),
+            {"as_of": run.as_of, "since": before.watermark - OVERLAP},
+        )
+    part.replace(run.dir / BOUGHT_SINCE_FILE)
+
+
+def _can_be_followed(rooms: Rooms, ctx: ShopContext, before: PublishedRun, run: PublishedRun) -> bool:
+    """Whether it can be known what was bought since an earlier run: a merchant's file does not say what it changed."""
+    if all(before.versions.get(table) == run.versions.get(table) for table in ("orders", "order_lines", "customers")):
+        return True
+    with rooms.store.reading(ctx) as session:
+        history = latest_history(session, ctx)
+        return history is not None and session.get_one(Run, (ctx.shop_id, history.run_id)).source != "csv"
+
+
+@contextmanager
+def _working(rooms: Rooms, ctx: ShopContext, run: PublishedRun) -> Iterator[duckdb.DuckDBPyConnection]:
+    """The history at the run's versions, for work that would take all memory of a giant shop if it could."""
+    with TemporaryDirectory(dir=run.dir, prefix="spill-") as spill:
+        connection = rooms.lake.connect(ctx, run.versions)
+        try:
+            connection.execute(f"SET memory_limit = '{MEMORY}'")
+            connection.execute(f"SET temp_directory = {_quoted(Path(spill))}")
+            connection.execute("SET preserve_insertion_order = false")
+            yield connection
+        finally:
+            connection.close()
 
 
 def _quoted(path: Path) -> str:
@@ -280,8 +322,13 @@ def _quoted(path: Path) -> str:
 
 
 def _segments(rooms: Rooms, ctx: ShopContext, run: PublishedRun) -> Evaluated:
+    said_at = 0.0
+
     def progress(done: int, total: int) -> None:
-        runs.step(rooms, ctx, run.run_id, "segments", "running", done=done, total=total, unit="segments")
+        nonlocal said_at
+        if time.monotonic() - said_at >= PROGRESS_SECONDS:
+            said_at = time.monotonic()
+            runs.step(rooms, ctx, run.run_id, "segments", "running", done=done, total=total, unit="segments")
 
     return evaluate_segments.evaluate_all(rooms, ctx, run, progress)
 
@@ -291,12 +338,12 @@ def _publish(rooms: Rooms, ctx: ShopContext, run: PublishedRun, evaluated: Evalu
 
     Answers the snapshot, what `_catch_up` has left to do, and whether this run predicted anew.
     """
-    summary = _summary(rooms, ctx, run)
+    summary = _summary(rooms, ctx, run, evaluated.reachable)
     with rooms.store.session(ctx) as session:
         changed = evaluate_segments.publish(session, rooms, ctx, evaluated)
         changed += demographics.settle(session, rooms, ctx, run)
         promises.make(session, rooms, ctx, run, evaluated, read_card(run.dir))
-        recommendations.refresh(session, rooms, ctx, run)
+        recommendations.refresh(session, ctx, run)
         predicted = model_cards.keep(session, rooms, ctx, run, read_card(run.dir))
         snapshot = Snapshot(
             shop_id=ctx.shop_id,
@@ -320,7 +367,7 @@ def _catch_up(rooms: Rooms, ctx: ShopContext, changed: list[int]) -> None:
             log.info("segment_deleted_meanwhile", shop_id=ctx.shop_id, segment=segment_id)
 
 
-def _summary(rooms: Rooms, ctx: ShopContext, run: PublishedRun) -> dict[str, Any]:
+def _summary(rooms: Rooms, ctx: ShopContext, run: PublishedRun, can_be_mailed: int) -> dict[str, Any]:
     """The shop's key numbers at this run; the dashboard reads them, it never computes."""
     with open_run(rooms, ctx, run) as connection:
         buyers = _one(connection, "SELECT count(*) FROM features")
@@ -335,8 +382,6 @@ def _summary(rooms: Rooms, ctx: ShopContext, run: PublishedRun) -> dict[str, Any
             {"since": since, "as_of": run.as_of},
         )
         likely = _one(connection, "SELECT coalesce(sum(p_order_30d), 0) FROM customer_values")
-    with rooms.store.reading(ctx) as session:
-        can_be_mailed = len(reachable(session, ctx))
     return {
         "reachable": can_be_mailed,
         "customers": int(customers),

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Protocol
+
+from app.services.open_runs import OpenRuns
 
 if TYPE_CHECKING:
     from app.domain.clock import Clock
@@ -48,3 +50,4 @@ class Rooms:
     connectors: Connectors
     transport: Transport
     consent_writer: ConsentWriter
+    runs: OpenRuns = field(default_factory=OpenRuns)

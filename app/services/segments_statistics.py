@@ -23,14 +23,18 @@ Array = np.ndarray[Any, Any]
 
 @dataclass(frozen=True)
 class Chances:
-    """Probabilities of some customers, sorted by customer number."""
+    """Probabilities of some customers."""
 
     customers: Array
     probability: Array
 
-    def of(self, members: Array) -> Array:
+    def of(self, members: BitMap) -> Array:
         """The probabilities of those members who have one."""
-        return self.probability[np.isin(self.customers, members, assume_unique=True)]
+        if not members or not len(self.customers):
+            return self.probability[:0]
+        is_member = np.zeros(max(members.max(), int(self.customers.max())) + 1, dtype=bool)
+        is_member[numbers(members)] = True
+        return self.probability[is_member[self.customers]]
 
 
 class Figures:
@@ -118,33 +122,15 @@ def moments(chances: Array) -> tuple[float, float]:
     return float(chances.sum()), float((chances * (1 - chances)).sum())
 
 
-def product_chances(
-    connection: duckdb.DuckDBPyConnection, wanted: dict[str, set[int]]
-) -> dict[tuple[str, int], Chances]:
-    """The chances of all customers for products, by (buy_again | buy_new, product_no), in one read each."""
-    found: dict[tuple[str, int], Chances] = {}
-    for what, products in wanted.items():
-        rows = connection.execute(
-            """SELECT product_no, customer_no, probability FROM pairs
-               WHERE kind = ? AND probability IS NOT NULL
-               AND product_no IN (SELECT unnest(CAST(? AS INTEGER[])))
-               ORDER BY product_no, customer_no""",
-            [PAIR_KIND[what], sorted(products)],
-        ).fetchnumpy()
-        product_nos = np.asarray(rows["product_no"])
-        for product in products:
-            start, end = np.searchsorted(product_nos, [product, product + 1])
-            found[what, product] = Chances(
-                np.asarray(rows["customer_no"])[start:end], np.asarray(rows["probability"])[start:end]
-            )
-    return found
+def chances(connection: duckdb.DuckDBPyConnection, what: str, about: int | str) -> Chances:
+    """The chances of all customers to buy a product, by number, or any product of a type (again | for the first time).
 
-
-def type_chances(connection: duckdb.DuckDBPyConnection, what: str, product_type: str) -> Chances:
-    """The chances of all customers to buy any product of a type (again | for the first time)."""
+    One at a time: those of a hundred products together would be most of a giant shop's memory.
+    """
+    table, column = ("pairs", "product_no") if isinstance(about, int) else ("type_pairs", "product_type")
     rows = connection.execute(
-        "SELECT customer_no, probability FROM type_pairs WHERE kind = ? AND product_type = ? ORDER BY customer_no",
-        [PAIR_KIND[what], product_type],
+        f"SELECT customer_no, probability FROM {table} WHERE kind = ? AND {column} = ? AND probability IS NOT NULL",
+        [PAIR_KIND[what], about],
     ).fetchnumpy()
     return Chances(np.asarray(rows["customer_no"]), np.asarray(rows["probability"]))
 
@@ -161,7 +147,7 @@ def products(connection: duckdb.DuckDBPyConnection, wanted: list[int]) -> dict[i
 
 def numbers(members: BitMap) -> Array:
     """The customer numbers of a bitmap, ascending."""
-    return np.fromiter(members, dtype=np.int64, count=len(members))
+    return np.frombuffer(members.to_array(), dtype=np.uint32).astype(np.int64)
 
 
 def _dense(rows: dict[str, Any], column: str, top: int, kind: type[Any], fill: float = 0) -> Array:

@@ -13,8 +13,9 @@ from app.domain.money import exponent
 from app.domain.rules.evaluate import World
 from app.domain.rules.sentence import Wording
 from app.errors import NotFound, Unavailable
+from app.services.open_runs import MEMORY, keep_reach
 from app.services.published import open_run, published
-from app.services.reachable import reach
+from app.services.reachable import codes, departed, from_codes, reach
 from app.store.models.segments import Membership, Segment
 
 if TYPE_CHECKING:
@@ -36,11 +37,15 @@ DIGITS = 9  # fit an int32
 
 @dataclass
 class ShopWorld:
-    """A run opened for evaluation: the world of the rules, everybody's reach, and the words for sentences."""
+    """A run opened for evaluation: the world of the rules, everybody's reach, and the words for sentences.
+
+    departed: customers who count no more: erased, merged away or gone, also since the run.
+    """
 
     run: PublishedRun
     world: World
     reach: Reach
+    departed: BitMap
     wording: Wording
 
     @property
@@ -50,36 +55,82 @@ class ShopWorld:
 
 
 @contextmanager
-def open_world(rooms: Rooms, ctx: ShopContext, run: PublishedRun | None = None) -> Iterator[ShopWorld]:
-    """Open a run, or the published one. References to segments mean their stored memberships.
+def open_world(rooms: Rooms, ctx: ShopContext, as_of: datetime | None = None) -> Iterator[ShopWorld]:
+    """Open the published run. References to segments mean their stored memberships.
+
+    Who can be mailed is what it was when the run's segments were evaluated, less who has gone since: so a preview and
+    the segments beside it count the same people. What mails somebody asks the store itself.
+
+    as_of: evaluate rules as of this instant; default the run's.
 
     Raises Unavailable before the first refresh.
     """
-    chosen = run or published(rooms, ctx)
-    if chosen is None:
+    run = published(rooms, ctx)
+    if run is None:
         raise Unavailable("Encore has not finished its first analysis of your shop; try again in a few minutes.")
+    everybody, gone = _known(rooms, ctx, run)
+    with open_run(rooms, ctx, run) as connection:
+        world = _world(rooms, ctx, run, connection, everybody)
+        if as_of is None or as_of == run.as_of:
+            world.shared = rooms.runs.get(rooms.lake, ctx, run).leaves
+        else:
+            world.as_of = as_of
+        yield ShopWorld(run, world, everybody, gone, wording(rooms, ctx, connection))
+
+
+@contextmanager
+def new_world(rooms: Rooms, ctx: ShopContext, run: PublishedRun) -> Iterator[ShopWorld]:
+    """Open a run that is being computed, with everybody's reach of this moment, which is kept beside the run's files.
+
+    The views that rules read again and again are held in memory.
+    """
     with rooms.store.reading(ctx) as session:
-        everybody = reach(session, ctx)
-    with open_run(rooms, ctx, chosen) as connection:
-        yield ShopWorld(
-            chosen,
-            World(
-                connection=connection,
-                universe=everybody.universe,
-                as_of=chosen.as_of,
-                zone=ctx.zone,
-                reachable=everybody.reachable,
-                consent=lambda channel, state: (everybody.email if channel == "email" else everybody.sms)[state],
-                segment=_stored(rooms, ctx),
-                segment_flip=_stored_flip(rooms, ctx),
-                unit=10 ** exponent(ctx.currency),
-            ),
-            everybody,
-            wording(rooms, ctx, connection),
-        )
+        packed, gone = codes(session, ctx), departed(session, ctx)
+    keep_reach(run.dir, packed)
+    everybody = from_codes(packed)
+    connection = rooms.lake.connect(ctx, run.versions, run.dir)
+    try:
+        connection.execute(f"SET memory_limit = '{MEMORY}'")
+        _hold_in_memory(connection)
+        world = _world(rooms, ctx, run, connection, everybody)
+        yield ShopWorld(run, world, everybody, gone, wording(rooms, ctx, connection))
+    finally:
+        connection.close()
 
 
-def hold_in_memory(connection: duckdb.DuckDBPyConnection) -> None:
+def known_reach(rooms: Rooms, ctx: ShopContext) -> Reach:
+    """Who can be mailed, as the segments on screen count it; before the first refresh as of now."""
+    run = published(rooms, ctx)
+    if run is not None:
+        return _known(rooms, ctx, run)[0]
+    with rooms.store.reading(ctx) as session:
+        return reach(session, ctx)
+
+
+def _known(rooms: Rooms, ctx: ShopContext, run: PublishedRun) -> tuple[Reach, BitMap]:
+    kept = rooms.runs.get(rooms.lake, ctx, run).reach
+    with rooms.store.reading(ctx) as session:
+        gone = departed(session, ctx)
+        return (reach(session, ctx) if kept is None else kept.without(gone)), gone
+
+
+def _world(
+    rooms: Rooms, ctx: ShopContext, run: PublishedRun, connection: duckdb.DuckDBPyConnection, everybody: Reach
+) -> World:
+    return World(
+        connection=connection,
+        universe=everybody.universe,
+        as_of=run.as_of,
+        zone=ctx.zone,
+        reachable=everybody.reachable,
+        consent=lambda channel, state: (everybody.email if channel == "email" else everybody.sms)[state],
+        segment=_stored(rooms, ctx),
+        segment_flip=_stored_flip(rooms, ctx),
+        unit=10 ** exponent(ctx.currency),
+    )
+
+
+def _hold_in_memory(connection: duckdb.DuckDBPyConnection) -> None:
     """Turn the views that a hundred rules read again and again into tables, unless they are too big.
 
     Pairs are sorted by product, so that a rule about one product reads little of them.

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from app.domain.rules import names
 from app.domain.rules.names import PAIR_KIND
+from app.domain.rules.tree import NEGATIVE
 from app.domain.rules.windows import Span, span
 
 if TYPE_CHECKING:
@@ -20,6 +21,7 @@ if TYPE_CHECKING:
     from app.domain.rules.tree import Attr, Did, Filter, Measure, Predict, Value, Window
 
 SYMBOLS = {"gt": ">", "gte": ">=", "lt": "<", "lte": "<=", "is": "=", "is_not": "<>", "eq": "=", "ne": "<>"}
+AT_ALL = frozenset({("gte", 1), ("gt", 0), ("ne", 0), ("eq", 0), ("lt", 1), ("lte", 0)})
 NUMERIC = frozenset({"number", "money", "share"})
 LOWER_LIST = "list_transform(coalesce({}, []), lambda x: lower(x))"
 
@@ -81,11 +83,17 @@ def absent_query(leaf: Attr, when: When) -> Query | None:
 
 
 def did_query(leaf: Did, when: When) -> Query:
-    """(customer_no, n, first_at in microseconds) for customers with at least one such event."""
+    """(customer_no, n, first_at in microseconds) for customers with at least one such event.
+
+    Where only having done it at all counts, a customer may come several times, each time with an n of 1: to count
+    apart is most of the work.
+    """
     event = names.EVENTS[leaf.event]
     if event.source == "events":
         return _mail_events(event, leaf, when)
     tables: set[str] = {names.FIELDS[item.attr].table for item in leaf.where}
+    if leaf.event == "ordered" and tables and tables <= names.LINE_TABLES:
+        return _lines_of_orders(leaf, when)
     by_line = bool(tables & names.LINE_TABLES)
     query = Query("")
     conditions = [event.condition, "o.customer_no IS NOT NULL"]
@@ -93,10 +101,43 @@ def did_query(leaf: Did, when: When) -> Query:
         conditions.append("l.counts")
     _window(conditions, query, event.at, leaf.during, when)
     _filters(conditions, query, leaf.where)
-    query.sql = (
-        f"SELECT o.customer_no, count(DISTINCT o.order_id) AS n, min(epoch_us({event.at})) AS first_at"
-        f" FROM orders o{_joins(tables, by_line=by_line)} WHERE {' AND '.join(conditions)} GROUP BY o.customer_no"
-    )
+    source = f"FROM orders o{_joins(tables, by_line=by_line)} WHERE {' AND '.join(conditions)}"
+    query.sql = _counted(leaf, "o.customer_no", "o.order_id", event.at, source, once=not by_line)
+    return query
+
+
+def at_all(leaf: Did) -> bool:
+    """Whether it only counts that the customer did it at all, not how often."""
+    return (leaf.op, leaf.n) in AT_ALL
+
+
+def _counted(leaf: Did, customer: str, order: str, at: str, source: str, *, once: bool) -> str:
+    """once: each order is one row of the source."""
+    if at_all(leaf):
+        return f"SELECT {customer}, 1 AS n, epoch_us({at}) AS first_at {source}"
+    count = "count(*)" if once else f"count(DISTINCT {order})"
+    return f"SELECT {customer}, {count} AS n, min(epoch_us({at})) AS first_at {source} GROUP BY {customer}"
+
+
+def _lines_of_orders(leaf: Did, when: When) -> Query:
+    """Orders that are asked for by what they hold: lines alone answer, and those of a product lie side by side."""
+    query = Query("")
+    conditions = ["l.counts", "l.customer_no IS NOT NULL"]
+    _window(conditions, query, "l.ordered_at", leaf.during, when)
+    _filters(conditions, query, tuple(item for item in leaf.where if names.FIELDS[item.attr].table == "order_lines"))
+    of_product = tuple(item for item in leaf.where if names.FIELDS[item.attr].table == "products")
+    if of_product:
+        # A line of a product that nobody knows any more meets what every product meets of which nothing is known.
+        unknown = all(item.op in NEGATIVE for item in of_product)
+        wanted: list[str] = []
+        _filters(wanted, query, of_product)
+        chosen = " AND ".join(wanted)
+        within = f"SELECT p.product_no FROM products p WHERE {'NOT ' if unknown else ''}({chosen})"
+        conditions.append(
+            f"(l.product_no IS NULL OR l.product_no NOT IN ({within}))" if unknown else f"l.product_no IN ({within})"
+        )
+    source = f"FROM order_lines l WHERE {' AND '.join(conditions)}"
+    query.sql = _counted(leaf, "l.customer_no", "l.order_id", "l.ordered_at", source, once=False)
     return query
 
 
@@ -246,7 +287,7 @@ def _filters(conditions: list[str], query: Query, where: tuple[Filter, ...]) -> 
     for item in where:
         known = names.FIELDS[item.attr]
         hit = comparison(known.column, item.op, item.value, known.type)
-        negative = item.op in {"is_not", "not_in", "not_contains", "unset"}
+        negative = item.op in NEGATIVE
         conditions.append(f"coalesce({hit.sql}, {'true' if negative else 'false'})")
         if item.op in {"set", "unset"} and known.type != "list":
             conditions[-1] = f"{known.column} IS {'NOT ' if item.op == 'set' else ''}NULL"

@@ -11,7 +11,7 @@ import time
 from array import array
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Protocol
 
 import numpy as np
 from pyroaring import BitMap
@@ -73,7 +73,23 @@ TICKING = frozenset(
     }
 )
 """Attributes that change by time alone, at store midnight."""
+OF_THE_STORE = (Member, Consent, Reachable)
+"""Leaves whose answer can change while the data does not."""
+ORDERING = frozenset({"gt", "gte", "lt", "lte", "between"})
+"""Operators that compare a text of the merchant's as a number; other texts are no value then."""
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+
+
+class Kept(Protocol):
+    """Whom conditions selected before, by canonical text."""
+
+    def get(self, key: str) -> Matched | None:
+        """What was kept, or None."""
+        ...
+
+    def put(self, key: str, matched: Matched) -> None:
+        """Keep it."""
+        ...
 
 
 @dataclass
@@ -88,6 +104,7 @@ class World:
     segment:    reference in a rule → members; raises for an unknown one.
     unit:       minor units per unit of the shop's currency.
     segment_flip: when that segment can change by time alone.
+    shared:     what others found out on the same data as of the same instant.
     """
 
     connection: duckdb.DuckDBPyConnection
@@ -100,6 +117,7 @@ class World:
     unit: int = 100
     segment_flip: Callable[[str], datetime | None] = field(default=lambda _reference: None)
     cache: dict[str, Matched] = field(default_factory=dict)
+    shared: Kept | None = None
 
 
 @dataclass(frozen=True)
@@ -217,8 +235,23 @@ def _remaining(match: Node, matched: dict[str, BitMap], universe: BitMap) -> dic
 def _cached(leaf: Leaf, world: World) -> Matched:
     key = leaf_key(leaf)
     if key not in world.cache:
-        world.cache[key] = _match(leaf, world)
+        world.cache[key] = _match_shared(key, leaf, world)
     return world.cache[key]
+
+
+def _match_shared(key: str, leaf: Leaf, world: World) -> Matched:
+    """What others found out may hold customers who have left the universe since; nobody joins one."""
+    if world.shared is None or isinstance(leaf, OF_THE_STORE):
+        return _match(leaf, world)
+    kept = world.shared.get(key)
+    if kept is None:
+        kept = _match(leaf, world)
+        world.shared.put(key, kept)
+        return kept
+    if kept.members.issubset(world.universe) and kept.unknown.issubset(world.universe):
+        return kept
+    universe = world.universe
+    return Matched(kept.members & universe, kept.missing & universe, kept.flip, kept.unknown & universe)
 
 
 def _match(leaf: Leaf, world: World) -> Matched:
@@ -251,10 +284,9 @@ def _when(world: World) -> When:
 def _attr(leaf: Attr, world: World) -> Matched:
     when = _when(world)
     query = attribute_query(leaf, when)
-    columns = _fetch(world, query.sql, query.values)
-    known = bitmap(columns["customer_no"]) & world.universe
-    hits = bitmap(columns["customer_no"][columns["hit"].astype(bool)]) & world.universe
-    others = world.universe - known
+    found = _fetch(world, f"SELECT customer_no FROM ({query.sql}) WHERE hit", query.values)
+    hits = bitmap(found["customer_no"]) & world.universe
+    others = world.universe - _known(leaf, query, world)
     absent = absent_query(leaf, when)
     missing, unknown = BitMap(), others if absent is None else BitMap()
     if absent is not None:
@@ -270,6 +302,19 @@ def _attr(leaf: Attr, world: World) -> Matched:
     elif leaf.attr in TICKING or owner == "customer_values":
         flip = next_midnight(world.as_of, world.zone)
     return Matched(hits | missing, missing, flip, unknown)
+
+
+def _known(leaf: Attr, query: Query, world: World) -> BitMap:
+    """The customers whose value is known, whatever is asked of it: of most attributes half of all rows."""
+    key = f"known {leaf.attr}{' as a number' if leaf.op in ORDERING else ''}"
+    kept = world.cache.get(key) or (world.shared.get(key) if world.shared else None)
+    if kept is None:
+        columns = _fetch(world, f"SELECT customer_no FROM ({query.sql})", query.values)
+        kept = Matched(bitmap(columns["customer_no"]), BitMap(), None)
+        world.cache[key] = kept
+        if world.shared is not None:
+            world.shared.put(key, kept)
+    return kept.members & world.universe
 
 
 def _date_flip(name: str, window: Window, world: World) -> datetime | None:

@@ -74,7 +74,11 @@ class Membership(ShopRow, Base):
     """Who is in a segment as of one evaluation: a roaring bitmap of customer numbers."""
 
     __tablename__ = "memberships"
-    __table_args__ = (_of_segment(), Index("ix_memberships_segment", "shop_id", "segment_id", "id"))
+    __table_args__ = (
+        _of_segment(),
+        Index("ix_memberships_segment", "shop_id", "segment_id", "id"),
+        Index("ix_memberships_next_flip", "next_flip_at"),
+    )
     id: Mapped[int] = mapped_column(primary_key=True, autoincrement=False)
     segment_id: Mapped[int]
     run_id: Mapped[int | None] = mapped_column(comment="The refresh whose data it was evaluated on")

@@ -16,6 +16,8 @@ from app.lake.lake import Lake
 from app.lake.schemas import TABLES
 from app.mail.transport import MemoryTransport, SmtpTransport
 from app.services import campaigns, senders
+from app.services.campaigns_audience import KIND_OF_CATEGORY
+from app.services.reachable import reachable
 from app.services.rooms import Rooms
 from app.settings import Settings
 from app.store.counters import allocate
@@ -216,15 +218,25 @@ class World:
         now = self.clock.now()
         with self.store.session(self.ctx) as session:
             number = allocate(session, self.ctx.shop_id, "memberships")
+            row = session.get_one(Segment, {"shop_id": self.ctx.shop_id, "id": segment})
+            able = BitMap(members) & reachable(session, self.ctx)
             session.add(
                 Membership(
                     shop_id=self.ctx.shop_id, id=number, segment_id=segment, run_id=None, evaluated_at=now,
-                    size=len(members),
-                    members=BitMap(members).serialize(), leaves=[], statistics={}, duration_ms=1,
+                    size=len(members), members=BitMap(members).serialize(), leaves=[], duration_ms=1,
+                    statistics=self._figures(row, able),
                 )
             )  # fmt: skip
-            row = session.get_one(Segment, {"shop_id": self.ctx.shop_id, "id": segment})
             row.membership_id = number
+
+    def _figures(self, segment: Segment, able: BitMap) -> dict[str, Any]:
+        kind = KIND_OF_CATEGORY.get(segment.category)
+        about = [p for p in self.pairs if (p["product_no"], p["kind"]) == (segment.product_no, kind)]
+        return {
+            "reachable": len(able),
+            "reachable_buyers": sum(p["probability"] for p in about if p["customer_no"] in able),
+            "product": {"title": TITLES[segment.product_no]} if segment.product_no else None,
+        }
 
     def sender(self, address: str = "hello@beans.example", *, verified: bool = True) -> str:
         new = senders.NewSender("Bean & Co", address, None, "Bean & Co Ltd", "1 High Street\nSpringfield")

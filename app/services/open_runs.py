@@ -1,0 +1,123 @@
+"""Published runs that this process has open, so that a page does not open a shop's history anew.
+
+Opening one reads six tables' logs and every file's end: 50 ms, of which a preview has none to spare. A run never
+changes once it is published, so what was found out about it stays true: who could be mailed then, whom a condition
+selects.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections import OrderedDict
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from app.services.reachable import from_codes
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+    import duckdb
+
+    from app.domain.context import ShopContext
+    from app.domain.rules.evaluate import Matched
+    from app.lake.lake import Lake
+    from app.services.published import PublishedRun
+    from app.services.reachable import Codes, Reach
+
+MOST_OPEN = 4
+MOST_LEAVES = 256
+MEMORY = "1GB"
+REACH_FILE = "reach.parquet"
+
+
+class LeafCache:
+    """Whom conditions select on one run, by their canonical text; those not asked for longest go first."""
+
+    def __init__(self, most: int = MOST_LEAVES) -> None:
+        self._most = most
+        self._kept: OrderedDict[str, Matched] = OrderedDict()
+        self._lock = threading.Lock()
+
+    def get(self, key: str) -> Matched | None:
+        """What was kept, or None. Nobody may change its bitmaps."""
+        with self._lock:
+            found = self._kept.get(key)
+            if found is not None:
+                self._kept.move_to_end(key)
+            return found
+
+    def put(self, key: str, matched: Matched) -> None:
+        """Keep it."""
+        with self._lock:
+            self._kept[key] = matched
+            self._kept.move_to_end(key)
+            while len(self._kept) > self._most:
+                self._kept.popitem(last=False)
+
+
+@dataclass
+class OpenRun:
+    """One run, open: its database, and what was found out about it."""
+
+    database: duckdb.DuckDBPyConnection
+    reach: Reach | None
+    leaves: LeafCache = field(default_factory=LeafCache)
+
+
+class OpenRuns:
+    """The runs that are open, of all shops; the newest used stay. Safe between threads."""
+
+    def __init__(self, most: int = MOST_OPEN) -> None:
+        self._most = most
+        self._open: OrderedDict[tuple[int, int, int | None], OpenRun] = OrderedDict()
+        self._lock = threading.Lock()
+
+    def get(self, lake: Lake, ctx: ShopContext, run: PublishedRun) -> OpenRun:
+        """The run, opened if it is not. An older run of the shop is let go: nobody asks for it again."""
+        key = (ctx.shop_id, run.run_id, run.snapshot_id)
+        with self._lock:
+            found = self._open.get(key)
+            if found is None:
+                database = lake.connect(ctx, run.versions, run.dir)
+                database.execute(f"SET memory_limit = '{MEMORY}'")
+                found = OpenRun(database, stored_reach(run.dir))
+                for older in [other for other in self._open if other[0] == ctx.shop_id]:
+                    del self._open[older]
+                self._open[key] = found
+            self._open.move_to_end(key)
+            while len(self._open) > self._most:
+                self._open.popitem(last=False)
+            return found
+
+
+@contextmanager
+def cursor(found: OpenRun) -> Iterator[duckdb.DuckDBPyConnection]:
+    """A connection of one's own to an open run; what it registers, nobody else sees. It must not change views."""
+    connection = found.database.cursor()
+    connection.execute("SET TimeZone = 'UTC'")
+    try:
+        yield connection
+    finally:
+        connection.close()
+
+
+def keep_reach(folder: Path, codes: Codes) -> None:
+    """Write down, beside a run's files, who can be mailed, as `reachable.codes` gives it."""
+    part = folder / f"{REACH_FILE}.part"
+    pq.write_table(pa.table({"code": codes}), part, compression="zstd")
+    part.replace(folder / REACH_FILE)
+
+
+def stored_reach(folder: Path) -> Reach | None:
+    """Who could be mailed when the run's segments were evaluated; None for a run that did not write it down."""
+    file = folder / REACH_FILE
+    if not file.exists():
+        return None
+    return from_codes(np.asarray(pq.read_table(file).column("code"), dtype=np.int64))

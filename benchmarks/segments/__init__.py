@@ -1,0 +1,1 @@
+"""Segments of a shop with a million customers: preview, refresh, pages, exports."""
