@@ -53,6 +53,7 @@ def dashboard() -> dict[str, Any]:
             "last_import": found.status.last_import,
             "last_refresh": found.status.last_refresh,
             "failed_jobs": found.status.jobs["failed"],
+            "missed_refreshes": found.status.missed_refreshes,
             "running_jobs": found.status.jobs["running"],
             "differences": found.status.differences,
             "models": found.models,

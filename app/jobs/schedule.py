@@ -9,6 +9,7 @@ from apscheduler.executors.pool import ThreadPoolExecutor
 from apscheduler.schedulers.background import BackgroundScheduler
 
 from app.jobs.queue import try_again
+from app.services import freshness
 from app.services.shops import active_shops
 
 if TYPE_CHECKING:
@@ -20,13 +21,19 @@ if TYPE_CHECKING:
 log = structlog.get_logger()
 
 CHANGES_MINUTES = 5
-REFRESH_HOURS = 4
+SWEEP_MINUTES = 5
+FLIP_SECONDS = 30
 SENDING_SECONDS = 30
 WEBHOOK_SECONDS = 2
 RECONCILE_HOUR = 2
 TIDY_HOUR = 3
 RECEIPTS_HOUR = 4
 RETRY_MINUTES = 10
+
+
+def _ask(rooms: Rooms, shops: Callable[[Rooms], list[ShopContext]], job: str, key: str = "") -> None:
+    for ctx in shops(rooms):
+        rooms.jobs.enqueue(ctx, job, key)
 
 
 def make_scheduler(
@@ -60,7 +67,10 @@ def make_scheduler(
     scheduler.add_job(
         each, "interval", ["import_changes"], {"only_connected": True}, minutes=CHANGES_MINUTES, id="changes", jitter=20
     )
-    scheduler.add_job(each, "interval", ["refresh"], hours=REFRESH_HOURS, id="refresh", jitter=300)
+    # By what is stale, not by the hour: a process that starts anew every three hours must refresh all the same.
+    sweep, flips = [rooms, freshness.stale_shops, "refresh", freshness.SWEEP], [rooms, freshness.shops_that_flip]
+    scheduler.add_job(_ask, "interval", sweep, minutes=SWEEP_MINUTES, id="refresh")
+    scheduler.add_job(_ask, "interval", [*flips, "flip_segments"], seconds=FLIP_SECONDS, id="flips")
     scheduler.add_job(each, "interval", ["plan_and_send"], seconds=SENDING_SECONDS, id="sending")
     # Webhooks get lost, and no import of changes sees what was deleted: once a night everything is read again.
     scheduler.add_job(

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from sqlalchemy import select
+from sqlalchemy.orm import defer
 
 from app.services import runs
 from app.services.progress import status
@@ -66,8 +67,9 @@ def dashboard(rooms: Rooms, ctx: ShopContext) -> Dashboard:
 def _segments(session: Session, ctx: ShopContext, run_id: int) -> list[tuple[Segment, Membership]]:
     query = (
         select(Segment, Membership)
-        .join(Membership, (Membership.shop_id == Segment.shop_id) & (Membership.segment_id == Segment.id))
+        .join(Membership, (Membership.shop_id == Segment.shop_id) & (Membership.id == Segment.membership_id))
         .where(Segment.shop_id == ctx.shop_id, Membership.run_id == run_id)
+        .options(defer(Membership.members), defer(Membership.leaves))
     )
     return [(row[0], row[1]) for row in session.execute(query)]
 

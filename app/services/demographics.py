@@ -15,8 +15,9 @@ import structlog
 from sqlalchemy import delete, select
 
 from app.errors import Conflict
-from app.services import evaluate_segments, runs
+from app.services import reevaluate_segments, runs
 from app.services.demographics_classify import about, forget
+from app.services.evaluate_segments import Outcome
 from app.services.published import latest_history, published
 from app.services.reference_income import loaded_income
 from app.services.segments_memberships import Writer, stored_references
@@ -124,7 +125,7 @@ def change(rooms: Rooms, ctx: ShopContext, wanted: Mapping[str, bool]) -> Settin
     if turned_off:
         _forget_everywhere(rooms, ctx, turned_off)
         for segment_id in rules:
-            evaluate_segments.evaluate_one(rooms, ctx, segment_id)
+            reevaluate_segments.evaluate_one(rooms, ctx, segment_id)
     if has_history and (turned_on or turned_off):
         rooms.jobs.enqueue(ctx, "refresh", f"{runs.SEGMENTS_ONLY}{now.isoformat()}")
     if turned_on or turned_off:
@@ -195,7 +196,7 @@ def _switch_off(session: Session, rooms: Rooms, ctx: ShopContext, names: Collect
         segment.membership_id = None
         # Empty instead of none: a sync of it then takes everybody off, where without a membership it would wait.
         state, reason = ("off", TURNED_OFF) if segment.source == "automatic" else ("empty", TURNED_OFF)
-        writer.store(segment, evaluate_segments.Outcome(state=state, reason=reason))
+        writer.store(segment, Outcome(state=state, reason=reason))
         if segment.source != "automatic":
             rules.append(segment.id)
     return rules

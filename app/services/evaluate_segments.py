@@ -1,4 +1,4 @@
-"""Evaluates segments: all of a shop on a refresh, or one after an edit; and gives out memberships.
+"""Evaluates all segments of a shop on a refresh, and gives out memberships. A few of them: `reevaluate_segments`.
 
 Referenced segments come first and are joined by membership. An evaluation that fails leaves the last good
 membership in place and says so.
@@ -30,7 +30,6 @@ from app.services import (
     segments_memberships,
 )
 from app.services.promises import spreads
-from app.services.published import published
 from app.services.segments_statistics import (
     Figures,
     chances,
@@ -38,7 +37,7 @@ from app.services.segments_statistics import (
     products,
     summary,
 )
-from app.services.segments_world import ShopWorld, find, locked, new_world, open_world
+from app.services.segments_world import ShopWorld, find, locked, new_world
 from app.store.models.customers import Customer
 from app.store.models.segments import Membership, Segment
 
@@ -55,7 +54,6 @@ if TYPE_CHECKING:
 
 log = structlog.get_logger()
 
-MOST_TRIES = 5  # of one evaluation, while others keep changing what it reads
 EXPECTED_FAULTS = (duckdb.Error, EncoreError, RuleError, LookupError, ValueError)
 
 
@@ -147,7 +145,7 @@ def evaluate_all(rooms: Rooms, ctx: ShopContext, run: PublishedRun, progress: Ca
     with new_world(rooms, ctx, run) as world, rooms.store.reading(ctx) as session:
         stored = list(session.scalars(select(Segment).where(Segment.shop_id == ctx.shop_id)))
         used = segments_memberships.used_by(session, ctx)
-        evaluation = _Evaluation(ctx, world, _merge_map(session, ctx), spreads(session, ctx, run.as_of))
+        evaluation = Evaluating(ctx, world, merge_map(session, ctx), spreads(session, ctx, run.as_of))
         evaluation.take(_definitions(world, ctx), stored, used)
         outcomes = evaluation.run(progress)
         evaluation.merge_equals(used)
@@ -159,7 +157,7 @@ def publish(session: Session, rooms: Rooms, ctx: ShopContext, evaluated: Evaluat
     """Make the outcomes the segments' memberships, inside the transaction that publishes the run.
 
     A merchant's segment that was made, edited, deleted or filled by an upload since it was read keeps
-    what it has now. Returns the numbers of those that are still there: `evaluate_one` brings them to the run.
+    what it has now. Returns the numbers of those that are still there: `reevaluate` brings them to the run.
     """
     run = evaluated.run
     current = locked(session, ctx)
@@ -170,7 +168,7 @@ def publish(session: Session, rooms: Rooms, ctx: ShopContext, evaluated: Evaluat
     # wait for the other.
     for subject, outcome in zip(evaluated.subjects, evaluated.outcomes, strict=True):
         now = None if subject.segment is None else current.get(subject.segment.id)
-        if subject.definition is None and (now is None or _as_read(now) != _as_read(subject.segment)):
+        if subject.definition is None and (now is None or as_read(now) != as_read(subject.segment)):
             continue
         segment = writer.segment(now, subject.definition)
         chosen.append((segment, outcome))
@@ -186,46 +184,14 @@ def publish(session: Session, rooms: Rooms, ctx: ShopContext, evaluated: Evaluat
     ]
 
 
-def evaluate_one(rooms: Rooms, ctx: ShopContext, segment_id: int) -> None:
-    """Evaluate one stored segment on the published run; before the first run it stays pending.
-
-    One that is off or merged stays so until the next refresh. If the segment or the run changes meanwhile, it is
-    evaluated again, so that what is stored is of the newest rule, list and run.
-
-    Raises NotFound.
-    """
-    for _ in range(MOST_TRIES):
-        with rooms.store.reading(ctx) as session:
-            segment = find(session, ctx, segment_id)
-        if segment is None:
-            raise NotFound("There is no such segment.")
-        if segment.state in {"off", "merged"}:
-            return
-        try:
-            with open_world(rooms, ctx) as world, rooms.store.reading(ctx) as session:
-                evaluation = _Evaluation(ctx, world, _merge_map(session, ctx), spreads(session, ctx, world.run.as_of))
-                evaluation.take([], [segment], {segment_id})
-                outcome = evaluation.run(lambda _done, _total: None)[0]
-        except Unavailable:
-            return
-        with rooms.store.session(ctx) as session:
-            current = locked(session, ctx, segment_id)[segment_id]
-            run, newest = world.run, published(rooms, ctx)
-            if _as_read(current) == _as_read(segment) and newest is not None and newest.run_id == run.run_id:
-                writer = segments_memberships.Writer(session, ctx, run.run_id, rooms.clock.now(), run.watermark)
-                writer.store(current, outcome)
-                return
-    log.warning("segment_kept_changing", shop_id=ctx.shop_id, segment=segment_id)
-
-
-def _as_read(segment: Segment | None) -> tuple[Any, ...] | None:
+def as_read(segment: Segment | None) -> tuple[Any, ...] | None:
     """What an evaluation depends on of a segment's row."""
     if segment is None:
         return None
     return segment.version, segment.rule_hash, segment.membership_id, segment.deleted_at
 
 
-class _Evaluation:
+class Evaluating:
     """One pass over many segments of a shop on one run."""
 
     def __init__(self, ctx: ShopContext, world: ShopWorld, merged: dict[int, int], spread: dict[str, float]) -> None:
@@ -415,7 +381,7 @@ def _unreadable(definition: Definition) -> str | None:
     return None
 
 
-def _merge_map(session: Session, ctx: ShopContext) -> dict[int, int]:
+def merge_map(session: Session, ctx: ShopContext) -> dict[int, int]:
     """Merged customers → who stands for them now."""
     query = select(Customer.customer_no, Customer.merged_into).where(
         Customer.shop_id == ctx.shop_id, Customer.merged_into.is_not(None)

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, Literal
 from sqlalchemy import func, select
 
 from app.services import runs
+from app.services.freshness import missed_refreshes
 from app.services.published import latest_history, published
 from app.store.models.shops import Job, Run, Shop, Snapshot
 
@@ -72,7 +73,10 @@ def _phase(run: Run | None, busy: Phase, waiting: bool) -> Phase:  # noqa: FBT00
 
 @dataclass(frozen=True)
 class Status:
-    """What one shop holds, for `encore status` and the dashboard's health card."""
+    """What one shop holds, for `encore status` and the dashboard's health card.
+
+    missed_refreshes: how many failed, one after the other, since the last that ended well.
+    """
 
     shop: str
     currency: str
@@ -82,6 +86,7 @@ class Status:
     last_refresh: datetime | None
     snapshot: int | None
     jobs: dict[str, int]
+    missed_refreshes: int
     differences: list[dict[str, Any]]
 
 
@@ -91,6 +96,7 @@ def status(rooms: Rooms, ctx: ShopContext) -> Status:
         shop = session.get_one(Shop, ctx.shop_id)
         imported = runs.latest(session, ctx, "import", "done")
         refreshed = runs.latest(session, ctx, "refresh", "done")
+        missed = missed_refreshes(session, ctx)
         newest = session.scalar(select(func.max(Snapshot.id)).where(Snapshot.shop_id == ctx.shop_id))
         jobs: dict[str, int] = dict.fromkeys(("running", "failed"), 0)
         for state, count in session.execute(
@@ -111,6 +117,7 @@ def status(rooms: Rooms, ctx: ShopContext) -> Status:
         last_refresh=refreshed.finished_at if refreshed else None,
         snapshot=newest,
         jobs=jobs,
+        missed_refreshes=missed,
         differences=list(imported.detail.get("differences", [])) if imported else [],
     )
 

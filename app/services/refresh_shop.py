@@ -34,6 +34,7 @@ from app.services import (
     prediction_input,
     promises,
     recommendations,
+    reevaluate_segments,
     runs,
 )
 from app.services.processes import workers
@@ -362,7 +363,7 @@ def _catch_up(rooms: Rooms, ctx: ShopContext, changed: list[int]) -> None:
     """Bring segments that merchants changed while the run was computed to the run, now that it is published."""
     for segment_id in changed:
         try:
-            evaluate_segments.evaluate_one(rooms, ctx, segment_id)
+            reevaluate_segments.evaluate_one(rooms, ctx, segment_id)
         except NotFound:
             log.info("segment_deleted_meanwhile", shop_id=ctx.shop_id, segment=segment_id)
 

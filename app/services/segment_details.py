@@ -10,7 +10,7 @@ from app.errors import Invalid, Unavailable
 from app.services import segments_dependents, segments_reasons
 from app.services.reachable import REASONS, reach
 from app.services.segments import found, history
-from app.services.segments_world import members_of, open_world, small_number
+from app.services.segments_world import known_reach, members_of, open_world, small_number
 from app.store.crypto import CannotUnseal, customer_subject
 from app.store.models.customers import Customer
 from app.store.models.segments import Membership
@@ -100,7 +100,7 @@ def members(
         segment = found(session, ctx, segment_id)
         row = session.get(Membership, (ctx.shop_id, segment.membership_id)) if segment.membership_id else None
         chosen = members_of(session, ctx, segment)
-        everybody = reach(session, ctx)
+    everybody = known_reach(rooms, ctx)
     chosen &= everybody.universe
     if reachable is not None:
         chosen = chosen & everybody.reachable if reachable else chosen - everybody.reachable
@@ -113,7 +113,8 @@ def members(
         reasons, facts = dict.fromkeys(numbers, segment.definition), {}
     chances = segments_reasons.chances(rooms, ctx, segment, numbers)
     with rooms.store.reading(ctx) as session:
-        items = rows(session, rooms, ctx, numbers, everybody, reasons, facts, chances)
+        now = reach(session, ctx, numbers)  # who unsubscribed a minute ago is not shown as one who can be mailed
+        items = rows(session, rooms, ctx, numbers, now, reasons, facts, chances)
     more = bool(numbers) and numbers[-1] != chosen.max()
     return {
         "items": items,

@@ -18,8 +18,9 @@ from app.domain.rules.sentence import Wording, sentence
 from app.domain.rules.tree import Did, Member, Predict, leaves
 from app.errors import Conflict, Invalid, NotFound
 from app.services import segments_dependents
-from app.services.evaluate_segments import Outcome, evaluate_one
+from app.services.evaluate_segments import Outcome
 from app.services.published import open_run, published
+from app.services.reevaluate_segments import evaluate_one
 from app.services.segments_memberships import Writer, stored_references
 from app.services.segments_world import find, locked, members_of, small_number, wording
 from app.store.counters import allocate

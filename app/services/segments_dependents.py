@@ -10,12 +10,12 @@ from sqlalchemy import select
 from app.services.segments_memberships import segment_references
 from app.store.models.campaigns import Campaign
 from app.store.models.connections import Sync
+from app.store.models.segments import Segment
 
 if TYPE_CHECKING:
     from sqlalchemy.orm import Session
 
     from app.domain.context import ShopContext
-    from app.store.models.segments import Segment
 
 
 @dataclass(frozen=True)
@@ -49,6 +49,23 @@ def dependents(session: Session, ctx: ShopContext, segment: Segment) -> list[Dep
         *users,
     ]
     return sorted(found, key=lambda user: (user.kind, user.name))
+
+
+def users_of(session: Session, ctx: ShopContext, segment_id: int) -> set[int]:
+    """The merchant's rule segments that use a segment, directly or through others."""
+    keys = dict(session.execute(select(Segment.id, Segment.key).where(Segment.shop_id == ctx.shop_id)).all())
+    users: dict[str, set[int]] = {}
+    for user, names in segment_references(session, ctx):
+        for name in names:
+            users.setdefault(name, set()).add(user.id)
+    found: set[int] = set()
+    waiting = [segment_id]
+    while waiting:
+        number = waiting.pop()
+        direct = users.get(f"seg_{number}", set()) | users.get(keys.get(number) or "", set())
+        waiting.extend(direct - found)
+        found |= direct
+    return found - {segment_id}
 
 
 def chain_above(session: Session, ctx: ShopContext, segment_id: int) -> int:

@@ -66,8 +66,11 @@ class Writer:
             row.rule_hash = rule_hash(parse(definition.rule)) if definition.rule else None
         return row
 
-    def store(self, segment: Segment, outcome: Outcome) -> None:
-        """Make an outcome the segment's membership; after a fault the last good one stays."""
+    def store(self, segment: Segment, outcome: Outcome, *, quiet: bool = False) -> None:
+        """Make an outcome the segment's membership; after a fault the last good one stays.
+
+        quiet: if nobody came and nobody left, the membership that stands is as of now.
+        """
         if outcome.fault is not None:
             segment.state, segment.error, segment.failed_at = "failed", outcome.fault, self._now
             segment.reason = f"The last evaluation failed: {outcome.fault}"[:MAX_REASON]
@@ -75,6 +78,8 @@ class Writer:
         before = members_of(self._session, self._ctx, segment)
         segment.state, segment.reason = outcome.state, (outcome.reason or "")[:MAX_REASON] or None
         segment.error, segment.failed_at = None, None
+        if quiet and before == outcome.members and self._confirm(segment, outcome):
+            return
         number = allocate(self._session, self._ctx.shop_id, "memberships")
         self._session.add(
             Membership(
@@ -109,6 +114,15 @@ class Writer:
         )
         segment.membership_id = number
         self._prune(segment.id)
+
+    def _confirm(self, segment: Segment, outcome: Outcome) -> bool:
+        """Say of the standing membership that it still holds; False if it is of another run."""
+        row = self._session.get(Membership, (self._ctx.shop_id, segment.membership_id))
+        if row is None or row.run_id != self._run_id:
+            return False
+        row.evaluated_at, row.next_flip_at, row.duration_ms = self._now, outcome.next_flip, outcome.duration_ms
+        row.leaves, row.from_missing = outcome.leaves, outcome.from_missing
+        return True
 
     def retire(self, defined: set[str]) -> None:
         """Take automatic segments that no longer qualify off the list, unless something uses them."""

@@ -83,6 +83,7 @@ class Health(BaseModel):
     last_refresh: datetime | None
     failed_jobs: int
     running_jobs: int
+    missed_refreshes: int = Field(description="Failed one after the other since the last that ended well")
     differences: list[CountDifference]
     models: list[ModelBasis]
 

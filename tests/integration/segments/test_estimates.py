@@ -24,6 +24,7 @@ from app.services import (
     automatic_segments_products,
     demographics,
     evaluate_segments,
+    reevaluate_segments,
     segments,
 )
 from app.services.campaigns import _discount_problems
@@ -95,7 +96,7 @@ def refreshed(shop: SmallShop, run_id: int, between: Callable[[], object] = lamb
         changed = evaluate_segments.publish(session, shop.rooms, shop.ctx, evaluated)
         changed += demographics.settle(session, shop.rooms, shop.ctx, run)
     for segment_id in changed:
-        evaluate_segments.evaluate_one(shop.rooms, shop.ctx, segment_id)
+        reevaluate_segments.evaluate_one(shop.rooms, shop.ctx, segment_id)
     return run
 
 

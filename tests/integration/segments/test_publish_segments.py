@@ -10,7 +10,8 @@ from pyroaring import BitMap
 from sqlalchemy import select
 
 from app.services import evaluate_segments, segments, upload_segment
-from app.services.evaluate_segments import evaluate_all, evaluate_one, membership
+from app.services.evaluate_segments import evaluate_all, membership
+from app.services.reevaluate_segments import evaluate_one
 from app.store.models.customers import Customer
 from app.store.models.segments import Membership, MembershipChange, Segment
 from app.store.models.shops import Run, Snapshot

@@ -10,8 +10,10 @@ from app.domain.context import ShopContext
 from app.jobs import queue
 from app.jobs.queue import StoredJobs
 from app.jobs.schedule import make_scheduler
+from app.services import freshness
 from app.services.rooms import Rooms
-from app.store.models.shops import Job, Shop
+from app.store.counters import allocate
+from app.store.models.shops import Job, Run, Shop
 from tests.conftest import add_shop
 from tests.fakes import FakeClock
 from tests.standins import fresh_store
@@ -22,7 +24,7 @@ if TYPE_CHECKING:
 
     from apscheduler.schedulers.background import BackgroundScheduler
 
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 
 NOW = datetime(2026, 6, 1, tzinfo=UTC)
 
@@ -47,6 +49,15 @@ def asked(rooms: Rooms, scheduler: BackgroundScheduler, trigger: str) -> list[tu
         return sorted((j.shop_id, j.job, j.key) for j in session.query(Job))
 
 
+def add_run(rooms: Rooms, shop_id: int, as_of: datetime, state: str = "done") -> None:
+    """A refresh of a shop that ended."""
+    with rooms.store.operator_session() as session:
+        session.add(
+            Run(shop_id=shop_id, id=allocate(session, shop_id, "runs"), kind="refresh", state=state, as_of=as_of,
+                started_at=as_of, finished_at=as_of, source="refresh", steps=[], detail={}, error=None)
+        )  # fmt: skip
+
+
 class TestTheSchedule:
     @pytest.fixture
     def scheduler(self, rooms: Rooms) -> BackgroundScheduler:
@@ -64,8 +75,22 @@ class TestTheSchedule:
         assert asked(rooms, scheduler, "reconciliation") == [(1, "import", "")]
         assert "hour='2'" in str(scheduler.get_job("reconciliation").trigger)
 
-    def test_every_installed_shop_is_refreshed(self, rooms: Rooms, scheduler: BackgroundScheduler) -> None:
-        assert asked(rooms, scheduler, "refresh") == [(1, "refresh", ""), (2, "refresh", "")]
+    def test_a_shop_is_refreshed_when_its_numbers_are_four_hours_old(
+        self, rooms: Rooms, scheduler: BackgroundScheduler
+    ) -> None:
+        add_run(rooms, 1, NOW - timedelta(hours=4))
+        add_run(rooms, 2, NOW - timedelta(hours=3))
+        add_run(rooms, 3, NOW - timedelta(days=9))
+        assert asked(rooms, scheduler, "refresh") == [(1, "refresh", freshness.SWEEP)]
+
+    def test_after_a_failure_it_is_tried_again_in_half_an_hour(
+        self, rooms: Rooms, scheduler: BackgroundScheduler
+    ) -> None:
+        add_run(rooms, 1, NOW - timedelta(hours=5))
+        add_run(rooms, 1, NOW - timedelta(minutes=10), "failed")
+        assert asked(rooms, scheduler, "refresh") == []
+        rooms.clock.advance(timedelta(minutes=21))  # type: ignore[attr-defined]
+        assert asked(rooms, scheduler, "refresh") == [(1, "refresh", freshness.SWEEP)]
 
     def test_sending_is_asked_for_and_asking_twice_is_once(self, rooms: Rooms, scheduler: BackgroundScheduler) -> None:
         asked(rooms, scheduler, "sending")

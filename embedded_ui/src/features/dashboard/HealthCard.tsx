@@ -8,6 +8,9 @@ import { useShop } from "@/shared/shop/ShopProvider";
 type Health = Dashboard["health"];
 type Model = Health["models"][number];
 
+/** Missed refreshes in a row from which on it is no accident. */
+const ALARMING = 2;
+
 const BASIS: Record<Model["basis"], string> = {
   model: "trained model",
   baseline: "baseline, because it did at least as well",
@@ -22,6 +25,14 @@ export function HealthCard({ health }: { health: Health }) {
   return (
     <s-section heading="Health">
       <s-stack gap="base">
+        {health.missed_refreshes >= ALARMING && (
+          <s-banner tone="critical" heading="Segments and predictions are not being updated">
+            <s-paragraph>
+              The last {count(health.missed_refreshes)} refreshes failed. What you see is of{" "}
+              {age(health.last_refresh, now)} and stays in use; Encore tries again every half hour.
+            </s-paragraph>
+          </s-banner>
+        )}
         <Figures>
           <Figure label="Last import" value={age(health.last_import, now)} detail={when(health.last_import)} />
           <Figure label="Last refresh" value={age(health.last_refresh, now)} detail={when(health.last_refresh)} />
