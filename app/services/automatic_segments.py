@@ -1,7 +1,9 @@
 """The segments that every shop has without asking, as grammar rules with thresholds from the shop's own numbers.
 
 Each has one sentence of definition with its thresholds printed, why it matters, and what to do with it.
-Products: `automatic_segments_products`. Fields that the merchant has: `automatic_segments_demographics`.
+What splits all buyers without a rest: `automatic_segments_tiers`, `automatic_segments_rfm`. By the classes that a
+shop's customers fall into: `automatic_segments_classes`. Products: `automatic_segments_products`. Fields that the
+merchant has: `automatic_segments_demographics`.
 """
 
 from __future__ import annotations
@@ -23,6 +25,9 @@ REFUNDED = 0.25
 RETURNED_AFTER = 2
 WEEKEND = 0.5
 WEEKDAY = 0.1
+SAME_TIME = 0.5
+FULL_YEAR = 365
+SOON_AGAIN = (0.5, 1.5)  # expected gaps after the first order between which the second usually comes
 ORDERS_FOR_A_HABIT = 3
 LIKELY = 0.5
 LIKELY_TO_LAPSE = 0.5
@@ -101,7 +106,7 @@ def thresholds(connection: duckdb.DuckDBPyConnection, unit: int) -> Thresholds:
 
 
 def definitions(connection: duckdb.DuckDBPyConnection, ctx: ShopContext, unit: int) -> list[Definition]:
-    """The recency, spending, loyalty and prediction segments of a shop."""
+    """The recency, spending, habit, loyalty and prediction segments of a shop."""
     found = thresholds(connection, unit)
     return [
         *_recency(found),
@@ -109,14 +114,17 @@ def definitions(connection: duckdb.DuckDBPyConnection, ctx: ShopContext, unit: i
         *_habits(found, ctx),
         *_loyalty(found, ctx),
         *_predicted(found, ctx),
+        *_before_and_beside(),
     ]
 
 
-def _attr(name: str, op: str, value: Any) -> dict[str, Any]:
+def attr(name: str, op: str, value: Any) -> dict[str, Any]:
+    """A condition on an attribute."""
     return {"attr": name, "op": op, "value": value}
 
 
-def _all(*nodes: dict[str, Any]) -> dict[str, Any]:
+def all_of(*nodes: dict[str, Any]) -> dict[str, Any]:
+    """A rule whose conditions must all hold."""
     return {"v": 1, "match": {"all": list(nodes)} if len(nodes) > 1 else nodes[0]}
 
 
@@ -126,9 +134,9 @@ def _recency(t: Thresholds) -> list[Definition]:
     def stage(key: str, name: str, low: int | None, high: int | None, why: str, action: str) -> Definition:
         nodes = []
         if low is not None:
-            nodes.append(_attr("gap.ratio", "gt", low))
+            nodes.append(attr("gap.ratio", "gt", low))
         if high is not None:
-            nodes.append(_attr("gap.ratio", "lte", high))
+            nodes.append(attr("gap.ratio", "lte", high))
         if low is None:
             silence = "at most one expected gap"
         elif high is None:
@@ -136,7 +144,7 @@ def _recency(t: Thresholds) -> list[Definition]:
         else:
             silence = f"more than {low} and at most {high} expected gaps"
         definition = f"Ordered before, and the last order is {silence} ago, by the customer's own rhythm ({gap})."
-        return Definition(f"auto:{key}", name, "retain", definition, why, action, _all(*nodes))
+        return Definition(f"auto:{key}", name, "retain", definition, why, action, all_of(*nodes))
 
     return [
         stage("active", "Active", None, ACTIVE,
@@ -163,71 +171,118 @@ def _spending(t: Thresholds, ctx: ShopContext) -> list[Definition]:
                    f"Total spend of at least {cash(t.big_spend)}: about the top tenth of buyers.",
                    "A tenth of the buyers often brings a third of the sales.",
                    "Give early access and service instead of discounts.",
-                   _all(_attr("spend.net", "gte", t.big_spend))),
+                   all_of(attr("spend.net", "gte", t.big_spend))),
         Definition("auto:rising", "Rising", "behavioral",
                    f"Spent at least {TRENDING:g} times as much in the last 90 days as in the 90 days before,"
                    f" and at least {cash(t.usual_basket)}.",
                    "Their interest grows; what they see now shapes the habit.",
                    "Recommend what goes with their recent purchases.",
-                   _all(_attr("spend.trend", "gte", TRENDING), _attr("spend.90d", "gte", t.usual_basket))),
+                   all_of(attr("spend.trend", "gte", TRENDING), attr("spend.90d", "gte", t.usual_basket))),
         Definition("auto:falling", "Falling", "behavioral",
                    f"Spent at most half as much in the last 90 days as in the 90 days before,"
                    f" when it was at least {cash(t.usual_basket)}.",
                    "They slow down before they leave.",
                    "Ask for feedback, or remind them of a favourite.",
-                   _all(_attr("spend.trend", "lte", FALLING), _attr("spend.previous_90d", "gte", t.usual_basket))),
+                   all_of(attr("spend.trend", "lte", FALLING), attr("spend.previous_90d", "gte", t.usual_basket))),
         Definition("auto:discount_driven", "Discount-driven", "behavioral",
                    f"Saved at least {t.discount:.0%} of the list price over all orders, in two or more orders.",
                    "They wait for offers; full-price mail rarely moves them.",
                    "Send them the clearance, and keep margin elsewhere.",
-                   _all(_attr("share.discount", "gte", t.discount), _attr("orders.count", "gte", 2))),
+                   all_of(attr("share.discount", "gte", t.discount), attr("orders.count", "gte", 2))),
         Definition("auto:full_price", "Full-price", "behavioral",
                    f"Saved at most {t.full_price:.0%} of the list price over all orders, in two or more orders.",
                    "They buy without offers; a discount to them is money given away.",
                    "Leave them out of discount campaigns.",
-                   _all(_attr("share.discount", "lte", t.full_price), _attr("orders.count", "gte", 2))),
+                   all_of(attr("share.discount", "lte", t.full_price), attr("orders.count", "gte", 2))),
         Definition("auto:high_refund", "High refund", "behavioral",
                    f"At least {REFUNDED:.0%} of what they paid was refunded.",
                    "Their sales look better than they are.",
                    "Help with size and choice before the next order; leave them out of lookalike audiences.",
-                   _all(_attr("share.refund", "gte", REFUNDED))),
+                   all_of(attr("share.refund", "gte", REFUNDED))),
+        Definition("auto:never_refunded", "Never refunded", "behavioral",
+                   f"{ORDERS_FOR_A_HABIT} or more orders, and 0% of what they paid was refunded.",
+                   "They know what suits them, and cost no returns.",
+                   "Good first buyers of what is often sent back elsewhere.",
+                   all_of(attr("share.refund", "lte", 0),
+                          attr("orders.count", "gte", ORDERS_FOR_A_HABIT))),
         Definition("auto:big_baskets", "Big baskets", "behavioral",
                    f"Average order of at least {cash(t.big_basket)}: about the top fifth of buyers.",
                    "Few orders, much each: shipping costs you least here.",
                    "Offer bundles and bulk sizes.",
-                   _all(_attr("order.average", "gte", t.big_basket))),
+                   all_of(attr("order.average", "gte", t.big_basket))),
         Definition("auto:stock_up", "Stock-up shoppers", "behavioral",
                    f"At least {t.many_units:g} units per order on average, in {ORDERS_FOR_A_HABIT} or more orders.",
                    "They buy for a while ahead, so their next need comes later and is bigger.",
                    "Offer multipacks and subscriptions.",
-                   _all(_attr("units.per_order", "gte", t.many_units),
-                        _attr("orders.count", "gte", ORDERS_FOR_A_HABIT))),
+                   all_of(attr("units.per_order", "gte", t.many_units),
+                        attr("orders.count", "gte", ORDERS_FOR_A_HABIT))),
     ]  # fmt: skip
 
 
 def _habits(t: Thresholds, _ctx: ShopContext) -> list[Definition]:
-    enough = _attr("orders.count", "gte", ORDERS_FOR_A_HABIT)
+    enough = attr("orders.count", "gte", ORDERS_FOR_A_HABIT)
     return [
         Definition("auto:weekend", "Weekend shoppers", "behavioral",
                    f"At least {WEEKEND:.0%} of {ORDERS_FOR_A_HABIT} or more orders on a Saturday or Sunday,"
                    " store time.",
                    "They shop when they are free.", "Send to them on Friday evening or Saturday.",
-                   _all(_attr("share.weekend", "gte", WEEKEND), enough)),
+                   all_of(attr("share.weekend", "gte", WEEKEND), enough)),
         Definition("auto:weekday", "Weekday shoppers", "behavioral",
                    f"At most {WEEKDAY:.0%} of {ORDERS_FOR_A_HABIT} or more orders on a Saturday or Sunday,"
                    " store time.",
                    "They shop between Monday and Friday.", "Send to them from Monday to Thursday.",
-                   _all(_attr("share.weekend", "lte", WEEKDAY), enough)),
+                   all_of(attr("share.weekend", "lte", WEEKDAY), enough)),
+        Definition("auto:any_day", "Any-day shoppers", "behavioral",
+                   f"More than {WEEKDAY:.0%} and less than {WEEKEND:.0%} of {ORDERS_FOR_A_HABIT} or more orders on a"
+                   " Saturday or Sunday, store time.",
+                   "No day of the week stands out.", "Send to them when the rest of the week is full.",
+                   all_of(attr("share.weekend", "gt", WEEKDAY), attr("share.weekend", "lt", WEEKEND), enough)),
+        *_day_parts(enough),
+        *_seasons(enough),
         Definition("auto:explorers", "Explorers", "behavioral",
                    f"Bought at least {t.many_types} different product types: about the top tenth of buyers.",
                    "They try things; new products find their first buyers here.",
                    "Show them what is new.",
-                   _all(_attr("types.count", "gte", t.many_types))),
+                   all_of(attr("types.count", "gte", t.many_types))),
         Definition("auto:specialists", "One-type shoppers", "behavioral",
                    f"Bought a single product type in {ORDERS_FOR_A_HABIT} or more orders.",
                    "You are one thing to them; a second would make them stay.",
                    "Recommend one well-chosen addition.",
-                   _all(_attr("types.count", "is", 1), enough)),
+                   all_of(attr("types.count", "is", 1), enough)),
+    ]  # fmt: skip
+
+
+def _day_parts(enough: dict[str, Any]) -> list[Definition]:
+    parts = [
+        ("morning", "Morning", "6 am and noon"),
+        ("afternoon", "Afternoon", "noon and 6 pm"),
+        ("evening", "Evening", "6 pm and midnight"),
+        ("night", "Night", "midnight and 6 am"),
+    ]
+    return [
+        Definition(f"auto:{part}", f"{name} shoppers", "behavioral",
+                   f"At least {SAME_TIME:.0%} of {ORDERS_FOR_A_HABIT} or more orders between {hours}, store time.",
+                   "People read shop mail when they shop.", "Let campaigns to them arrive shortly before.",
+                   all_of(attr(f"share.{part}", "gte", SAME_TIME), enough))
+        for part, name, hours in parts
+    ]  # fmt: skip
+
+
+def _seasons(enough: dict[str, Any]) -> list[Definition]:
+    seasons = [
+        ("mar_may", "March to May", "March, April or May"),
+        ("jun_aug", "June to August", "June, July or August"),
+        ("sep_nov", "September to November", "September, October or November"),
+        ("dec_feb", "December to February", "December, January or February"),
+    ]
+    return [
+        Definition(f"auto:season_{key}", f"{name} shoppers", "behavioral",
+                   f"At least {SAME_TIME:.0%} of {ORDERS_FOR_A_HABIT} or more orders in {months}; the first at least"
+                   f" {FULL_YEAR} days ago, so that every season had its turn.",
+                   "They come back with the season rather than with the need.",
+                   "Write in the weeks before the season, and show what belongs to it.",
+                   all_of(attr(f"share.{key}", "gte", SAME_TIME), enough, attr("tenure.days", "gte", FULL_YEAR)))
+        for key, name, months in seasons
     ]  # fmt: skip
 
 
@@ -237,29 +292,55 @@ def _loyalty(t: Thresholds, ctx: ShopContext) -> list[Definition]:
                    f"First order within the last {NEW_DAYS} days.",
                    "The second order decides whether a customer stays.",
                    "Welcome them and show what others bought next.",
-                   _all({"attr": "order.first", "during": {"last": f"{NEW_DAYS}d"}})),
+                   all_of({"attr": "order.first", "during": {"last": f"{NEW_DAYS}d"}})),
         Definition("auto:one_time", "One-time, not returned", "behavioral",
                    f"One order, more than {RETURNED_AFTER} expected gaps ago"
                    f" (about {RETURNED_AFTER * t.usual_gap:.0f} days).",
                    "They paid for the first visit and got no habit.",
                    "Ask for the second order with what goes with the first.",
-                   _all(_attr("orders.count", "is", 1), _attr("gap.ratio", "gt", RETURNED_AFTER))),
+                   all_of(attr("orders.count", "is", 1), attr("gap.ratio", "gt", RETURNED_AFTER))),
+        Definition("auto:second_order_due", "Second order due", "retain",
+                   f"One order, more than {SOON_AGAIN[0]:g} and at most {SOON_AGAIN[1]:g} expected gaps ago.",
+                   "Whoever orders a second time now usually stays.",
+                   "Recommend what others bought second; this is the moment.",
+                   all_of(attr("orders.count", "is", 1), attr("gap.ratio", "gt", SOON_AGAIN[0]),
+                          attr("gap.ratio", "lte", SOON_AGAIN[1]))),
         Definition("auto:repeat", "Repeat", "behavioral",
                    f"2 to {t.loyal_orders - 1} orders.",
                    "They came back; a few more orders make them loyal.",
                    "Thank them, and recommend by what they bought.",
-                   _all(_attr("orders.count", "between", [2, t.loyal_orders - 1]))),
+                   all_of(attr("orders.count", "between", [2, t.loyal_orders - 1]))),
         Definition("auto:loyal", "Loyal", "behavioral",
                    f"At least {t.loyal_orders} orders: about the top quarter of buyers.",
                    "They carry the shop.", "Ask for reviews and referrals; give them first choice.",
-                   _all(_attr("orders.count", "gte", t.loyal_orders))),
+                   all_of(attr("orders.count", "gte", t.loyal_orders))),
         Definition("auto:vip", "VIP", "behavioral",
                    f"Total spend of at least {money(t.vip_spend, ctx.currency)}, at least {t.loyal_orders} orders,"
                    f" and the last one at most {DUE} expected gaps ago.",
                    "Your best customers, and still there.",
                    "Treat them personally; never let a complaint wait.",
-                   _all(_attr("spend.net", "gte", t.vip_spend), _attr("orders.count", "gte", t.loyal_orders),
-                        _attr("gap.ratio", "lte", DUE))),
+                   all_of(attr("spend.net", "gte", t.vip_spend), attr("orders.count", "gte", t.loyal_orders),
+                        attr("gap.ratio", "lte", DUE))),
+    ]  # fmt: skip
+
+
+def _before_and_beside() -> list[Definition]:
+    never, subscribed = attr("orders.count", "is", 0), {"consent": "email", "is": "yes"}
+    return [
+        Definition("auto:never_ordered", "No order yet", "behavioral",
+                   "Known to your shop, with 0 orders that count.",
+                   "They came close enough to leave their details.",
+                   "Show them what most customers buy first.", all_of(never)),
+        Definition("auto:subscribed_never_ordered", "Subscribed, no order yet", "behavioral",
+                   "Allows e-mail, with 0 orders that count.",
+                   "They asked to hear from you; the first order is one good reason away.",
+                   "Welcome them with your best sellers and, if you give one, a first-order offer.",
+                   all_of(subscribed, never)),
+        Definition("auto:unreachable_buyers", "Buyers you can't e-mail", "behavioral",
+                   "At least one order, and not reachable by e-mail.",
+                   "Mail misses them, whatever they are worth.",
+                   "Reach them by ads or a parcel insert, and ask for consent at the next order.",
+                   all_of(attr("orders.count", "gte", 1), {"none": [{"reachable": "email"}]})),
     ]  # fmt: skip
 
 
@@ -270,19 +351,31 @@ def _predicted(t: Thresholds, ctx: ShopContext) -> list[Definition]:
                    " about the top tenth.",
                    "Where the next year's sales come from.",
                    "Good source for lookalike audiences.",
-                   _all({"predict": "value", "op": "gte", "value": t.high_value})),
+                   all_of({"predict": "value", "op": "gte", "value": t.high_value})),
         Definition("auto:likely_30d", "Likely to order within 30 days", "retain",
                    f"Chance of at least {LIKELY:.0%} to order within 30 days.",
                    "They will probably order anyway.", "Save the discount; recommend an addition.",
-                   _all({"predict": "lapse", "horizon": "30d", "op": "lte", "value": 1 - LIKELY})),
+                   all_of({"predict": "lapse", "horizon": "30d", "op": "lte", "value": 1 - LIKELY})),
         Definition("auto:due_this_week", "Next order due this week", "retain",
                    "Next order expected within the next 7 days.",
                    "A reminder is most welcome just before the need.", "Send a reminder now.",
-                   _all({"predict": "next_order", "during": {"next": "7d"}})),
+                   all_of({"predict": "next_order", "during": {"next": "7d"}})),
+        Definition("auto:due_next_week", "Next order due next week", "retain",
+                   "Next order expected within the next 14 days, but not within the next 7 days.",
+                   "There is time to prepare what they will want.", "Plan a reminder for next week.",
+                   all_of({"predict": "next_order", "during": {"next": "14d"}},
+                          {"none": [{"predict": "next_order", "during": {"next": "7d"}}]})),
+        Definition("auto:valuable_slipping", "High value, about to leave", "retain",
+                   f"Expected spend in the next 12 months of at least {money(t.high_value, ctx.currency)}, and a chance"
+                   f" of at least {LIKELY_TO_LAPSE:.0%} to place no order in the next 90 days.",
+                   "Losing one of them costs as much as losing many others.",
+                   "Write to them personally, before any other campaign.",
+                   all_of({"predict": "value", "op": "gte", "value": t.high_value},
+                          {"predict": "lapse", "horizon": "90d", "op": "gte", "value": LIKELY_TO_LAPSE})),
         Definition("auto:churn_risk", "High churn risk", "retain",
                    f"Two or more orders, and a chance of at least {LIKELY_TO_LAPSE:.0%} to place none in the next"
                    " 90 days.",
                    "They had a habit and are about to lose it.", "Act before they are gone: a personal offer.",
-                   _all(_attr("orders.count", "gte", 2),
+                   all_of(attr("orders.count", "gte", 2),
                         {"predict": "lapse", "horizon": "90d", "op": "gte", "value": LIKELY_TO_LAPSE})),
     ]  # fmt: skip

@@ -23,22 +23,48 @@ GAP_WITHOUT_REPEATS = 90  # days; the shop's gap where nobody has come back yet
 QUARTER = Duration(90, "d")
 TWO_QUARTERS = Duration(180, "d")
 YEAR = Duration(365, "d")
+SCORES = 5  # of the RFM grid: fifths of the buyers
+SEASONS = {"mar_may": (3, 4, 5), "jun_aug": (6, 7, 8), "sep_nov": (9, 10, 11), "dec_feb": (12, 1, 2)}
+"""By months, because a merchant's spring may be another's autumn."""
+DAY_PARTS = {"night": (0, 6), "morning": (6, 12), "afternoon": (12, 18), "evening": (18, 24)}
+"""Hours of the shop's clock, the last one not included."""
+
+_SHARES = ",\n           ".join(
+    f"count(*) FILTER (WHERE {condition}) / count(*) AS {name}_share"
+    for name, condition in [
+        *((name, f"month(day) IN {months}") for name, months in SEASONS.items()),
+        *((name, f"hour >= {start} AND hour < {end}") for name, (start, end) in DAY_PARTS.items()),
+    ]
+)
+
+
+def _score(order: str) -> str:
+    """1..5 by the share of buyers that lie below; equals share a score, so that it depends on no order of rows."""
+    return f"CAST(1 + {SCORES} * (rank() OVER (ORDER BY {order}) - 1) // count(*) OVER () AS INTEGER)"
+
 
 SQL = f"""
 WITH placed AS (
     SELECT customer_no, order_id, processed_at, discounts_minor,
-           CAST(timezone($zone, processed_at) AS DATE) AS day
-    FROM orders WHERE counts AND customer_no IS NOT NULL AND processed_at < $as_of
+           CAST(local AS DATE) AS day, CAST(hour(local) AS TINYINT) AS hour
+    FROM (SELECT *, timezone($zone, processed_at) AS local FROM orders)
+    WHERE counts AND customer_no IS NOT NULL AND processed_at < $as_of
+), costs AS (
+    SELECT variant_id, max(cost_minor) AS unit_cost_minor FROM variants
+    WHERE cost_minor IS NOT NULL GROUP BY variant_id
 ), sold AS (
     SELECT order_id, sum(total_minor) AS gross_minor, sum(net_minor) AS net_minor,
            sum(discount_minor) AS discount_minor,
+           sum(net_minor) FILTER (WHERE unit_cost_minor IS NOT NULL) AS costed_net_minor,
+           sum(unit_cost_minor * current_quantity) AS cost_minor,
            coalesce(sum(current_quantity) FILTER (WHERE counts), 0) AS units,
            count(*) FILTER (WHERE counts) AS lines
-    FROM order_lines WHERE NOT is_gift_card GROUP BY order_id
+    FROM order_lines LEFT JOIN costs USING (variant_id) WHERE NOT is_gift_card GROUP BY order_id
 ), each_order AS (
     SELECT placed.*, coalesce(gross_minor, 0) AS gross_minor, coalesce(net_minor, 0) AS net_minor,
            coalesce(discount_minor, 0) AS line_discount_minor, coalesce(units, 0) AS units,
-           coalesce(lines, 0) AS lines
+           coalesce(lines, 0) AS lines, coalesce(costed_net_minor, 0) AS costed_net_minor,
+           coalesce(cost_minor, 0) AS cost_minor
     FROM placed LEFT JOIN sold USING (order_id)
 ), money AS (
     SELECT customer_no, count(*) AS orders, CAST(sum(lines) AS BIGINT) AS lines,
@@ -54,7 +80,9 @@ WITH placed AS (
            avg(CASE WHEN discounts_minor > 0 OR line_discount_minor > 0 THEN 1.0 ELSE 0.0 END)
                AS discounted_order_share,
            avg(CASE WHEN isodow(day) >= 6 THEN 1.0 ELSE 0.0 END) AS weekend_share,
-           CAST(sum(units) AS DOUBLE) / count(*) AS units_per_order
+           CAST(sum(units) AS DOUBLE) / count(*) AS units_per_order,
+           CAST(sum(costed_net_minor) AS BIGINT) AS costed_net_minor, CAST(sum(cost_minor) AS BIGINT) AS cost_minor,
+           {_SHARES}
     FROM each_order GROUP BY customer_no
 ), gaps AS (
     SELECT customer_no, median(gap) AS own, count(gap) AS n
@@ -80,6 +108,10 @@ WITH placed AS (
            greatest(1, (coalesce(g.n, 0) * coalesce(g.own, 0) + {GAP_PRIOR_WEIGHT} * u.gap)
                / (coalesce(g.n, 0) + {GAP_PRIOR_WEIGHT})) AS gap
     FROM money m LEFT JOIN gaps g USING (customer_no) CROSS JOIN usual u
+), scored AS (
+    SELECT customer_no, {_score("last_day")} AS rfm_recency, {_score("orders")} AS rfm_frequency,
+           {_score("net_minor")} AS rfm_monetary
+    FROM money
 )
 SELECT m.customer_no, m.orders, m.lines, m.orders_365d, m.gross_minor, m.net_minor, m.net_90d_minor,
        m.net_previous_90d_minor,
@@ -97,8 +129,13 @@ SELECT m.customer_no, m.orders, m.lines, m.orders_365d, m.gross_minor, m.net_min
             THEN CAST(m.gross_minor - m.net_minor AS DOUBLE) / m.gross_minor END AS refund_share,
        m.weekend_share, m.units_per_order,
        coalesce(t.distinct_products, 0) AS distinct_products, coalesce(t.distinct_types, 0) AS distinct_types,
-       t.favourite_type
-FROM money m JOIN expected e USING (customer_no) LEFT JOIN taste t USING (customer_no)
+       t.favourite_type,
+       {", ".join(f"m.{name}_share" for name in (*SEASONS, *DAY_PARTS))},
+       s.rfm_recency, s.rfm_frequency, s.rfm_monetary,
+       (s.rfm_frequency + s.rfm_monetary + 1) // 2 AS rfm_worth,
+       m.costed_net_minor, m.cost_minor
+FROM money m JOIN expected e USING (customer_no) JOIN scored s USING (customer_no)
+    LEFT JOIN taste t USING (customer_no)
 ORDER BY m.customer_no
 """
 
@@ -114,7 +151,11 @@ def build(connection: duckdb.DuckDBPyConnection, ctx: ShopContext, as_of: dateti
         (store days); median_gap_days (null before a second order day), expected_gap_days (>= 1, the own
         median drawn towards the shop's), gap_ratio (days since over expected gap); discount_share,
         discounted_order_share, refund_share, weekend_share (0..1); units_per_order; distinct_products,
-        distinct_types; favourite_type (null if nothing has a type).
+        distinct_types; favourite_type (null if nothing has a type); mar_may_share ... dec_feb_share,
+        night_share ... evening_share (0..1, by the shop's clock); rfm_recency, rfm_frequency, rfm_monetary
+        (1..5, 5 best: by last order day, orders, net_minor; equals share the lower score), rfm_worth (their mean of
+        frequency and monetary, a half counting up); costed_net_minor, cost_minor (net sales of lines whose variant's
+        unit cost is known today, and the cost of the units kept of them).
     """
     zone = ctx.zone
     parameters = {

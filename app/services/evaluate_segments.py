@@ -24,8 +24,11 @@ from app.domain.rules.sentence import leaf_sentence
 from app.errors import EncoreError, NotFound, Unavailable
 from app.services import (
     automatic_segments,
+    automatic_segments_classes,
     automatic_segments_demographics,
     automatic_segments_products,
+    automatic_segments_rfm,
+    automatic_segments_tiers,
     demographics_classify,
     segments_memberships,
 )
@@ -351,6 +354,9 @@ def _definitions(world: ShopWorld, ctx: ShopContext) -> list[Definition]:
         ctx,
         [
             *automatic_segments.definitions(world.connection, ctx, unit),
+            *automatic_segments_rfm.definitions(world.connection),
+            *automatic_segments_tiers.definitions(world.connection, ctx, unit),
+            *automatic_segments_classes.definitions(world.connection),
             *automatic_segments_demographics.definitions(world.connection, demographics_classify.about(world.run.dir)),
             *automatic_segments_products.definitions(world.connection, world.reach.reachable),
         ],

@@ -33,12 +33,12 @@ def line(product: int | None, total: int, net: int | None = None, **more: Any) -
 
 @pytest.fixture
 def features(tmp_path: Path) -> Any:
-    def build(*orders: tuple[Row, list[Row]]) -> dict[int, Row]:
+    def build(*orders: tuple[Row, list[Row]], variants: tuple[Row, ...] = ()) -> dict[int, Row]:
         connection = bare_connection(1)
         products = [{"product_no": no, "product_id": no, "product_type": kind} for no, kind in
                     [(1, "Coffee"), (2, "Tea"), (3, "Coffee"), (4, "")]]  # fmt: skip
         tables = {"orders": [head for head, _ in orders], "order_lines": [x for _, rows in orders for x in rows],
-                  "products": products}  # fmt: skip
+                  "products": products, "variants": variants}  # fmt: skip
         for name, rows in tables.items():
             schema = TABLES[name]
             full = [{column: row.get(column) for column in schema.names} for row in rows]
@@ -111,3 +111,37 @@ class TestBuild:
     def test_products_without_a_type_have_no_favourite(self, features: Any) -> None:
         row = features(order(1, 1, AS_OF - timedelta(days=1), line(4, 100)))[1]
         assert (row["distinct_products"], row["distinct_types"], row["favourite_type"]) == (1, 0, None)
+
+    def test_shares_by_season_and_time_of_day_follow_the_shops_clock(self, features: Any) -> None:
+        row = features(
+            order(1, 1, datetime(2026, 3, 1, 3, tzinfo=UTC), line(1, 100)),  # still February, 10 pm
+            order(1, 2, datetime(2026, 6, 1, 12, tzinfo=UTC), line(1, 100)),  # 8 am in summer time
+            order(1, 3, datetime(2026, 8, 31, 16, tzinfo=UTC), line(1, 100)),  # noon
+            order(1, 4, datetime(2026, 9, 1, 4, tzinfo=UTC), line(1, 100)),  # midnight
+        )[1]
+        seasons = [row[f"{name}_share"] for name in ("mar_may", "jun_aug", "sep_nov", "dec_feb")]
+        assert seasons == [0, 0.5, 0.25, 0.25]
+        parts = [row[f"{name}_share"] for name in ("night", "morning", "afternoon", "evening")]
+        assert parts == [0.25, 0.25, 0.25, 0.25]
+
+    def test_scores_are_fifths_and_equals_share_the_lower_one(self, features: Any) -> None:
+        found = features(
+            *(order(no, no, AS_OF - timedelta(days=60 - no), line(1, 100 * no)) for no in range(1, 10)),
+            order(10, 10, AS_OF - timedelta(days=59), line(1, 900)),
+            order(10, 11, AS_OF - timedelta(days=5), line(1, 900)),
+        )
+        assert [found[no]["rfm_recency"] for no in range(1, 11)] == [1, 1, 2, 2, 3, 3, 4, 4, 5, 5]
+        assert [found[no]["rfm_monetary"] for no in range(1, 11)] == [1, 1, 2, 2, 3, 3, 4, 4, 5, 5]
+        assert [found[no]["rfm_frequency"] for no in range(1, 11)] == [1] * 9 + [5]
+        assert [found[no]["rfm_worth"] for no in (1, 5, 9, 10)] == [1, 2, 3, 5]
+
+    def test_cost_counts_units_kept_of_variants_whose_cost_is_known(self, features: Any) -> None:
+        row = features(
+            order(1, 1, AS_OF - timedelta(days=5),
+                  line(1, 3000, 2000, variant_id=11, quantity=3, current_quantity=2),
+                  line(2, 500, variant_id=12), line(3, 700)),
+            order(1, 2, AS_OF - timedelta(days=4), line(1, 1000, variant_id=11), counts=False),
+            variants=({"variant_id": 11, "product_no": 1, "cost_minor": 400},
+                      {"variant_id": 12, "product_no": 2, "cost_minor": None}),
+        )[1]  # fmt: skip
+        assert (row["net_minor"], row["costed_net_minor"], row["cost_minor"]) == (3200, 2000, 800)
