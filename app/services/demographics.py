@@ -23,7 +23,7 @@ from app.services.reference_income import loaded_income
 from app.services.segments_memberships import Writer, stored_references
 from app.services.segments_world import find, locked
 from app.store.models.demographics import Estimate, ReferenceTable
-from app.store.models.segments import Membership, MembershipChange
+from app.store.models.segments import Membership, MembershipChange, SegmentDay
 from app.store.models.shops import Shop
 
 if TYPE_CHECKING:
@@ -191,7 +191,7 @@ def _switch_off(session: Session, rooms: Rooms, ctx: ShopContext, names: Collect
     for segment in locked(session, ctx).values() if names else ():
         if segment.deleted_at is not None or not _asks_for(segment, names):
             continue
-        for past in (Membership, MembershipChange):
+        for past in (Membership, MembershipChange, SegmentDay):
             session.execute(delete(past).where(past.shop_id == ctx.shop_id, past.segment_id == segment.id))
         segment.membership_id = None
         # Empty instead of none: a sync of it then takes everybody off, where without a membership it would wait.

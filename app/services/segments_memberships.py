@@ -10,6 +10,7 @@ from sqlalchemy import delete, select
 from app.domain.rules.canonical import rule_hash
 from app.domain.rules.parse import RuleError, parse
 from app.domain.rules.tree import references
+from app.services import segments_days
 from app.services.segments_world import members_of
 from app.store.counters import allocate
 from app.store.models.campaigns import Campaign
@@ -112,7 +113,11 @@ class Writer:
                 left=left.serialize(),
             )
         )
+        day = self._now.astimezone(self._ctx.zone).date()
+        start = outcome.members if segment.membership_id is None else before
+        segments_days.record(self._session, self._ctx, segment.id, day, outcome.members, start)
         segment.membership_id = number
+        _summarise(segment, outcome, self._now)
         self._prune(segment.id)
 
     def _confirm(self, segment: Segment, outcome: Outcome) -> bool:
@@ -143,6 +148,15 @@ class Writer:
         kept = list(self._session.scalars(select(Membership.id).where(mine).order_by(Membership.id.desc()).limit(KEPT)))
         if len(kept) == KEPT:
             self._session.execute(delete(Membership).where(mine, Membership.id < kept[-1]))
+
+
+def _summarise(segment: Segment, outcome: Outcome, now: datetime) -> None:
+    """What lists filter and sort by."""
+    figures = outcome.statistics
+    expected = figures.get("expected")
+    segment.size, segment.evaluated_at = len(outcome.members), now
+    segment.reachable, segment.net_share = figures.get("reachable", 0), figures.get("net_share", 0.0)
+    segment.expected_buyers = expected["buyers"] if expected else None
 
 
 def used_by(session: Session, ctx: ShopContext) -> set[int]:

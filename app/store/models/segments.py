@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from datetime import datetime
+from datetime import date, datetime
 from typing import Any
 
-from sqlalchemy import ForeignKeyConstraint, Index, LargeBinary, String, Text, UniqueConstraint
+from sqlalchemy import Double, ForeignKeyConstraint, Index, LargeBinary, String, Text, UniqueConstraint
 from sqlalchemy.orm import Mapped, mapped_column
 
 from app.store.base import Base, ShopRow
@@ -21,6 +21,8 @@ class Segment(ShopRow, Base):
     state: ready | empty (reason says why) | off (until enabled) | merged (same members as another) |
            failed (last good membership stands) | pending (never evaluated) | retired (a product segment
            that no longer qualifies; kept for its history, not listed).
+    size ... evaluated_at: of the current membership, once more, because lists sort by them: beside the members' bitmap
+           SQLite would read all of that too.
     """
 
     __tablename__ = "segments"
@@ -50,6 +52,11 @@ class Segment(ShopRow, Base):
     product_no: Mapped[int | None]
     version: Mapped[int] = mapped_column(default=1)
     membership_id: Mapped[int | None] = mapped_column(comment="The current one; the last good after a failure")
+    size: Mapped[int] = mapped_column(default=0, server_default="0")
+    reachable: Mapped[int] = mapped_column(default=0, server_default="0")
+    net_share: Mapped[float] = mapped_column(Double, default=0.0, server_default="0")
+    expected_buyers: Mapped[float | None] = mapped_column(Double)
+    evaluated_at: Mapped[datetime | None]
     error: Mapped[str | None] = mapped_column(Text, comment="Of the last evaluation, if it failed")
     failed_at: Mapped[datetime | None]
     created_at: Mapped[datetime]
@@ -106,6 +113,23 @@ class MembershipChange(ShopRow, Base):
     left_count: Mapped[int]
     entered: Mapped[bytes] = mapped_column(LargeBinary)
     left: Mapped[bytes] = mapped_column(LargeBinary)
+
+
+class SegmentDay(ShopRow, Base):
+    """A segment's store day: its size at the end, and who came and went over the whole day.
+
+    The bitmaps are for adding the day's next evaluation to it; when a new day begins they go.
+    """
+
+    __tablename__ = "segment_days"
+    __table_args__ = (_of_segment(),)
+    segment_id: Mapped[int] = mapped_column(primary_key=True, autoincrement=False)
+    day: Mapped[date] = mapped_column(primary_key=True, comment="Of the shop's zone")
+    size: Mapped[int] = mapped_column(comment="At the day's last evaluation")
+    entered_count: Mapped[int] = mapped_column(comment="In at its end and not at its start")
+    left_count: Mapped[int] = mapped_column(comment="In at its start and not at its end")
+    entered: Mapped[bytes | None] = mapped_column(LargeBinary, comment="Bitmap; of the newest day alone")
+    left: Mapped[bytes | None] = mapped_column(LargeBinary, comment="Bitmap; of the newest day alone")
 
 
 class SegmentUpload(ShopRow, Base):
