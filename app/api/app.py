@@ -28,6 +28,7 @@ log = structlog.get_logger()
 NOUNS = (
     "shop",
     "segments",
+    "segment_figures",
     "receipts",
     "connections",
     "campaigns",

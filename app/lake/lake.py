@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Literal
 from urllib.parse import unquote, urlsplit
 
 import duckdb
+import pyarrow.parquet as pq
 from deltalake import DeltaTable, WriterProperties, write_deltalake
 from deltalake.exceptions import TableNotFoundError
 
@@ -51,6 +52,16 @@ STILL_TRUE = {
 LATER_VIEWS = {
     "type_pairs": "0::INTEGER AS customer_no, '' AS product_type, '' AS kind, 0.0::DOUBLE AS probability",
     "type_base_rates": "'' AS product_type, '' AS kind, 0.0::DOUBLE AS base_rate, 0.0::DOUBLE AS positives",
+}
+# Nor do features from before these were counted have them: missing for everybody, until the next refresh.
+LATER_COLUMNS = {
+    "features": (
+        *(f"{name}_share" for name in ("mar_may", "jun_aug", "sep_nov", "dec_feb")),
+        *(f"{name}_share" for name in ("night", "morning", "afternoon", "evening")),
+        *(f"rfm_{name}" for name in ("recency", "frequency", "monetary", "worth")),
+        "costed_net_minor",
+        "cost_minor",
+    )
 }
 
 
@@ -181,7 +192,9 @@ class Lake:
             if file and file.exists():
                 bought = file.parent / BOUGHT_SINCE_FILE
                 still = STILL_TRUE[name].format(bought=bought) if name in STILL_TRUE and bought.exists() else ""
-                connection.execute(f"CREATE VIEW {name} AS SELECT p.* FROM read_parquet('{file}') p{still}")
+                connection.execute(
+                    f"CREATE VIEW {name} AS SELECT p.*{_missing(name, file)} FROM read_parquet('{file}') p{still}"
+                )
             elif name in LATER_VIEWS:
                 connection.execute(f"CREATE VIEW {name} AS SELECT {LATER_VIEWS[name]} WHERE FALSE")
             elif name == "demographics":  # rules may ask for classes that no estimate made, and find nobody
@@ -230,6 +243,13 @@ def _make_empty(connection: duckdb.DuckDBPyConnection, name: str, schema: pa.Sch
     connection.register("incoming", schema.empty_table())
     connection.execute(f"CREATE TABLE {name} AS SELECT * FROM incoming")
     connection.unregister("incoming")
+
+
+def _missing(view: str, file: Path) -> str:
+    """The columns that a run's file was written without, as a tail of what is selected from it."""
+    later = LATER_COLUMNS.get(view, ())
+    known = set(pq.read_schema(file).names) if later else set()
+    return "".join(f", CAST(NULL AS DOUBLE) AS {name}" for name in later if name not in known)
 
 
 def _listed(keys: Iterable[int]) -> Iterator[str]:

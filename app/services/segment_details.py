@@ -36,6 +36,8 @@ NOBODY: dict[str, Any] = {
     "order_share": 0.0,
     "net_sales_minor": 0,
     "net_share": 0.0,
+    "margin_minor": None,
+    "margin_of_minor": 0,
     "average_order_minor": None,
     "repeat_rate": None,
     "median_gap_days": None,
@@ -84,6 +86,7 @@ def details(rooms: Rooms, ctx: ShopContext, segment_id: int) -> dict[str, Any]:
         "watermark": row.watermark if row else None,
         "next_flip_at": row.next_flip_at if row else None,
         "duration_ms": row.duration_ms if row else None,
+        "failed_at": segment.failed_at,
         "created_at": segment.created_at,
         "updated_at": segment.updated_at,
     }

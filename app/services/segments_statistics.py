@@ -46,7 +46,7 @@ class Figures:
     def __init__(self, connection: duckdb.DuckDBPyConnection, reach: Reach, unit: int) -> None:
         self._reach = reach
         features = connection.execute(
-            "SELECT customer_no, orders, net_minor, median_gap_days FROM features"
+            "SELECT customer_no, orders, net_minor, median_gap_days, costed_net_minor, cost_minor FROM features"
         ).fetchnumpy()
         values = connection.execute(
             "SELECT customer_no, p_order_30d, value_12m FROM customer_values WHERE p_order_30d IS NOT NULL"
@@ -54,6 +54,8 @@ class Figures:
         top = reach.universe.max() + 1 if reach.universe else 1
         self._orders = _dense(features, "orders", top, np.int64)
         self._net = _dense(features, "net_minor", top, np.int64)
+        self._costed = _dense(features, "costed_net_minor", top, np.int64)
+        self._cost = _dense(features, "cost_minor", top, np.int64)
         self._gap = _dense(features, "median_gap_days", top, np.float64, np.nan)
         self._chance = _dense(values, "p_order_30d", top, np.float64, np.nan)
         self._value = _dense(values, "value_12m", top, np.float64, np.nan) * unit
@@ -67,6 +69,7 @@ class Figures:
         orders, net = self._orders[who], int(self._net[who].sum())
         buyers = int((orders > 0).sum())
         placed = int(orders.sum())
+        costed = int(self._costed[who].sum())
         gaps, values = _known(self._gap[who]), _known(self._value[who])
         return {
             "size": len(members),
@@ -78,6 +81,8 @@ class Figures:
             "order_share": _share(placed, self._all_orders),
             "net_sales_minor": net,
             "net_share": _share(net, self._all_net),
+            "margin_minor": costed - int(self._cost[who].sum()) if costed else None,
+            "margin_of_minor": costed,
             "average_order_minor": round(net / placed) if placed else None,
             "repeat_rate": int((orders > 1).sum()) / buyers if buyers else None,
             "median_gap_days": round(float(np.median(gaps)), 1) if len(gaps) else None,

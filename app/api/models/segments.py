@@ -102,7 +102,7 @@ class SegmentRow(BaseModel):
     expected: Expected | None
     product: SegmentProduct | None
     evaluated_at: datetime | None
-    sizes: list[int] = Field(description="Sizes of the last evaluations, oldest first, at most 30")
+    sizes: list[int] = Field(description="Sizes at the end of the last days, oldest first, at most 30")
 
 
 class SegmentList(BaseModel):
@@ -138,6 +138,8 @@ class Statistics(BaseModel):
     order_share: float
     net_sales_minor: int
     net_share: float
+    margin_minor: int | None = Field(description="Of the sales whose cost is known; null without any")
+    margin_of_minor: int = Field(description="Net sales of products whose cost is known")
     average_order_minor: int | None
     repeat_rate: float | None = Field(description="Share of buyers with two or more orders, 0..1")
     median_gap_days: float | None
@@ -211,6 +213,7 @@ class SegmentDetails(BaseModel):
     watermark: datetime | None = Field(description="History was complete up to here")
     next_flip_at: datetime | None = Field(description="Earliest instant at which members change by time alone")
     duration_ms: int | None
+    failed_at: datetime | None = Field(description="When the last evaluation failed; null after one that did not")
     created_at: datetime
     updated_at: datetime
 
