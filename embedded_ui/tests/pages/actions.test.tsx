@@ -3,16 +3,19 @@ import { describe, expect, it } from "vitest";
 import { answer, button, enter, field, open, refused, sample, words } from "../server";
 
 describe("The segments list", () => {
-  it("keeps the chosen categories in the address and asks for them", async () => {
+  it("shows only, hides, and shows again a category by its chip, all in the address", async () => {
     const asked = answer();
     const { container, router } = open("/segments");
     await waitFor(() => expect(words(container)).toContain("Retain customers 2"));
     fireEvent.click(button(container, "Retain customers 2"));
     await waitFor(() => expect(router.state.location.search).toBe("?categories=retain"));
     await waitFor(() => expect(asked.at(-1)?.url.searchParams.getAll("category")).toEqual(["retain"]));
-    enter(field(container, "Categories"), "exclude", "change");
+    fireEvent.click(button(container, "Only Retain customers 2"));
     await waitFor(() => expect(asked.at(-1)?.url.searchParams.getAll("exclude")).toEqual(["retain"]));
-    expect(router.state.location.search).toBe("?categories=retain&mode=exclude");
+    expect(asked.at(-1)?.url.searchParams.getAll("category")).toEqual([]);
+    expect(router.state.location.search).toBe("?not=retain");
+    fireEvent.click(button(container, "Not Retain customers 2"));
+    await waitFor(() => expect(router.state.location.search).toBe(""));
   });
 
   it("walks forward and back through pages", async () => {

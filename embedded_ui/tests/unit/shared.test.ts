@@ -1,6 +1,7 @@
 import { afterEach, describe, expect, it, vi } from "vitest";
 import { followLinks } from "@/app/shopifyNavigation";
-import { readFilter, toggle, toQuery, writeFilter } from "@/features/segments/segmentsFilter";
+import { chipState, press, readFilter, toQuery, writeFilter } from "@/features/segments/segmentsFilter";
+import { CATEGORIES } from "@/shared/format/words";
 import { toRequest } from "@/features/connections/NewSyncForm";
 import { nameOf } from "@/features/uploads/MappingForm";
 import { api, ApiError, explain, fieldError, refusal, unwrap } from "@/shared/api/client";
@@ -67,25 +68,38 @@ describe("All segments of a choice", () => {
 
 describe("The segments' filter", () => {
   it("lives in the address and comes back from it", () => {
-    const address = new URLSearchParams("categories=retain,custom&mode=exclude&search=milk&sort=name&order=asc");
+    const address = new URLSearchParams("categories=retain,custom&not=behavioral&search=milk&sort=name&order=asc");
     const filter = readFilter(address);
-    expect(filter).toEqual({ categories: ["retain", "custom"], mode: "exclude", search: "milk", sort: "name", order: "asc" });
+    expect(filter).toEqual({
+      include: CATEGORIES.filter((one) => ["retain", "custom"].includes(one)),
+      exclude: ["behavioral"],
+      search: "milk",
+      sort: "name",
+      order: "asc",
+    });
     expect(readFilter(writeFilter(filter))).toEqual(filter);
   });
-  it("ignores what it does not know", () => {
-    expect(readFilter(new URLSearchParams("categories=nonsense&sort=toString&mode=x"))).toEqual({
-      categories: [],
-      mode: "include",
+  it("ignores what it does not know, and a category both shown and hidden is shown", () => {
+    expect(readFilter(new URLSearchParams("categories=nonsense,retain&not=retain,x&sort=toString"))).toEqual({
+      include: ["retain"],
+      exclude: [],
       search: "",
       sort: "size",
       order: "desc",
     });
   });
-  it("asks for all when no category is chosen, in either mode", () => {
-    const none = readFilter(new URLSearchParams("mode=exclude"));
+  it("asks for all when no category is chosen, and for both kinds of choice at once", () => {
+    const none = readFilter(new URLSearchParams());
     expect(toQuery(none, undefined)).toEqual({ sort: "size", order: "desc", limit: 50 });
-    expect(toQuery(toggle(none, "retain"), "c2")).toMatchObject({ exclude: ["retain"], cursor: "c2" });
-    expect(toggle(toggle(none, "retain"), "retain")).toEqual(none);
+    const both = press(press(press(none, "retain"), "custom"), "custom");
+    expect(toQuery(both, "c2")).toMatchObject({ category: ["retain"], exclude: ["custom"], cursor: "c2" });
+  });
+  it("walks a chip from any to only, to not, and back", () => {
+    const any = readFilter(new URLSearchParams());
+    const only = press(any, "retain");
+    const not = press(only, "retain");
+    expect([any, only, not].map((filter) => chipState(filter, "retain"))).toEqual(["any", "include", "exclude"]);
+    expect(press(not, "retain")).toEqual(any);
   });
 });
 

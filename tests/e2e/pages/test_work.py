@@ -29,8 +29,19 @@ class TestSegments:
         page.get_by_role("button", name="Retain customers, 2 segments").click()
         expect(page).to_have_url(re.compile(r"\?categories=retain$"))
         with page.expect_request(re.compile(r"/api/segments\?exclude=retain&")):
-            page.get_by_label("Categories").select_option("exclude")
-        expect(page).to_have_url(re.compile(r"\?categories=retain&mode=exclude$"))
+            page.get_by_role("button", name="Retain customers, 2 segments, shown only").click()
+        expect(page).to_have_url(re.compile(r"\?not=retain$"))
+        page.get_by_role("button", name="Retain customers, 2 segments, hidden").click()
+        expect(page).to_have_url(re.compile(r"/segments$"))
+
+    def test_two_chosen_rows_show_whom_they_share(self, api: FakeApi, go: Callable[[str], Page]) -> None:
+        page = go("/segments")
+        page.get_by_role("checkbox", name="Compare Active").check()
+        expect(page.get_by_text("Choose one or two more to see whom they share")).to_be_visible()
+        page.get_by_role("checkbox", name="Compare Due for Fluid Milk 1 gal").check()
+        expect(page.get_by_text("1,630 customers in at least one of them")).to_be_visible()
+        assert api.asked("GET /api/segments/overlap") == [({"ids": ["seg_1,seg_7"]}, None)]
+        expect(page).to_have_url(re.compile(r"/segments$"))  # a box in a row is no click on the row
 
     def test_a_search_asks_once_typing_stops(self, api: FakeApi, go: Callable[[str], Page]) -> None:
         page = go("/segments")

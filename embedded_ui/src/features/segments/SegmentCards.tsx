@@ -72,6 +72,13 @@ export function HowItBehaves({ segment }: Props) {
             detail={`${percent(statistics.net_share)} of the shop's`}
           />
           <Figure label="Orders" value={count(statistics.orders)} detail={`${percent(statistics.order_share)} of the shop's`} />
+          {statistics.margin_minor !== null && (
+            <Figure
+              label="Margin"
+              value={wholeMoney(statistics.margin_minor, currency)}
+              detail={marginDetail(statistics.margin_minor, statistics.margin_of_minor, statistics.net_sales_minor)}
+            />
+          )}
           <Figure label="Average order" value={money(statistics.average_order_minor, currency)} />
           <Figure label="Repeat rate" value={percent(statistics.repeat_rate)} detail="of buyers ordered twice or more" />
           <Figure
@@ -92,6 +99,12 @@ export function HowItBehaves({ segment }: Props) {
       </s-stack>
     </s-section>
   );
+}
+
+/** How much of which sales the margin is: costs are known of some products only. */
+function marginDetail(margin: number, of: number, all: number): string {
+  const rate = of > 0 ? `${percent(margin / of)} of ` : "of ";
+  return of >= all ? `${rate}net sales` : `${rate}the ${percent(all > 0 ? of / all : 0)} of sales with a known cost`;
 }
 
 const DEPENDENT_PATHS = { segment: "/segments/", campaign: "/campaigns/", sync: "/connections?sync=" } as const;

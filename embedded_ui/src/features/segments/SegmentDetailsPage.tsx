@@ -3,13 +3,18 @@ import { useNavigate, useParams } from "react-router";
 import { ApiError } from "@/shared/api/client";
 import type { SegmentDetails } from "@/shared/api/types";
 import { RecommendationBanner } from "@/shared/recommendations/RecommendationBanner";
+import { age, moment } from "@/shared/format/dates";
 import { Failure } from "@/shared/states/Failure";
 import { Loaded } from "@/shared/states/Loaded";
 import { toast } from "@/shared/states/toast";
 import { AboutSegment, HowItBehaves, RunAndUse } from "./SegmentCards";
 import { DownloadPanel } from "./DownloadPanel";
 import { MembersTable } from "./MembersTable";
-import { ProbabilityChart, SizeHistory } from "./SegmentCharts";
+import { ProbabilityChart } from "./SegmentCharts";
+import { AffinityCard } from "./AffinityCard";
+import { CompareWith } from "./CompareWith";
+import { GapsChart } from "./GapsChart";
+import { TrendChart } from "./TrendChart";
 import { Promises } from "./Promises";
 import { ConditionFunnel } from "./ConditionFunnel";
 import { useSegment, useSegmentActions } from "./useSegments";
@@ -89,7 +94,10 @@ function DetailsPage({ segment, failed }: { segment: SegmentDetails; failed: Err
       <s-stack gap="base">
         {failed !== null && <Failure what="The segment could not be refreshed" error={failed} />}
         {problem !== null && <Failure what="That did not work" error={problem} />}
-        {nobody && <NobodyBanner segment={segment} />}
+        {segment.state === "failed" && (
+          <FailedBanner segment={segment} retry={evaluate} trying={actions.evaluate.isPending} />
+        )}
+        {nobody && segment.state !== "failed" && <NobodyBanner segment={segment} />}
         {panel === "delete" && <DeletePanel segment={segment} actions={actions} close={() => setPanel("none")} />}
         {panel === "download" && !nobody && <DownloadPanel segment={segment} close={() => setPanel("none")} />}
         {!nobody && <RecommendationBanner segmentId={segment.id} />}
@@ -110,10 +118,37 @@ function DetailsBody({ segment }: { segment: SegmentDetails }) {
         <ConditionFunnel leaves={segment.leaves} fromMissing={segment.from_missing} />
       )}
       {!nobody && segment.probabilities.length > 0 && <ProbabilityChart segment={segment} />}
-      {segment.history.length > 1 && <SizeHistory segment={segment} />}
+      <TrendChart segment={segment} />
+      {!nobody && segment.category === "repurchase" && <GapsChart segment={segment} />}
+      {!nobody && <AffinityCard segment={segment} />}
+      {!nobody && <CompareWith segment={segment} />}
       {!nobody && <MembersTable segment={segment} />}
       <RunAndUse segment={segment} />
     </>
+  );
+}
+
+interface FailedBannerProps {
+  segment: SegmentDetails;
+  retry: () => void;
+  trying: boolean;
+}
+
+/** The last evaluation failed: what is on the page, how old it is, and how to try again. */
+function FailedBanner({ segment, retry, trying }: FailedBannerProps) {
+  const { evaluated_at, failed_at, timezone } = segment;
+  return (
+    <s-banner tone="critical" heading={`The evaluation failed ${age(failed_at, new Date())}`}>
+      <s-paragraph>{segment.reason ?? "It will be tried again at the next refresh."}</s-paragraph>
+      <s-paragraph>
+        {evaluated_at === null
+          ? "It was never worked out before, so there are no members yet."
+          : `Members and numbers are those of the last good one, ${age(evaluated_at, new Date())} (${moment(evaluated_at, timezone)}). Nothing was lost.`}
+      </s-paragraph>
+      <s-button slot="secondary-actions" variant="secondary" loading={trying} onClick={retry}>
+        Retry
+      </s-button>
+    </s-banner>
   );
 }
 
@@ -121,7 +156,7 @@ function NobodyBanner({ segment }: { segment: SegmentDetails }) {
   const waiting = segment.state === "pending";
   return (
     <s-banner
-      tone={segment.state === "failed" ? "critical" : "info"}
+      tone="info"
       heading={waiting ? "This segment is being worked out" : "Nobody is in this segment now"}
     >
       <s-paragraph>{segment.reason ?? "No customer meets all of its conditions."}</s-paragraph>

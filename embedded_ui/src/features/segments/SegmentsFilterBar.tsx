@@ -2,7 +2,7 @@ import { useEffect, useState } from "react";
 import type { SegmentList } from "@/shared/api/types";
 import { count } from "@/shared/format/numbers";
 import { CATEGORIES, CATEGORY_NAMES } from "@/shared/format/words";
-import { type Filter, SORTS, type Sort, toggle } from "./segmentsFilter";
+import { type ChipState, chipState, type Filter, press, SORTS, type Sort } from "./segmentsFilter";
 
 interface Props {
   filter: Filter;
@@ -11,38 +11,36 @@ interface Props {
 }
 
 const SEARCH_PAUSE_MS = 300;
+const SHOWN: Record<ChipState, string> = { any: "", include: "Only ", exclude: "Not " };
+const SAID: Record<ChipState, string> = { any: "", include: ", shown only", exclude: ", hidden" };
 
-/** Category chips with include or exclude, search, and the order of the list. */
+/** Category chips (press once to show only these, twice to hide, again for neither), search, and the order. */
 export function SegmentsFilterBar({ filter, setFilter, counts }: Props) {
+  const chosen = filter.include.length + filter.exclude.length > 0;
   const of = (category: string) => counts.find((one) => one.category === category)?.count ?? 0;
   return (
     <s-box padding="base">
       <s-stack gap="base">
         <s-stack direction="inline" gap="small-200" alignItems="center">
-          <s-select
-            label="Categories"
-            labelAccessibilityVisibility="exclusive"
-            value={filter.mode}
-            onChange={(event) =>
-              setFilter({ ...filter, mode: event.currentTarget.value === "exclude" ? "exclude" : "include" })
-            }
-          >
-            <s-option value="include">Show only</s-option>
-            <s-option value="exclude">Hide</s-option>
-          </s-select>
           {CATEGORIES.map((category) => {
-            const chosen = filter.categories.includes(category);
+            const state = chipState(filter, category);
             return (
               <s-clickable-chip
                 key={category}
-                color={chosen ? "strong" : "base"}
-                accessibilityLabel={`${CATEGORY_NAMES[category]}, ${of(category)} segments${chosen ? ", chosen" : ""}`}
-                onClick={() => setFilter(toggle(filter, category))}
+                color={state === "any" ? "base" : "strong"}
+                accessibilityLabel={`${CATEGORY_NAMES[category]}, ${of(category)} segments${SAID[state]}`}
+                onClick={() => setFilter(press(filter, category))}
               >
+                {SHOWN[state]}
                 {CATEGORY_NAMES[category]} {count(of(category))}
               </s-clickable-chip>
             );
           })}
+          {chosen && (
+            <s-button variant="tertiary" onClick={() => setFilter({ ...filter, include: [], exclude: [] })}>
+              All categories
+            </s-button>
+          )}
         </s-stack>
         <div className="encore-fields">
           <Search value={filter.search} onSearch={(search) => setFilter({ ...filter, search })} />

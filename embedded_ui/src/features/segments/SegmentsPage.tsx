@@ -1,11 +1,13 @@
+import { useState } from "react";
 import { useSearchParams } from "react-router";
-import type { SegmentList } from "@/shared/api/types";
+import type { SegmentList, SegmentRow } from "@/shared/api/types";
 import { asOf } from "@/shared/format/dates";
 import { count } from "@/shared/format/numbers";
 import { Pager } from "@/shared/paging/Pager";
 import { usePaging } from "@/shared/paging/usePaging";
 import { Loaded } from "@/shared/states/Loaded";
 import { BeforeAnalysis, CustomTemplates, NothingMatches } from "./EmptySegments";
+import { MOST_COMPARED, OverlapCard } from "./OverlapCard";
 import { type Filter, readFilter, toQuery, writeFilter } from "./segmentsFilter";
 import { SegmentsFilterBar } from "./SegmentsFilterBar";
 import { SegmentsTable } from "./SegmentsTable";
@@ -51,22 +53,52 @@ interface FullListProps {
 function FullList({ list, filter, setFilter, paging }: FullListProps) {
   const first = (paging.page - 1) * PAGE + 1;
   const noCustom = list.categories.every((one) => one.category !== "custom" || one.count === 0);
+  const [chosen, setChosen] = useState<SegmentRow[]>([]);
+  const choose = (segment: SegmentRow, is: boolean) =>
+    setChosen(is ? [...chosen, segment] : chosen.filter((one) => one.id !== segment.id));
   const summary =
     list.total === 0
       ? "No segments"
       : `${count(first)}–${count(first + list.items.length - 1)} of ${count(list.total)} segments. ${asOf(list.evaluated_at, list.timezone)}.`;
   return (
     <s-stack gap="base">
+      <Chosen segments={chosen} clear={() => setChosen([])} />
       <s-section padding="none" accessibilityLabel="Segments">
         <SegmentsFilterBar filter={filter} setFilter={setFilter} counts={list.categories} />
         {list.items.length === 0 ? (
-          <NothingMatches clear={() => setFilter({ ...filter, categories: [], search: "" })} />
+          <NothingMatches clear={() => setFilter({ ...filter, include: [], exclude: [], search: "" })} />
         ) : (
-          <SegmentsTable segments={list.items} timezone={list.timezone} />
+          <SegmentsTable
+            segments={list.items}
+            timezone={list.timezone}
+            chosen={chosen.map((one) => one.id)}
+            full={chosen.length >= MOST_COMPARED}
+            choose={choose}
+          />
         )}
         <Pager summary={summary} hasPrevious={paging.hasPrevious} next={list.next} forward={paging.forward} back={paging.back} />
       </s-section>
       {noCustom && filter.search === "" && <CustomTemplates />}
     </s-stack>
+  );
+}
+
+/** What is chosen in the table, and as soon as it is two, how they overlap. */
+function Chosen({ segments, clear }: { segments: SegmentRow[]; clear: () => void }) {
+  if (segments.length === 0) return null;
+  return (
+    <>
+      <s-box padding="base" border="base" borderRadius="base" background="base">
+        <s-stack direction="inline" gap="base" alignItems="center" justifyContent="space-between">
+          <s-text>
+            {segments.length === 1
+              ? `“${segments[0]?.name}” chosen. Choose one or two more to see whom they share.`
+              : `${segments.length} of at most ${MOST_COMPARED} chosen.`}
+          </s-text>
+          <s-button variant="tertiary" onClick={clear}>Clear choice</s-button>
+        </s-stack>
+      </s-box>
+      {segments.length > 1 && <OverlapCard ids={segments.map((one) => one.id)} />}
+    </>
   );
 }

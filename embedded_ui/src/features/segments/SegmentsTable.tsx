@@ -7,10 +7,15 @@ import { CATEGORY_NAMES, SEGMENT_STATES } from "@/shared/format/words";
 interface Props {
   segments: SegmentRow[];
   timezone: string;
+  /** Chosen to be compared. */
+  chosen: string[];
+  /** Whether one more may be chosen. */
+  full: boolean;
+  choose: (segment: SegmentRow, chosen: boolean) => void;
 }
 
 /** The segments of one page of the list. */
-export function SegmentsTable({ segments, timezone }: Props) {
+export function SegmentsTable({ segments, timezone, chosen, full, choose }: Props) {
   return (
     <s-table>
       <s-table-header-row>
@@ -24,23 +29,49 @@ export function SegmentsTable({ segments, timezone }: Props) {
       </s-table-header-row>
       <s-table-body>
         {segments.map((segment) => (
-          <Row key={segment.id} segment={segment} timezone={timezone} />
+          <Row
+            key={segment.id}
+            segment={segment}
+            timezone={timezone}
+            chosen={chosen.includes(segment.id)}
+            full={full}
+            choose={(is) => choose(segment, is)}
+          />
         ))}
       </s-table-body>
     </s-table>
   );
 }
 
-function Row({ segment, timezone }: { segment: SegmentRow; timezone: string }) {
+interface RowProps {
+  segment: SegmentRow;
+  timezone: string;
+  chosen: boolean;
+  full: boolean;
+  choose: (chosen: boolean) => void;
+}
+
+function Row({ segment, timezone, chosen, full, choose }: RowProps) {
   const link = `segment-${segment.id}`;
+  // The numbers are of the last evaluation; while the next runs, or after one that failed, they are old.
+  const old = segment.state === "pending" || segment.state === "failed";
+  const number = old ? "encore-old" : undefined;
   return (
     <s-table-row clickDelegate={link}>
       <s-table-cell>
-        <div className="encore-name">
-          <s-link id={link} href={`/segments/${segment.id}`}>
-            {segment.name}
-          </s-link>
-          <span>{segment.reason ?? segment.definition}</span>
+        <div className="encore-chosen">
+          <s-checkbox
+            accessibilityLabel={`Compare ${segment.name}`}
+            checked={chosen}
+            disabled={segment.size === 0 || (full && !chosen)}
+            onChange={(event) => choose(event.currentTarget.checked)}
+          />
+          <div className="encore-name">
+            <s-link id={link} href={`/segments/${segment.id}`}>
+              {segment.name}
+            </s-link>
+            <span>{segment.reason ?? segment.definition}</span>
+          </div>
         </div>
       </s-table-cell>
       <s-table-cell>
@@ -51,13 +82,13 @@ function Row({ segment, timezone }: { segment: SegmentRow; timezone: string }) {
       </s-table-cell>
       <s-table-cell>
         <span className="encore-size">
-          {count(segment.size)}
-          <Sparkline values={segment.sizes} label={`Last ${segment.sizes.length} sizes of ${segment.name}`} />
+          <span className={number}>{count(segment.size)}</span>
+          <Sparkline values={segment.sizes} label={`Sizes of the last ${segment.sizes.length} days of ${segment.name}`} />
         </span>
       </s-table-cell>
-      <s-table-cell>{count(segment.reachable)}</s-table-cell>
-      <s-table-cell>{change(segment.change_30d)}</s-table-cell>
-      <s-table-cell>{percent(segment.net_share)}</s-table-cell>
+      <s-table-cell><span className={number}>{count(segment.reachable)}</span></s-table-cell>
+      <s-table-cell><span className={number}>{change(segment.change_30d)}</span></s-table-cell>
+      <s-table-cell><span className={number}>{percent(segment.net_share)}</span></s-table-cell>
       <s-table-cell>
         <span className="encore-age" title={moment(segment.evaluated_at, timezone)}>{age(segment.evaluated_at, new Date())}</span>
       </s-table-cell>
@@ -67,6 +98,14 @@ function Row({ segment, timezone }: { segment: SegmentRow; timezone: string }) {
 
 function StateBadge({ segment }: { segment: SegmentRow }) {
   if (segment.state === "ready") return null;
-  const tone = segment.state === "failed" ? "critical" : segment.state === "pending" ? "info" : "neutral";
+  if (segment.state === "pending") {
+    return (
+      <>
+        <s-spinner size="base" accessibilityLabel={`Working out ${segment.name}`} />
+        <s-badge tone="info">{SEGMENT_STATES.pending}</s-badge>
+      </>
+    );
+  }
+  const tone = segment.state === "failed" ? "critical" : "neutral";
   return <s-badge tone={tone}>{SEGMENT_STATES[segment.state]}</s-badge>;
 }

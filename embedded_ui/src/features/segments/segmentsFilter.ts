@@ -16,20 +16,29 @@ export const SORTS: Record<Sort, string> = {
 
 /** What the segments list shows. It lives in the address, so that a view can be bookmarked and shared. */
 export interface Filter {
-  categories: Category[];
-  mode: "include" | "exclude";
+  /** Only these categories; none = all. */
+  include: Category[];
+  /** Never these. A category is in one of both at most. */
+  exclude: Category[];
   search: string;
   sort: Sort;
   order: "asc" | "desc";
 }
 
+/** What a category's chip says. */
+export type ChipState = "any" | "include" | "exclude";
+
 /** Reads the filter of an address; anything unknown is ignored. */
 export function readFilter(address: URLSearchParams): Filter {
-  const named = (address.get("categories") ?? "").split(",");
+  const named = (parameter: string) => {
+    const names = (address.get(parameter) ?? "").split(",");
+    return CATEGORIES.filter((category) => names.includes(category));
+  };
+  const include = named("categories");
   const sort = address.get("sort");
   return {
-    categories: CATEGORIES.filter((category) => named.includes(category)),
-    mode: address.get("mode") === "exclude" ? "exclude" : "include",
+    include,
+    exclude: named("not").filter((category) => !include.includes(category)),
     search: address.get("search") ?? "",
     sort: sort !== null && Object.hasOwn(SORTS, sort) ? (sort as Sort) : "size",
     order: address.get("order") === "asc" ? "asc" : "desc",
@@ -39,20 +48,19 @@ export function readFilter(address: URLSearchParams): Filter {
 /** The address of a filter, without what is as it is anyway. */
 export function writeFilter(filter: Filter): URLSearchParams {
   const address = new URLSearchParams();
-  if (filter.categories.length > 0) address.set("categories", filter.categories.join(","));
-  if (filter.mode === "exclude") address.set("mode", "exclude");
+  if (filter.include.length > 0) address.set("categories", filter.include.join(","));
+  if (filter.exclude.length > 0) address.set("not", filter.exclude.join(","));
   if (filter.search !== "") address.set("search", filter.search);
   if (filter.sort !== "size") address.set("sort", filter.sort);
   if (filter.order !== "desc") address.set("order", filter.order);
   return address;
 }
 
-/** The API's question for a filter. No category chosen means all, in either mode. */
+/** The API's question for a filter. No category included means all. */
 export function toQuery(filter: Filter, cursor: string | undefined): SegmentQuery {
   return {
-    ...(filter.categories.length === 0
-      ? {}
-      : { [filter.mode === "include" ? "category" : "exclude"]: filter.categories }),
+    ...(filter.include.length === 0 ? {} : { category: filter.include }),
+    ...(filter.exclude.length === 0 ? {} : { exclude: filter.exclude }),
     ...(filter.search === "" ? {} : { search: filter.search }),
     sort: filter.sort,
     order: filter.order,
@@ -61,11 +69,22 @@ export function toQuery(filter: Filter, cursor: string | undefined): SegmentQuer
   };
 }
 
-/** Adds or takes away one category. */
-export function toggle(filter: Filter, category: Category): Filter {
-  const chosen = filter.categories.includes(category);
-  const categories = CATEGORIES.filter((one) =>
-    one === category ? !chosen : filter.categories.includes(one),
-  );
-  return { ...filter, categories };
+/** Where a category's chip stands. */
+export function chipState(filter: Filter, category: Category): ChipState {
+  if (filter.include.includes(category)) return "include";
+  return filter.exclude.includes(category) ? "exclude" : "any";
+}
+
+const AFTER: Record<ChipState, ChipState> = { any: "include", include: "exclude", exclude: "any" };
+
+/** Presses a category's chip: any, only this, not this, any again. */
+export function press(filter: Filter, category: Category): Filter {
+  const next = AFTER[chipState(filter, category)];
+  const having = (chosen: Category[], has: boolean) =>
+    CATEGORIES.filter((one) => (one === category ? has : chosen.includes(one)));
+  return {
+    ...filter,
+    include: having(filter.include, next === "include"),
+    exclude: having(filter.exclude, next === "exclude"),
+  };
 }

@@ -348,6 +348,74 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/segments/overlap": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** How two or three segments overlap. 422 for another number, 404 for one that is not there. */
+        get: operations["segment_figures_overlap_overlap_get"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/segments/{segment_id}/affinity": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** The products that members buy more than customers do. 503 before the first analysis. */
+        get: operations["segment_figures_affinity__string_segment_id__affinity_get"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/segments/{segment_id}/trend": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Size, entries and exits by store day, last 90 days. */
+        get: operations["segment_figures_trend__string_segment_id__trend_get"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/segments/{segment_id}/gaps": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Days between the members' purchases of the segment's product or type, else between orders. */
+        get: operations["segment_figures_gaps__string_segment_id__gaps_get"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/receipts": {
         parameters: {
             query?: never;
@@ -1257,7 +1325,7 @@ export interface components {
             evaluated_at: string | null;
             /**
              * Sizes
-             * @description Sizes of the last evaluations, oldest first, at most 30
+             * @description Sizes at the end of the last days, oldest first, at most 30
              */
             sizes: number[];
         };
@@ -1600,6 +1668,11 @@ export interface components {
             /** Duration Ms */
             duration_ms: number | null;
             /**
+             * Failed At
+             * @description When the last evaluation failed; null after one that did not
+             */
+            failed_at: string | null;
+            /**
              * Created At
              * Format: date-time
              */
@@ -1695,6 +1768,16 @@ export interface components {
             net_sales_minor: number;
             /** Net Share */
             net_share: number;
+            /**
+             * Margin Minor
+             * @description Of the sales whose cost is known; null without any
+             */
+            margin_minor: number | null;
+            /**
+             * Margin Of Minor
+             * @description Net sales of products whose cost is known
+             */
+            margin_of_minor: number;
             /** Average Order Minor */
             average_order_minor: number | null;
             /**
@@ -2031,6 +2114,183 @@ export interface components {
         ExportList: {
             /** Items */
             items: components["schemas"]["Export"][];
+        };
+        /**
+         * Overlap
+         * @description How segments overlap. The regions' sizes add up to `together`.
+         */
+        Overlap: {
+            /** Segments */
+            segments: components["schemas"]["OverlapSegment"][];
+            /**
+             * Regions
+             * @description Three of two segments, seven of three; the innermost first
+             */
+            regions: components["schemas"]["OverlapRegion"][];
+            /**
+             * Together
+             * @description Customers in at least one of them
+             */
+            together: number;
+            /** Together Reachable */
+            together_reachable: number;
+            /** Timezone */
+            timezone: string;
+        };
+        /**
+         * OverlapRegion
+         * @description Customers who are in all of these segments and in none of the others compared.
+         */
+        OverlapRegion: {
+            /** Segments */
+            segments: string[];
+            /** Size */
+            size: number;
+            /** Reachable */
+            reachable: number;
+        };
+        /**
+         * OverlapSegment
+         * @description One of the segments, whole.
+         */
+        OverlapSegment: {
+            /** Id */
+            id: string;
+            /** Name */
+            name: string;
+            /** Size */
+            size: number;
+            /** Reachable */
+            reachable: number;
+            /** Evaluated At */
+            evaluated_at: string | null;
+        };
+        /**
+         * Affinity
+         * @description What sets the members' purchases apart, widest difference of shares first.
+         */
+        Affinity: {
+            /** Items */
+            items: components["schemas"]["AffinityProduct"][];
+            /** Members */
+            members: number;
+            /** Customers */
+            customers: number;
+            /** Days */
+            days: number;
+            /**
+             * Least Buyers
+             * @description Products of fewer members are left out
+             */
+            least_buyers: number;
+            /**
+             * As Of
+             * Format: date-time
+             */
+            as_of: string;
+            /** Timezone */
+            timezone: string;
+        };
+        /**
+         * AffinityProduct
+         * @description One product: how many of the members bought it against how many of all customers, last 365 days.
+         */
+        AffinityProduct: {
+            /** Product Id */
+            product_id: string;
+            /** Title */
+            title: string;
+            /** Image Url */
+            image_url: string | null;
+            /**
+             * Members
+             * @description Members who bought it
+             */
+            members: number;
+            /** Member Share */
+            member_share: number;
+            /**
+             * Customers
+             * @description Customers of the shop who bought it
+             */
+            customers: number;
+            /** Customer Share */
+            customer_share: number;
+            /**
+             * Index
+             * @description Share of members over share of customers; 1 = as everybody
+             */
+            index: number;
+        };
+        /**
+         * Trend
+         * @description The last days of a segment, without a gap; empty before its first evaluation.
+         */
+        Trend: {
+            /** Days */
+            days: components["schemas"]["TrendDay"][];
+            /** Window Days */
+            window_days: number;
+            /** Evaluated At */
+            evaluated_at: string | null;
+            /** Timezone */
+            timezone: string;
+        };
+        /**
+         * TrendDay
+         * @description One store day. Who came and went within it is in neither count.
+         */
+        TrendDay: {
+            /**
+             * Day
+             * Format: date
+             */
+            day: string;
+            /** Size */
+            size: number;
+            /** Entered */
+            entered: number;
+            /** Left */
+            left: number;
+        };
+        /**
+         * Gaps
+         * @description Days between purchases of the members, on different store days.
+         */
+        Gaps: {
+            /**
+             * Of
+             * @description Purchases of what
+             * @enum {string}
+             */
+            of: "product" | "type" | "orders";
+            /** Product Type */
+            product_type: string | null;
+            /** Bins */
+            bins: components["schemas"]["GapBin"][];
+            /** Gaps */
+            gaps: number;
+            /** Median Days */
+            median_days: number | null;
+            /**
+             * As Of
+             * Format: date-time
+             */
+            as_of: string;
+            /** Timezone */
+            timezone: string;
+        };
+        /**
+         * GapBin
+         * @description Gaps of at least `low` and less than `high` days; the last bin may be open.
+         */
+        GapBin: {
+            /** Low */
+            low: number;
+            /** High */
+            high: number | null;
+            /** Count */
+            count: number;
         };
         /**
          * ShopReceipts
@@ -5079,6 +5339,134 @@ export interface operations {
                 };
                 content: {
                     "text/csv": string;
+                };
+            };
+            /** @description Unprocessable Entity */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ValidationErrorModel"][];
+                };
+            };
+        };
+    };
+    segment_figures_overlap_overlap_get: {
+        parameters: {
+            query: {
+                /** @description Two or three, e.g. seg_1,seg_2,seg_3 */
+                ids: string;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Overlap"];
+                };
+            };
+            /** @description Unprocessable Entity */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ValidationErrorModel"][];
+                };
+            };
+        };
+    };
+    segment_figures_affinity__string_segment_id__affinity_get: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description seg_<int> */
+                segment_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Affinity"];
+                };
+            };
+            /** @description Unprocessable Entity */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ValidationErrorModel"][];
+                };
+            };
+        };
+    };
+    segment_figures_trend__string_segment_id__trend_get: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description seg_<int> */
+                segment_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Trend"];
+                };
+            };
+            /** @description Unprocessable Entity */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ValidationErrorModel"][];
+                };
+            };
+        };
+    };
+    segment_figures_gaps__string_segment_id__gaps_get: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description seg_<int> */
+                segment_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Gaps"];
                 };
             };
             /** @description Unprocessable Entity */
