@@ -30,9 +30,12 @@ describe("The segments list", () => {
     const { container } = open("/segments");
     await waitFor(() => expect(words(container)).toContain("Due for Fluid Milk"));
     choose(container, "Active");
-    await waitFor(() => expect(words(container)).toContain("“Active” chosen. Choose one or two more"));
+    await waitFor(() => expect(words(container)).toContain("“Active” chosen; tick one or two more."));
+    expect(button(container, "Compare").hasAttribute("disabled")).toBe(true);
     choose(container, "Due for Fluid Milk 1 gal");
     choose(container, "Due");
+    await waitFor(() => expect(words(container)).toContain("3 of at most 3 chosen."));
+    fireEvent.click(button(container, "Compare"));
     await waitFor(() =>
       expect(asked.filter((one) => one.key === "GET /api/segments/overlap").at(-1)?.url.searchParams.get("ids")).toBe(
         "seg_1,seg_7,seg_2",

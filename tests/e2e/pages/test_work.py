@@ -37,8 +37,9 @@ class TestSegments:
     def test_two_chosen_rows_show_whom_they_share(self, api: FakeApi, go: Callable[[str], Page]) -> None:
         page = go("/segments")
         page.get_by_role("checkbox", name="Compare Active").check()
-        expect(page.get_by_text("Choose one or two more to see whom they share")).to_be_visible()
+        expect(page.get_by_text("“Active” chosen; tick one or two more.")).to_be_visible()
         page.get_by_role("checkbox", name="Compare Due for Fluid Milk 1 gal").check()
+        page.get_by_role("button", name="Compare", exact=True).click()
         expect(page.get_by_text("1,630 customers in at least one of them")).to_be_visible()
         assert api.asked("GET /api/segments/overlap") == [({"ids": ["seg_1,seg_7"]}, None)]
         expect(page).to_have_url(re.compile(r"/segments$"))  # a box in a row is no click on the row

@@ -1,4 +1,3 @@
-import { Fragment } from "react";
 import type { SegmentOverlap } from "@/shared/api/types";
 import { ChartCard } from "@/shared/charts/ChartCard";
 import { count, counted, percent } from "@/shared/format/numbers";
@@ -44,7 +43,8 @@ function Card({ found }: { found: SegmentOverlap }) {
         <s-stack gap="small-200">
           {found.segments.map((segment, index) => (
             <s-text key={segment.id} color="subdued">
-              {LETTERS[index]}: <s-link href={`/segments/${segment.id}`}>{segment.name}</s-link>, {count(segment.size)}
+              {LETTERS[index]}: <s-link href={`/segments/${segment.id}`}>{segment.name}</s-link>, {count(segment.size)},{" "}
+              {count(segment.reachable)} reachable
             </s-text>
           ))}
         </s-stack>
@@ -70,12 +70,10 @@ function Regions({ found }: { found: SegmentOverlap }) {
         <div key={region.segments.join()} role="row">
           <span role="cell" className="encore-hidden">{said(region, found)}</span>
           {found.segments.map((segment) => (
-            <Fragment key={segment.id}>
-              <span className="encore-dot" data-in={region.segments.includes(segment.id)} aria-hidden="true" />
-            </Fragment>
+            <span key={segment.id} className="encore-dot" data-in={region.segments.includes(segment.id)} aria-hidden="true" />
           ))}
           <span className="encore-bar" aria-hidden="true">
-            <span style={{ width: `${(region.size / most) * 100}%` }} />
+            {region.size > 0 && <span style={{ width: `${(region.size / most) * 100}%` }} />}
           </span>
           <span role="cell">
             {count(region.size)}

@@ -54,6 +54,7 @@ function FullList({ list, filter, setFilter, paging }: FullListProps) {
   const first = (paging.page - 1) * PAGE + 1;
   const noCustom = list.categories.every((one) => one.category !== "custom" || one.count === 0);
   const [chosen, setChosen] = useState<SegmentRow[]>([]);
+  const [compared, setCompared] = useState<string[]>([]);
   const choose = (segment: SegmentRow, is: boolean) =>
     setChosen(is ? [...chosen, segment] : chosen.filter((one) => one.id !== segment.id));
   const summary =
@@ -62,9 +63,17 @@ function FullList({ list, filter, setFilter, paging }: FullListProps) {
       : `${count(first)}–${count(first + list.items.length - 1)} of ${count(list.total)} segments. ${asOf(list.evaluated_at, list.timezone)}.`;
   return (
     <s-stack gap="base">
-      <Chosen segments={chosen} clear={() => setChosen([])} />
+      {compared.length > 1 && <OverlapCard ids={compared} />}
       <s-section padding="none" accessibilityLabel="Segments">
         <SegmentsFilterBar filter={filter} setFilter={setFilter} counts={list.categories} />
+        <CompareBar
+          chosen={chosen}
+          compare={() => setCompared(chosen.map((one) => one.id))}
+          clear={() => {
+            setChosen([]);
+            setCompared([]);
+          }}
+        />
         {list.items.length === 0 ? (
           <NothingMatches clear={() => setFilter({ ...filter, include: [], exclude: [], search: "" })} />
         ) : (
@@ -83,22 +92,28 @@ function FullList({ list, filter, setFilter, paging }: FullListProps) {
   );
 }
 
-/** What is chosen in the table, and as soon as it is two, how they overlap. */
-function Chosen({ segments, clear }: { segments: SegmentRow[]; clear: () => void }) {
-  if (segments.length === 0) return null;
+interface CompareBarProps {
+  chosen: SegmentRow[];
+  compare: () => void;
+  clear: () => void;
+}
+
+/** Always there, so that choosing a row moves nothing. */
+function CompareBar({ chosen, compare, clear }: CompareBarProps) {
+  const [only] = chosen;
+  const said =
+    only === undefined
+      ? "Tick two or three segments to see whom they share."
+      : chosen.length === 1
+        ? `“${only.name}” chosen; tick one or two more.`
+        : `${chosen.length} of at most ${MOST_COMPARED} chosen.`;
   return (
-    <>
-      <s-box padding="base" border="base" borderRadius="base" background="base">
-        <s-stack direction="inline" gap="base" alignItems="center" justifyContent="space-between">
-          <s-text>
-            {segments.length === 1
-              ? `“${segments[0]?.name}” chosen. Choose one or two more to see whom they share.`
-              : `${segments.length} of at most ${MOST_COMPARED} chosen.`}
-          </s-text>
-          <s-button variant="tertiary" onClick={clear}>Clear choice</s-button>
-        </s-stack>
-      </s-box>
-      {segments.length > 1 && <OverlapCard ids={segments.map((one) => one.id)} />}
-    </>
+    <s-box paddingInline="base" paddingBlockEnd="base">
+      <s-stack direction="inline" gap="small" alignItems="center">
+        <s-button disabled={chosen.length < 2} onClick={compare}>Compare</s-button>
+        <s-button variant="tertiary" disabled={chosen.length === 0} onClick={clear}>Clear choice</s-button>
+        <s-text color="subdued">{said}</s-text>
+      </s-stack>
+    </s-box>
   );
 }
