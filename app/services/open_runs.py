@@ -17,6 +17,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from app.services.kept import Kept
 from app.services.reachable import from_codes
 
 if TYPE_CHECKING:
@@ -37,38 +38,16 @@ MEMORY = "1GB"
 REACH_FILE = "reach.parquet"
 
 
-class LeafCache:
-    """Whom conditions select on one run, by their canonical text; those not asked for longest go first."""
-
-    def __init__(self, most: int = MOST_LEAVES) -> None:
-        self._most = most
-        self._kept: OrderedDict[str, Matched] = OrderedDict()
-        self._lock = threading.Lock()
-
-    def get(self, key: str) -> Matched | None:
-        """What was kept, or None. Nobody may change its bitmaps."""
-        with self._lock:
-            found = self._kept.get(key)
-            if found is not None:
-                self._kept.move_to_end(key)
-            return found
-
-    def put(self, key: str, matched: Matched) -> None:
-        """Keep it."""
-        with self._lock:
-            self._kept[key] = matched
-            self._kept.move_to_end(key)
-            while len(self._kept) > self._most:
-                self._kept.popitem(last=False)
-
-
 @dataclass
 class OpenRun:
-    """One run, open: its database, and what was found out about it."""
+    """One run, open: its database, and what was found out about it.
+
+    leaves: whom conditions select on it, by their canonical text. Nobody may change these bitmaps.
+    """
 
     database: duckdb.DuckDBPyConnection
     reach: Reach | None
-    leaves: LeafCache = field(default_factory=LeafCache)
+    leaves: Kept[Matched] = field(default_factory=lambda: Kept(MOST_LEAVES))
 
 
 class OpenRuns:

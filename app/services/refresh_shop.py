@@ -141,8 +141,10 @@ def _features(rooms: Rooms, ctx: ShopContext, run: PublishedRun) -> int:
     target = run.dir / "features.parquet"
     if not target.exists():
         part = target.with_suffix(".part")
+        before = published(rooms, ctx)
+        earlier = before.dir if before is not None and _can_be_followed(rooms, ctx, before, run) else None
         with _working(rooms, ctx, run) as connection:
-            customer_features.build(connection, ctx, run.as_of, part)
+            customer_features.build(connection, ctx, run.as_of, part, earlier)
         part.replace(target)
     return int(pq.read_metadata(target).num_rows)
 

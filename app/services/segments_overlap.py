@@ -10,9 +10,8 @@ from typing import TYPE_CHECKING, Any
 from pyroaring import BitMap
 
 from app.errors import Invalid
-from app.services.reachable import reach
 from app.services.segments import found
-from app.services.segments_world import members_of
+from app.services.segments_world import known_reach, members_of
 
 if TYPE_CHECKING:
     from app.domain.context import ShopContext
@@ -31,8 +30,9 @@ def overlap(rooms: Rooms, ctx: ShopContext, segment_ids: list[int]) -> dict[str,
         raise Invalid("Choose two or three different segments to compare.", field="ids")
     with rooms.store.reading(ctx) as session:
         chosen = [found(session, ctx, number) for number in segment_ids]
-        everybody = reach(session, ctx)
-        members = [members_of(session, ctx, segment) & everybody.universe for segment in chosen]
+        stored = [members_of(session, ctx, segment) for segment in chosen]
+    everybody = known_reach(rooms, ctx)
+    members = [who & everybody.universe for who in stored]
     together = reduce(or_, members)
     regions = []
     for count in range(len(members), 0, -1):

@@ -83,12 +83,8 @@ EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 class Kept(Protocol):
     """Whom conditions selected before, by canonical text."""
 
-    def get(self, key: str) -> Matched | None:
-        """What was kept, or None."""
-        ...
-
-    def put(self, key: str, matched: Matched) -> None:
-        """Keep it."""
+    def get(self, key: str, make: Callable[[], Matched]) -> Matched:
+        """What was kept, or what is made now."""
         ...
 
 
@@ -243,11 +239,7 @@ def _match_shared(key: str, leaf: Leaf, world: World) -> Matched:
     """What others found out may hold customers who have left the universe since; nobody joins one."""
     if world.shared is None or isinstance(leaf, OF_THE_STORE):
         return _match(leaf, world)
-    kept = world.shared.get(key)
-    if kept is None:
-        kept = _match(leaf, world)
-        world.shared.put(key, kept)
-        return kept
+    kept = world.shared.get(key, lambda: _match(leaf, world))
     if kept.members.issubset(world.universe) and kept.unknown.issubset(world.universe):
         return kept
     universe = world.universe
@@ -307,14 +299,14 @@ def _attr(leaf: Attr, world: World) -> Matched:
 def _known(leaf: Attr, query: Query, world: World) -> BitMap:
     """The customers whose value is known, whatever is asked of it: of most attributes half of all rows."""
     key = f"known {leaf.attr}{' as a number' if leaf.op in ORDERING else ''}"
-    kept = world.cache.get(key) or (world.shared.get(key) if world.shared else None)
-    if kept is None:
+
+    def find() -> Matched:
         columns = _fetch(world, f"SELECT customer_no FROM ({query.sql})", query.values)
-        kept = Matched(bitmap(columns["customer_no"]), BitMap(), None)
-        world.cache[key] = kept
-        if world.shared is not None:
-            world.shared.put(key, kept)
-    return kept.members & world.universe
+        return Matched(bitmap(columns["customer_no"]), BitMap(), None)
+
+    if key not in world.cache:
+        world.cache[key] = find() if world.shared is None else world.shared.get(key, find)
+    return world.cache[key].members & world.universe
 
 
 def _date_flip(name: str, window: Window, world: World) -> datetime | None:

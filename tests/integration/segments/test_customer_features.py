@@ -1,19 +1,22 @@
 from __future__ import annotations
 
+import random
+from contextlib import closing
 from datetime import UTC, datetime, timedelta
-from typing import TYPE_CHECKING, Any
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Any
 
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from app.domain.context import ShopContext
 from app.lake.lake import bare_connection
 from app.lake.schemas import TABLES
 from app.services import customer_features
-
-if TYPE_CHECKING:
-    from pathlib import Path
 
 NEW_YORK = ShopContext(1, "first.myshopify.com", "USD", "America/New_York")
 AS_OF = datetime(2026, 11, 20, 15, tzinfo=UTC)  # 10:00 in New York
@@ -145,3 +148,78 @@ class TestBuild:
                       {"variant_id": 12, "product_no": 2, "cost_minor": None}),
         )[1]  # fmt: skip
         assert (row["net_minor"], row["costed_net_minor"], row["cost_minor"]) == (3200, 2000, 800)
+
+
+class TestALaterRunOfTheSameDay:
+    """Sums of customers whose orders did not change are taken over; the features are those of a whole computation."""
+
+    @staticmethod
+    def connection(orders: list[tuple[Row, list[Row]]], kind: str = "Coffee") -> Any:
+        made = bare_connection(1)
+        tables = {"orders": [head for head, _ in orders], "order_lines": [x for _, rows in orders for x in rows],
+                  "products": [{"product_no": no, "product_id": no, "product_type": kind if no == 1 else "Tea"}
+                               for no in (1, 2)], "variants": []}  # fmt: skip
+        for name, rows in tables.items():
+            full = [{column: row.get(column) for column in TABLES[name].names} for row in rows]
+            made.register(name, pa.Table.from_pylist(full, schema=TABLES[name]))
+        return made
+
+    def built(self, folder: Path, orders: list[tuple[Row, list[Row]]], at: datetime, **more: Any) -> list[Row]:
+        kind, earlier = more.get("kind", "Coffee"), more.get("earlier")
+        folder.mkdir()
+        with closing(self.connection(orders, kind)) as made:
+            customer_features.build(made, NEW_YORK, at, folder / "features.parquet", earlier)
+        return pq.read_table(folder / "features.parquet").to_pylist()
+
+    @settings(max_examples=25, deadline=None)
+    @given(st.data())
+    def test_has_the_features_of_a_whole_computation(self, data: st.DataObject) -> None:
+        r = random.Random(data.draw(st.integers(0, 10**9)))
+        later = AS_OF + timedelta(hours=r.randint(0, 12))
+        before = [self.random_order(r, number) for number in range(30)]
+        after = [self.changed(r, one) if r.random() < 0.2 else one for one in before if r.random() < 0.9]
+        after += [self.random_order(r, 100 + number, later) for number in range(r.randint(0, 5))]
+        with TemporaryDirectory() as name:
+            folder = Path(name)
+            self.built(folder / "before", before, AS_OF)
+            whole = self.built(folder / "whole", after, later)
+            assert self.built(folder / "later", after, later, earlier=folder / "before") == whole
+
+    def test_takes_over_the_sums_of_whoever_ordered_nothing_new(self, tmp_path: Path) -> None:
+        first, second = (order(no, no, AS_OF - timedelta(days=9), line(1, 500)) for no in (1, 2))
+        self.built(tmp_path / "before", [first, second], AS_OF)
+        sums = tmp_path / "before" / customer_features.SUMS_FILE
+        marked = pq.read_table(sums)
+        column = pa.array([row["gross_minor"] + 7 for row in marked.to_pylist()], pa.int64())
+        place = marked.column_names.index("gross_minor")
+        pq.write_table(marked.set_column(place, "gross_minor", column), sums)
+        news = order(2, 3, AS_OF, line(2, 300))
+        later = self.built(tmp_path / "later", [first, second, news], AS_OF + timedelta(hours=1), earlier=sums.parent)
+        assert [row["gross_minor"] for row in later] == [507, 800]
+
+    @pytest.mark.parametrize(("hours", "kind"), [(24, "Coffee"), (1, "Espresso")])
+    def test_is_computed_whole_on_another_day_or_with_other_product_types(
+        self, tmp_path: Path, hours: int, kind: str
+    ) -> None:
+        orders = [order(1, 1, AS_OF - timedelta(days=9), line(1, 500))]
+        self.built(tmp_path / "before", orders, AS_OF)
+        at, earlier = AS_OF + timedelta(hours=hours), tmp_path / "before"
+        later = self.built(tmp_path / "later", orders, at, kind=kind, earlier=earlier)
+        assert (later[0]["favourite_type"], later[0]["days_since_order"]) == (kind, 9 + hours // 24)
+
+    @staticmethod
+    def random_order(r: random.Random, number: int, at: datetime | None = None) -> tuple[Row, list[Row]]:
+        placed = (at or AS_OF) - timedelta(hours=r.randint(1, 24 * 200))
+        lines = [
+            line(r.choice([1, 2, None]), 100 * r.randint(1, 9), line_id=10 * number + k) for k in range(r.randint(1, 3))
+        ]
+        head, rows = order(r.randint(1, 8), number, placed, *lines, counts=r.random() < 0.8)
+        return {**head, "updated_at": placed}, rows
+
+    @staticmethod
+    def changed(r: random.Random, one: tuple[Row, list[Row]]) -> tuple[Row, list[Row]]:
+        """The order as it is after a return, a cancellation or a merge of its customer into another."""
+        head, rows = one
+        no, counts = r.choice([head["customer_no"], r.randint(1, 9)]), r.random() < 0.5
+        head = {**head, "customer_no": no, "counts": counts, "updated_at": AS_OF}
+        return head, [{**row, "customer_no": no, "counts": counts, "net_minor": row["net_minor"] // 2} for row in rows]
