@@ -18,6 +18,8 @@ from app.domain.rules.names import PAIR_KIND
 from app.services.automatic_segments import Definition
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     import duckdb
     from pyroaring import BitMap
 
@@ -35,11 +37,11 @@ THRESHOLD = """greatest($floor, $times * coalesce(CASE WHEN isnan(b.base_rate) T
 
 PRODUCTS = f"""
 WITH wanted AS (
-    SELECT p.product_no, p.product_id, p.title, {THRESHOLD}
+    SELECT p.product_no, p.product_id, {THRESHOLD}
     FROM products p LEFT JOIN base_rates b ON b.product_no = p.product_no AND b.kind = $kind
     WHERE {OFFERED}
 )
-SELECT w.product_no, w.product_id, w.title, w.threshold, w.base_rate, sum(a.probability) AS expected
+SELECT w.product_no, w.product_id, w.threshold, w.base_rate, sum(a.probability) AS expected
 FROM pairs a JOIN wanted w USING (product_no) JOIN reachable_now r USING (customer_no)
 WHERE a.kind = $kind AND a.probability >= w.threshold
 GROUP BY ALL HAVING count(*) >= $least
@@ -60,27 +62,45 @@ ORDER BY expected DESC, w.product_type LIMIT $most
 """
 
 
-def definitions(connection: duckdb.DuckDBPyConnection, reachable: BitMap) -> list[Definition]:
-    """The segments of both kinds, of products and then of types, most expected buyers first."""
+def definitions(connection: duckdb.DuckDBPyConnection, reachable: BitMap, kept: Path | None = None) -> list[Definition]:
+    """The segments of both kinds, of products and then of types, most expected buyers first.
+
+    kept: file of what was chosen on these predictions, written if it is missing. As long as predictions serve, their
+          segments stay the same, so that none comes and goes through the day; but for products no longer offered.
+    """
+    chosen = orjson.loads(kept.read_bytes()) if kept is not None and kept.exists() else _choose(connection, reachable)
+    if kept is not None and not kept.exists():
+        kept.write_bytes(orjson.dumps(chosen))
+    titles = dict(connection.execute(f"SELECT product_no, title FROM products WHERE {OFFERED}").fetchall())
+    made = []
+    for what, (products, types) in chosen.items():
+        made += [
+            _definition(what, no, product_id, titles[no], *figures)
+            for no, product_id, *figures in products
+            if no in titles
+        ]
+        made += [_type_definition(what, *row) for row in types]
+    return made
+
+
+def _choose(connection: duckdb.DuckDBPyConnection, reachable: BitMap) -> dict[str, Any]:
+    """By kind: (product_no, product_id, threshold, base rate) of products, (type, threshold, base rate) of types."""
     numbers = np.fromiter(reachable, dtype=np.int32, count=len(reachable))
     connection.register("reachable_now", {"customer_no": numbers})
     try:
-        return [one for what in ("buy_again", "buy_new") for one in _of_kind(connection, what)]
+        return {what: _of_kind(connection, what) for what in PAIR_KIND}
     finally:
         connection.unregister("reachable_now")
 
 
-def _of_kind(connection: duckdb.DuckDBPyConnection, what: str) -> list[Definition]:
+def _of_kind(connection: duckdb.DuckDBPyConnection, what: str) -> tuple[list[Any], list[Any]]:
     given: dict[str, Any] = {
         "floor": FLOOR[what], "times": TIMES_BASE_RATE, "kind": PAIR_KIND[what], "least": LEAST_REACHABLE,
     }  # fmt: skip
     products = connection.execute(PRODUCTS, given).fetchall()
     own = [row[0] for row in products]
     types = connection.execute(TYPES, {**given, "own": own, "most": MOST_TYPES_PER_KIND}).fetchall()
-    return [
-        *(_definition(what, *row) for row in products[:MOST_PER_KIND]),
-        *(_type_definition(what, *row) for row in types),
-    ]
+    return [row[:4] for row in products[:MOST_PER_KIND]], [row[:3] for row in types]
 
 
 def type_key(what: str, product_type: str) -> str:
@@ -97,7 +117,7 @@ def type_of(key: str | None, rule_text: str | None) -> str | None:
     return str(found) if found is not None else None
 
 
-def _type_definition(what: str, product_type: str, threshold: float, base_rate: float, _expected: float) -> Definition:
+def _type_definition(what: str, product_type: str, threshold: float, base_rate: float) -> Definition:
     again = what == "buy_again"
     bought = (
         "Bought something of this type before, and have" if again else "Never bought anything of this type, and have"
@@ -126,7 +146,7 @@ def _rule(what: str, threshold: float, **about: str) -> dict[str, Any]:
 
 
 def _definition(
-    what: str, product_no: int, product_id: int, title: str, threshold: float, base_rate: float, _expected: float
+    what: str, product_no: int, product_id: int, title: str, threshold: float, base_rate: float
 ) -> Definition:
     again = what == "buy_again"
     bought = "Bought it before, and has" if again else "Never bought it, and has"

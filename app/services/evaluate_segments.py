@@ -57,6 +57,8 @@ if TYPE_CHECKING:
 
 log = structlog.get_logger()
 
+CHOSEN_FILE = "product_segments.json"
+"""Which products and types have a segment, of a run's predictions."""
 EXPECTED_FAULTS = (duckdb.Error, EncoreError, RuleError, LookupError, ValueError)
 
 
@@ -358,7 +360,9 @@ def _definitions(world: ShopWorld, ctx: ShopContext) -> list[Definition]:
             *automatic_segments_tiers.definitions(world.connection, ctx, unit),
             *automatic_segments_classes.definitions(world.connection),
             *automatic_segments_demographics.definitions(world.connection, demographics_classify.about(world.run.dir)),
-            *automatic_segments_products.definitions(world.connection, world.reach.reachable),
+            *automatic_segments_products.definitions(
+                world.connection, world.reach.reachable, world.run.dir / CHOSEN_FILE
+            ),
         ],
     )
 

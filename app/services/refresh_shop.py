@@ -286,6 +286,10 @@ def _reuse(rooms: Rooms, ctx: ShopContext, before: PublishedRun, run: PublishedR
     for name in ("card.json", *(f"{name}.parquet" for name in PREDICTION_FILES)):
         (run.dir / name).unlink(missing_ok=True)
         (run.dir / name).hardlink_to(before.dir / name)
+    chosen = before.dir / evaluate_segments.CHOSEN_FILE
+    if chosen.exists():
+        (run.dir / chosen.name).unlink(missing_ok=True)
+        (run.dir / chosen.name).hardlink_to(chosen)
     earlier = before.dir / BOUGHT_SINCE_FILE
     union = f"SELECT * FROM read_parquet({_quoted(earlier)}) UNION" if earlier.exists() else ""
     part = run.dir / f"{BOUGHT_SINCE_FILE}.part"
