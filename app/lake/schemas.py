@@ -111,8 +111,12 @@ CUSTOMERS = _schema(
     orders_count=pa.int64(),
     amount_spent_minor=pa.int64(),
     rfm_group=pa.string(),
+    latitude=pa.float64(),
+    longitude=pa.float64(),
 )
-"""One row per customer, guests included (null customer_id). No name, address or phone, ever."""
+"""One row per customer, guests included (null customer_id). No name, address or phone, ever: `latitude` and `longitude`
+are Shopify's coordinates of the address in degrees, rounded to two decimals (about 1 km), which is a quarter of a town
+and no door."""
 
 EVENTS = _schema(
     customer_no=pa.int32(),

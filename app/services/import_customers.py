@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 
 UNDO = "undo_link"
 LONG_AGO = datetime(1970, 1, 1, tzinfo=UTC)
+PLACE_DIGITS = 2  # about 1 km: a finer place in the lake would amount to a street address
 CONTACT = ("email", "phone", "first_name", "last_name", "address1", "city", "province", "country", "zip")
 SEALED_AS = {"province": "province_code", "country": "country_code"}
 
@@ -157,7 +158,8 @@ def lake_customers(
         f"""
         SELECT n.customer_no, 0::SMALLINT AS bucket, CAST(c.shopify_id AS VARCHAR) AS customer_id, c.created_at,
                c.updated_at, c.city, c.province, c.country, c.language, c.tags, c.metafields, c.orders_count,
-               c.amount_spent_minor, c.rfm_group
+               c.amount_spent_minor, c.rfm_group, round(c.latitude, {PLACE_DIGITS}) AS latitude,
+               round(c.longitude, {PLACE_DIGITS}) AS longitude
         FROM stage_customers c JOIN numbers n USING (shopify_id) SEMI JOIN alive USING (shopify_id)
         LEFT JOIN merged m USING (shopify_id)
         WHERE m.shopify_id IS NULL OR {only is None}
@@ -165,7 +167,8 @@ def lake_customers(
             PARTITION BY n.customer_no ORDER BY m.shopify_id IS NOT NULL, c.updated_at DESC, c.shopify_id) = 1
         UNION ALL
         SELECT g.customer_no, 0::SMALLINT, NULL, g.created_at, g.updated_at, o.city, o.province, o.country, NULL,
-               []::VARCHAR[], MAP {{}}::MAP(VARCHAR, VARCHAR), coalesce(o.orders, 0), coalesce(o.spent, 0), NULL
+               []::VARCHAR[], MAP {{}}::MAP(VARCHAR, VARCHAR), coalesce(o.orders, 0), coalesce(o.spent, 0), NULL,
+               NULL, NULL
         FROM guest_rows g LEFT JOIN (
             SELECT customer_no, count(*) AS orders, sum(total_minor - refunded_minor)::BIGINT AS spent,
                    arg_max(city, processed_at) AS city, arg_max(province, processed_at) AS province,

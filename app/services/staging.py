@@ -17,7 +17,8 @@ TABLES: dict[str, str] = {
         city VARCHAR, province VARCHAR, country VARCHAR, zip VARCHAR, language VARCHAR, tags VARCHAR[],
         metafields MAP(VARCHAR, VARCHAR), created_at TIMESTAMPTZ, updated_at TIMESTAMPTZ, email_valid BOOLEAN,
         email_consent VARCHAR, email_consent_at TIMESTAMPTZ, email_opt_in_level VARCHAR, sms_consent VARCHAR,
-        open_tracking VARCHAR, orders_count BIGINT, amount_spent_minor BIGINT, rfm_group VARCHAR""",
+        open_tracking VARCHAR, orders_count BIGINT, amount_spent_minor BIGINT, rfm_group VARCHAR,
+        latitude DOUBLE, longitude DOUBLE""",
     "stage_products": """
         product_id BIGINT, title VARCHAR, product_type VARCHAR, vendor VARCHAR, status VARCHAR, handle VARCHAR,
         tags VARCHAR[], category VARCHAR, created_at TIMESTAMPTZ, updated_at TIMESTAMPTZ, is_gift_card BOOLEAN,

@@ -32,7 +32,8 @@ CUSTOMER_COLUMNS = {
     ),
     "defaultPhoneNumber": "STRUCT(phoneNumber VARCHAR, smsMarketingConsent STRUCT(state VARCHAR))",
     "defaultAddress": (
-        "STRUCT(address1 VARCHAR, city VARCHAR, provinceCode VARCHAR, countryCodeV2 VARCHAR, zip VARCHAR)"
+        "STRUCT(address1 VARCHAR, city VARCHAR, provinceCode VARCHAR, countryCodeV2 VARCHAR, zip VARCHAR, "
+        "latitude DOUBLE, longitude DOUBLE)"
     ),
     "namespace": "VARCHAR",
     "key": "VARCHAR",
@@ -141,7 +142,8 @@ def _customers(connection: duckdb.DuckDBPyConnection, file: Path) -> None:
                c.defaultPhoneNumber.phoneNumber AS phone, firstName AS first_name, lastName AS last_name,
                c.defaultAddress.address1 AS address1, c.defaultAddress.city AS city,
                c.defaultAddress.provinceCode AS province, c.defaultAddress.countryCodeV2 AS country,
-               c.defaultAddress.zip AS zip, locale AS language, tags,
+               c.defaultAddress.zip AS zip, c.defaultAddress.latitude AS latitude,
+               c.defaultAddress.longitude AS longitude, locale AS language, tags,
                coalesce(metafields, MAP {}::MAP(VARCHAR, VARCHAR)) AS metafields,
                createdAt AS created_at, updatedAt AS updated_at,
                coalesce(c.defaultEmailAddress.validFormat, false) AS email_valid,

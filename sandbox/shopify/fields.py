@@ -2,7 +2,7 @@
 
 Ordinary queries resolve fields one by one through it; bulk operations compile a whole selection into one
 expression (`walker.py`). Expressions are Python over `{column}` names plus the helpers `money`, `listed`,
-`gid`, `shop`, `currency` and `lifetime`.
+`gid`, `shop`, `currency`, `lifetime` and `coordinate`.
 """
 
 import re

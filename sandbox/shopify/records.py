@@ -44,6 +44,8 @@ def _address(when: str) -> Embed:
         "country": Leaf("'United States'"),
         "countryCodeV2": Leaf("'US'"),
         "company": NO_VALUE,
+        "latitude": Leaf("coordinate({zip}, {address1}, 0)"),
+        "longitude": Leaf("coordinate({zip}, {address1}, 1)"),
     }
     return Embed(fields, when=when)
 

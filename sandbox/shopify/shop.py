@@ -15,6 +15,7 @@ from typing import Any
 from sandbox.clock import SandboxClock
 from sandbox.demo_shop.ids import STAMP
 from sandbox.shopify.fields import COLUMN, Record
+from sandbox.shopify.places import coordinate
 from sandbox.shopify.records import RECORDS
 
 # Where an online order is said to have come from. Invented; the research data are of shops with a door.
@@ -122,6 +123,7 @@ class Shop:
         return {
             "money": money, "listed": listed, "gid": gid, "digest": digest, "lifetime": lifetime,
             "shop": self.domain, "currency": self.currency, "journeys": JOURNEYS,
+            "coordinate": coordinate,
         }  # fmt: skip
 
     def find(self, kind: str, where: str, parameters: Sequence[object], tail: str = "", through: str = "") -> list[Row]:

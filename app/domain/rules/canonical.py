@@ -7,7 +7,7 @@ import json
 from dataclasses import fields
 from typing import TYPE_CHECKING, Any
 
-from app.domain.rules.tree import NEGATIVE, Attr, Filter, Group, Node, Predict, Rule, Window
+from app.domain.rules.tree import NEGATIVE, Attr, Filter, Group, Member, Node, Predict, Rule, Window
 
 if TYPE_CHECKING:
     from app.domain.rules.tree import Leaf
@@ -43,14 +43,19 @@ def _fields(thing: Leaf | Filter | Window) -> dict[str, Any]:
         out["value"] = sorted(set(thing.value), key=_text)
     if isinstance(thing, Predict) and thing.product_type is None:
         del out["product_type"]  # rules about a product keep the hash that they had before there were types
-    if "where" in out:
-        out["where"] = sorted(out["where"], key=_text)
+    if isinstance(thing, Member) and thing.moved is None:
+        del out["moved"], out["during"]  # likewise before there was a history
+    for key in ("where", "has"):
+        if key in out:
+            out[key] = sorted(out[key], key=_text)
     return out
 
 
 def _plain(value: Any) -> Any:
     if isinstance(value, Filter | Window):
         return _fields(value)
+    if isinstance(value, Node):
+        return _node(value)
     if isinstance(value, tuple):
         return [_plain(item) for item in value]
     if isinstance(value, float) and value.is_integer():

@@ -318,3 +318,30 @@ def _mail_events(event: names.Event, leaf: Did, when: When) -> Query:
         f" FROM events e WHERE {' AND '.join(conditions)} GROUP BY e.customer_no"
     )
     return query
+
+
+def event_rows(name: str, where: tuple[Filter, ...], during: Window, when: When) -> Query:
+    """(customer_no, event, at in microseconds): one row per matching event by `as_of`.
+
+    event: the order's id; for messages a text that tells apart those of one instant.
+    """
+    event = names.EVENTS[name]
+    query = Query("")
+    mail = event.source == "events"
+    conditions = [event.condition, f"{'e' if mail else 'o'}.customer_no IS NOT NULL"]
+    tables: set[str] = {names.FIELDS[item.attr].table for item in where}
+    by_line = bool(tables & names.LINE_TABLES)
+    if by_line:
+        conditions.append("l.counts")
+    _window(conditions, query, event.at, during, when)
+    _filters(conditions, query, where)
+    if mail:
+        source, identity = "e.customer_no", "concat_ws('|', e.message_id, e.campaign_id, e.bot)"
+        tail = "FROM events e"
+    else:
+        source, identity = ("DISTINCT o.customer_no" if by_line else "o.customer_no"), "o.order_id"
+        tail = f"FROM orders o{_joins(tables, by_line=by_line)}"
+    query.sql = (
+        f"SELECT {source}, {identity} AS event, epoch_us({event.at}) AS at {tail} WHERE {' AND '.join(conditions)}"
+    )
+    return query

@@ -28,6 +28,17 @@ from app.domain.rules.compile import (
     measure_query,
     predict_query,
 )
+from app.domain.rules.compile_customers import dated
+from app.domain.rules.match import (
+    Found,
+    match_date,
+    match_life,
+    match_moved,
+    match_near,
+    match_rank,
+    match_recent,
+    match_sequence,
+)
 from app.domain.rules.tree import (
     NEGATIVE,
     Attr,
@@ -35,11 +46,16 @@ from app.domain.rules.tree import (
     Did,
     Group,
     Leaf,
+    Life,
     Measure,
     Member,
+    Near,
     Node,
+    OrderOf,
     Predict,
+    Rank,
     Reachable,
+    Recent,
     Rule,
     Sample,
     Window,
@@ -48,10 +64,12 @@ from app.domain.rules.tree import (
 from app.domain.rules.windows import expiry, next_midnight, span
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
     from zoneinfo import ZoneInfo
 
     import duckdb
+
+    from app.domain.rules.match import Change
 
 COMPARE: dict[str, Callable[[Any, Any], Any]] = {
     "eq": operator.eq,
@@ -101,6 +119,7 @@ class World:
     unit:       minor units per unit of the shop's currency.
     segment_flip: when that segment can change by time alone.
     shared:     what others found out on the same data as of the same instant.
+    history:    reference in a rule → its evaluations by `as_of`, oldest first; raises for an unknown one.
     """
 
     connection: duckdb.DuckDBPyConnection
@@ -112,6 +131,7 @@ class World:
     segment: Callable[[str], BitMap]
     unit: int = 100
     segment_flip: Callable[[str], datetime | None] = field(default=lambda _reference: None)
+    history: Callable[[str], Sequence[Change]] = field(default=lambda _reference: ())
     cache: dict[str, Matched] = field(default_factory=dict)
     shared: Kept | None = None
 
@@ -123,23 +143,29 @@ class Matched:
     missing: the part of `members` for whom the value is missing.
     flip:    earliest instant at which the leaf can change by time alone.
     unknown: all for whom the value is missing, members or not.
+    boundary: of a rank, the least and the greatest value among the members.
     """
 
     members: BitMap
     missing: BitMap
     flip: datetime | None
     unknown: BitMap = field(default_factory=BitMap)
+    boundary: tuple[float, float] | None = None
 
 
 @dataclass(frozen=True)
 class LeafCount:
-    """One leaf's place and counts; `remaining` only for leaves and groups of a top group `all`."""
+    """One leaf's place and counts; `remaining` only for leaves and groups of a top group `all`.
+
+    boundary: of a rank, the least and the greatest value among those whom it selects.
+    """
 
     path: str
     leaf: Leaf
     count: int
     missing: int
     remaining: int | None
+    boundary: tuple[float, float] | None = None
 
 
 @dataclass(frozen=True)
@@ -171,8 +197,9 @@ def evaluate(rule: Rule, world: World) -> Evaluation:
         members=members,
         reachable=len(members & world.reachable),
         leaves=[
-            LeafCount(path, leaf, len(matched[path].members), len(matched[path].missing), remaining.get(path))
+            LeafCount(path, leaf, len(hit.members), len(hit.missing), remaining.get(path), hit.boundary)
             for path, leaf in found
+            for hit in [matched[path]]
         ],
         from_missing=members - certain,
         next_flip=min(flips, default=None),
@@ -246,17 +273,23 @@ def _match_shared(key: str, leaf: Leaf, world: World) -> Matched:
     return Matched(kept.members & universe, kept.missing & universe, kept.flip, kept.unknown & universe)
 
 
-def _match(leaf: Leaf, world: World) -> Matched:
+def _match(leaf: Leaf, world: World) -> Matched:  # noqa: C901, PLR0911 - one line per kind of leaf
     flip: datetime | None = None
     match leaf:
+        case Attr() if dated(leaf):
+            return _dated(leaf, world)
         case Attr():
             return _attr(leaf, world)
         case Did():
             return _did(leaf, world)
         case Measure():
             return _measure(leaf, world)
+        case OrderOf() | Recent() | Life() | Near() | Rank():
+            return _matched(leaf, world)
         case Predict():
             return _predict(leaf, world)
+        case Member() if leaf.moved is not None:
+            return _moved(leaf, world)
         case Member():
             members = world.segment(leaf.segment)
             flip = world.segment_flip(leaf.segment)
@@ -267,6 +300,55 @@ def _match(leaf: Leaf, world: World) -> Matched:
         case Sample():
             members = _sample(leaf, world)
     return Matched(members & world.universe, BitMap(), flip)
+
+
+def _matched(leaf: OrderOf | Recent | Life | Near | Rank, world: World) -> Matched:
+    when, fetch = _when(world), _fetcher(world)
+    match leaf:
+        case OrderOf():
+            found = match_sequence(leaf, when, fetch)
+        case Recent():
+            found = match_recent(leaf, when, fetch)
+        case Life():
+            found = match_life(leaf, when, fetch)
+        case Near():
+            found = match_near(leaf, fetch)
+        case Rank():
+            return _ranked(leaf, world)
+    return Matched(bitmap(found.hits) & world.universe, BitMap(), found.flip, _unknown(found, world), found.boundary)
+
+
+def _ranked(leaf: Rank, world: World) -> Matched:
+    among = evaluate(Rule(leaf.among), world)
+    found = match_rank(leaf, among.members, _fetcher(world))
+    flips = [among.next_flip]
+    if leaf.attr in TICKING or names.ATTRIBUTES[leaf.attr].owner == "customer_values":
+        flips.append(next_midnight(world.as_of, world.zone))
+    flip = min((at for at in flips if at is not None), default=None)
+    return Matched(bitmap(found.hits), BitMap(), flip, _unknown(found, world), found.boundary)
+
+
+def _dated(leaf: Attr, world: World) -> Matched:
+    found = match_date(leaf, _when(world), _fetcher(world))
+    unknown = _unknown(found, world)
+    missing = unknown if leaf.missing == "match" else BitMap()
+    return Matched((bitmap(found.hits) & world.universe) | missing, missing, found.flip, unknown)
+
+
+def _moved(leaf: Member, world: World) -> Matched:
+    members, flip = match_moved(leaf, world.history(leaf.segment), _when(world))
+    flips = [at for at in (flip, world.segment_flip(leaf.segment)) if at is not None]
+    return Matched((members or BitMap()) & world.universe, BitMap(), min(flips, default=None))
+
+
+def _unknown(found: Found, world: World) -> BitMap:
+    if found.unknown is not None:
+        return bitmap(found.unknown) & world.universe
+    return BitMap() if found.known is None else world.universe - bitmap(found.known)
+
+
+def _fetcher(world: World) -> Callable[[Query], dict[str, np.ndarray[Any, Any]]]:
+    return lambda query: _fetch(world, query.sql, query.values)
 
 
 def _when(world: World) -> When:

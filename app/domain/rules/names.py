@@ -11,7 +11,7 @@ Type = Literal["text", "number", "money", "date", "boolean", "list", "share", "p
 OPERATORS: dict[Type, tuple[str, ...]] = {
     "text": ("is", "is_not", "in", "not_in", "contains", "not_contains", "starts", "ends", "set", "unset"),
     "number": ("is", "is_not", "in", "not_in", "gt", "gte", "lt", "lte", "between", "set", "unset"),
-    "money": ("is", "is_not", "gt", "gte", "lt", "lte", "between", "set", "unset"),
+    "money": ("is", "is_not", "in", "not_in", "gt", "gte", "lt", "lte", "between", "set", "unset"),
     "share": ("gt", "gte", "lt", "lte", "between", "set", "unset"),
     "date": ("set", "unset"),
     "boolean": ("true", "false", "set", "unset"),
@@ -313,11 +313,25 @@ PERIODS = (
     "this_year",
     "last_year",
 )
-NOT_YET = {
-    "first": "sequences (first ... then ...)",
-    "latest": "properties of the latest event",
-    "life": "life stages",
-    "near": "distance to a place",
-    "rank": "ranks",
+LIVES = {
+    "first_time": "did it for the first time",
+    "stopped": "did it, and stopped",
+    "returned": "came back after a gap",
+    "regular": "do it regularly",
 }
-"""Leaves of the grammar that are not available yet: refused by name, never passed over."""
+"""Where customers can stand with an event."""
+
+MOVES = {"entered": "entered", "left": "left", "was_in": "were in"}
+"""What membership of a segment can have been, in a window."""
+
+FIFTHS = 5
+"""Into so many parts a rank divides customers; the fifth is the highest."""
+
+REGULAR_LEAST = 3
+"""So many events make somebody regular."""
+
+
+def rankable(name: str) -> bool:
+    """Whether customers can be ranked by an attribute: a known number, amount or share."""
+    known = ATTRIBUTES.get(name)
+    return known is not None and known.type in {"number", "money", "share"}

@@ -2,31 +2,40 @@
 
 from __future__ import annotations
 
-import math
 import re
-from typing import TYPE_CHECKING, Any, cast, get_args
+from typing import TYPE_CHECKING, Any, cast
 
 from app.domain.rules import names
+from app.domain.rules.parse_events import did, life, measure, order_of, past_window, recent
+from app.domain.rules.parse_values import (
+    MAX_VALUES,
+    NUMERIC,
+    compare,
+    number,
+    operator,
+    percentage,
+    scalar,
+    text,
+    value_of,
+)
 from app.domain.rules.tree import (
     EVER,
+    WITH_AN_ORDER,
     Attr,
-    Compare,
     Consent,
-    Did,
-    Filter,
     Group,
     Leaf,
-    Measure,
     Member,
+    Near,
     Node,
-    Operator,
+    OrderOf,
     Predict,
+    Rank,
     Reachable,
     Rule,
     Sample,
-    Value,
 )
-from app.domain.rules.windows_parse import MAX_TEXT, RuleError, parse_window, require_keys
+from app.domain.rules.windows_parse import RuleError, parse_window, require_keys
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -35,15 +44,11 @@ __all__ = ["MAX_DEPTH", "MAX_LEAVES", "MAX_VALUES", "RuleError", "parse"]
 
 MAX_LEAVES = 100
 MAX_DEPTH = 5
-MAX_VALUES = 10_000
 GROUPS = ("all", "any", "none")
-COMPARES: tuple[str, ...] = get_args(Compare)
 SEGMENT = re.compile(r"seg_[1-9][0-9]{0,9}|auto:[a-z0-9_]{1,60}|(buy_again|buy_new):[0-9]{1,20}")
-NUMERIC = frozenset({"number", "money", "share"})
-LIST_OPERATORS = frozenset({"in", "not_in"})
-BARE_OPERATORS = frozenset({"set", "unset", "true", "false"})
 ORDERING = frozenset({"gt", "gte", "lt", "lte", "between"})
-BETWEEN_VALUES = 2
+FURTHEST_KM = 20_038
+"""Half way around the earth."""
 
 
 def parse(raw: object) -> Rule:
@@ -68,10 +73,7 @@ class _Reader:
             raise RuleError(path, "a condition or group is an object")
         kinds = [kind for kind in GROUPS if kind in raw]
         if not kinds:
-            self._leaves += 1
-            if self._leaves > MAX_LEAVES:
-                raise RuleError(path, f"a rule has at most {MAX_LEAVES} conditions")
-            return _leaf(raw, path)
+            return self._leaf(raw, path, depth)
         kind = kinds[0]
         require_keys(raw, path, {kind}, set())
         if depth > MAX_DEPTH:
@@ -84,16 +86,43 @@ class _Reader:
         )
         return Group(cast("Any", kind), nodes)
 
+    def _leaf(self, raw: dict[str, Any], path: str, depth: int) -> Leaf:
+        if "rank" in raw:
+            self._count(path)
+            return self._rank(raw, path, depth)
+        for key, read in _LEAVES.items():
+            if key in raw:
+                leaf = read(raw, path)
+                for _ in range(2 if isinstance(leaf, OrderOf) else 1):  # a sequence holds two conditions
+                    self._count(path)
+                return leaf
+        known = ", ".join([*GROUPS, *_LEAVES, "rank"])
+        raise RuleError(path, f"unknown condition; expected one of {known}")
 
-def _leaf(raw: dict[str, Any], path: str) -> Leaf:
-    for key, read in _LEAVES.items():
-        if key in raw:
-            return read(raw, path)
-    for key, what in names.NOT_YET.items():
-        if key in raw:
-            raise RuleError(f"{path}.{key}", f"not available yet: {what}")
-    known = ", ".join([*GROUPS, *_LEAVES])
-    raise RuleError(path, f"unknown condition; expected one of {known}")
+    def _count(self, path: str) -> None:
+        self._leaves += 1
+        if self._leaves > MAX_LEAVES:
+            raise RuleError(path, f"a rule has at most {MAX_LEAVES} conditions")
+
+    def _rank(self, raw: dict[str, Any], path: str, depth: int) -> Rank:
+        field = raw["rank"]
+        if not isinstance(field, str) or not names.rankable(field):
+            raise RuleError(f"{path}.rank", f"customers are ranked by a number, an amount or a share, not by {field!r}")
+        by = "quintile" if "quintile" in raw else "top_percent"
+        require_keys(raw, path, {"rank", by}, {"among"})
+        among: Node = WITH_AN_ORDER
+        if "among" in raw:
+            among = self.node(raw["among"], f"{path}.among", depth + 1)
+        if by == "top_percent":
+            return Rank(field, percentage(raw[by], f"{path}.{by}"), (), among)
+        return Rank(field, None, _quintiles(raw[by], f"{path}.{by}"), among)
+
+
+def _quintiles(raw: object, path: str) -> tuple[int, ...]:
+    fine = isinstance(raw, list) and raw and all(type(item) is int and 1 <= item <= names.FIFTHS for item in raw)
+    if not isinstance(raw, list) or not fine:
+        raise RuleError(path, "is a list of fifths from 1 to 5, e.g. [4, 5]; 5 is the highest")
+    return tuple(sorted(set(raw)))
 
 
 def _attr(raw: dict[str, Any], path: str) -> Attr:
@@ -106,164 +135,27 @@ def _attr(raw: dict[str, Any], path: str) -> Attr:
     if missing not in (None, "match", "skip"):
         raise RuleError(f"{path}.missing", "must be match or skip")
     if "during" in raw:
-        if known.type != "date":
+        if known.type != "date" and not names.METAFIELD.fullmatch(known.name):
             raise RuleError(f"{path}.during", f"{name} is no date")
         if "op" in raw or "value" in raw:
             raise RuleError(f"{path}.op", "a date has either during or op, not both")
         return Attr(known.name, None, None, missing, parse_window(raw["during"], f"{path}.during"))
-    op = _operator(raw, path, names.operators(known.name), known.name)
+    op = operator(raw, path, names.operators(known.name), known.name)
     if op in {"set", "unset"} and missing is not None:
         raise RuleError(f"{path}.missing", f"means nothing beside {op}")
     numeric = known.type in NUMERIC or (op in ORDERING and known.type == "text")
-    value = _value(raw, path, op, "number" if numeric else known.type)
+    value = value_of(raw, path, op, "number" if numeric else known.type)
     return Attr(known.name, op, value, missing, None)
-
-
-def _operator(raw: dict[str, Any], path: str, allowed: tuple[str, ...], name: str) -> Operator:
-    if "op" not in raw:
-        raise RuleError(f"{path}.op", f"is missing; {name} takes {', '.join(allowed)}")
-    op = raw["op"]
-    if not isinstance(op, str) or op not in allowed:
-        raise RuleError(f"{path}.op", f"{name} takes {', '.join(allowed)}, not {op!r}")
-    return cast("Operator", op)
-
-
-def _value(raw: dict[str, Any], path: str, op: str, kind: str) -> Value:
-    place = f"{path}.value"
-    if op in BARE_OPERATORS:
-        if "value" in raw:
-            raise RuleError(place, f"{op} takes no value")
-        return None
-    if "value" not in raw:
-        raise RuleError(place, "is missing")
-    value = raw["value"]
-    if op in LIST_OPERATORS:
-        if not isinstance(value, list) or not value:
-            raise RuleError(place, f"{op} takes a list of at least one value")
-        if len(value) > MAX_VALUES:
-            raise RuleError(place, f"a list has at most {MAX_VALUES:,} values")
-        return tuple(_scalar(item, f"{place}[{i}]", kind) for i, item in enumerate(value))
-    if op == "between":
-        if not isinstance(value, list) or len(value) != BETWEEN_VALUES:
-            raise RuleError(place, "between takes [lowest, highest], both included")
-        low, high = (_number(item, f"{place}[{i}]") for i, item in enumerate(value))
-        if low > high:
-            raise RuleError(place, "the lowest comes first")
-        return (low, high)
-    return _scalar(value, place, kind)
-
-
-def _scalar(value: object, path: str, kind: str) -> str | int | float:
-    if kind in NUMERIC:
-        return _number(value, path)
-    if kind == "product":
-        if not isinstance(value, str) or not re.fullmatch(r"[0-9]{1,20}", value):
-            raise RuleError(path, "must be a product's numeric Shopify id, as text")
-        return value
-    return _text(value, path)
-
-
-def _text(value: object, path: str) -> str:
-    if not isinstance(value, str) or not value:
-        raise RuleError(path, "must be a text")
-    if len(value) > MAX_TEXT:
-        raise RuleError(path, f"a text has at most {MAX_TEXT} characters")
-    if "\x00" in value:
-        raise RuleError(path, "a text holds no NUL character")
-    return value
-
-
-def _number(value: object, path: str) -> int | float:
-    if isinstance(value, bool) or not isinstance(value, int | float):
-        raise RuleError(path, "must be a number")
-    if not math.isfinite(value) or abs(value) >= 2**53:  # beyond that a float skips whole numbers
-        raise RuleError(path, "is beyond what can be counted")
-    return value
-
-
-def _compare(raw: dict[str, Any], path: str) -> Compare:
-    op = raw.get("op")
-    if not isinstance(op, str) or op not in COMPARES:
-        raise RuleError(f"{path}.op", f"must be one of {', '.join(COMPARES)}")
-    return cast("Compare", op)
-
-
-def _where(raw: dict[str, Any], path: str, event: names.Event) -> tuple[Filter, ...]:
-    filters = raw.get("where", [])
-    if not isinstance(filters, list):
-        raise RuleError(f"{path}.where", "is a list of filters")
-    return tuple(_filter(item, f"{path}.where[{i}]", event) for i, item in enumerate(filters))
-
-
-def _filter(raw: object, path: str, event: names.Event) -> Filter:
-    if not isinstance(raw, dict):
-        raise RuleError(path, "a filter is an object")
-    require_keys(raw, path, {"attr", "op"}, {"value"})
-    name = raw["attr"]
-    if not isinstance(name, str) or name not in event.fields:
-        raise RuleError(f"{path}.attr", f"{event.name} has {', '.join(event.fields)}, not {name!r}")
-    field = names.FIELDS[name]
-    op = _operator(raw, path, names.OPERATORS[field.type], name)
-    return Filter(name, op, _value(raw, path, op, field.type))
-
-
-def _did(raw: dict[str, Any], path: str) -> Did:
-    require_keys(raw, path, {"did"}, {"where", "count", "during"})
-    event = _event(raw["did"], f"{path}.did")
-    op: Compare = "gte"
-    times = 1
-    if "count" in raw:
-        count = raw["count"]
-        place = f"{path}.count"
-        if not isinstance(count, dict):
-            raise RuleError(place, 'is an object like {"op": "gte", "n": 2}')
-        require_keys(count, place, {"op", "n"}, set())
-        op = _compare(count, place)
-        n = count["n"]
-        if isinstance(n, bool) or not isinstance(n, int) or not 0 <= n < 2**31:
-            raise RuleError(f"{place}.n", "must be a whole number of at least 0")
-        times = n
-    return Did(event.name, _where(raw, path, event), op, times, _during(raw, path))
-
-
-def _event(name: object, path: str) -> names.Event:
-    if isinstance(name, str) and name in names.EVENTS_NOT_YET:
-        raise RuleError(path, f"not available yet: nothing records {name}")
-    if not isinstance(name, str) or name not in names.EVENTS:
-        raise RuleError(path, f"must be one of {', '.join(names.EVENTS)}")
-    return names.EVENTS[name]
-
-
-def _during(raw: dict[str, Any], path: str) -> Any:
-    if "during" not in raw:
-        return EVER
-    window = parse_window(raw["during"], f"{path}.during")
-    if window.kind == "next":
-        raise RuleError(f"{path}.during", "what happened can't lie in the future; next is for dates")
-    return window
-
-
-def _measure(raw: dict[str, Any], path: str) -> Measure:
-    require_keys(raw, path, {"measure", "of", "op", "value"}, {"where", "during"})
-    of = raw["of"]
-    if not isinstance(of, str) or of not in names.MEASURES:
-        raise RuleError(f"{path}.of", f"must be one of {', '.join(names.MEASURES)}")
-    measured = names.MEASURES[of]
-    if raw["measure"] not in measured.functions:
-        raise RuleError(f"{path}.measure", f"{of} takes {', '.join(measured.functions)}")
-    event, _, field = of.partition(".")
-    where = _where(raw, path, names.EVENTS[event])
-    return Measure(
-        raw["measure"], event, field, where, _during(raw, path), _compare(raw, path),
-        _number(raw["value"], f"{path}.value"),
-    )  # fmt: skip
 
 
 def _predict(raw: dict[str, Any], path: str) -> Predict:
     what = raw["predict"]
     if what == "next_order":
         require_keys(raw, path, {"predict", "during"}, set())
-        return Predict(what, None, None, None, None, parse_window(raw["during"], f"{path}.during"))
+        window = parse_window(raw["during"], f"{path}.during")
+        if window.kind == "anniversary":
+            raise RuleError(f"{path}.during", "anniversaries are of dates that customers have")
+        return Predict(what, None, None, None, None, window)
     if not isinstance(what, str) or what not in names.HORIZONS:
         raise RuleError(f"{path}.predict", f"must be one of {', '.join(names.HORIZONS)}, next_order")
     about_product = what in {"buy_again", "buy_new"}
@@ -275,22 +167,24 @@ def _predict(raw: dict[str, Any], path: str) -> Predict:
     horizon = raw.get("horizon", horizons[0])
     if horizon not in horizons:
         raise RuleError(f"{path}.horizon", f"{what} is predicted for {', '.join(horizons)}")
-    product = str(_scalar(raw["product"], f"{path}.product", "product")) if about_product and "product" in raw else None
-    product_type = _text(raw["product_type"], f"{path}.product_type") if about_product and product is None else None
-    value = _number(raw["value"], f"{path}.value")
+    product = str(scalar(raw["product"], f"{path}.product", "product")) if about_product and "product" in raw else None
+    product_type = text(raw["product_type"], f"{path}.product_type") if about_product and product is None else None
+    value = number(raw["value"], f"{path}.value")
     if what != "value" and not 0 <= value <= 1:
         raise RuleError(f"{path}.value", "a probability lies between 0 and 1")
-    return Predict(cast("Any", what), product, horizon, _compare(raw, path), value, None, product_type)
+    return Predict(cast("Any", what), product, horizon, compare(raw, path), value, None, product_type)
 
 
 def _member(raw: dict[str, Any], path: str) -> Member:
-    for later in ("during", "moved"):
-        if later in raw:
-            raise RuleError(f"{path}.{later}", "not available yet: the history of a membership")
-    require_keys(raw, path, {"in"}, set())
+    require_keys(raw, path, {"in"}, {"during", "moved"})
     if not isinstance(raw["in"], str) or not SEGMENT.fullmatch(raw["in"]):
         raise RuleError(f"{path}.in", "must be a segment like seg_12")
-    return Member(raw["in"])
+    if "moved" not in raw and "during" not in raw:
+        return Member(raw["in"])
+    moved = raw.get("moved")
+    if not isinstance(moved, str) or moved not in names.MOVES:
+        raise RuleError(f"{path}.moved", f"must be one of {', '.join(names.MOVES)}")
+    return Member(raw["in"], cast("Any", moved), past_window(raw, path) or EVER)
 
 
 def _consent(raw: dict[str, Any], path: str) -> Consent:
@@ -315,19 +209,37 @@ def _sample(raw: dict[str, Any], path: str) -> Sample:
     if not isinstance(sample, dict):
         raise RuleError(place, 'is an object like {"percent": 10, "salt": "autumn"}')
     require_keys(sample, place, {"percent", "salt"}, set())
-    percent = _number(sample["percent"], f"{place}.percent")
-    if not 0 < percent <= 100 or round(percent, 2) != percent:  # noqa: PLR2004 - percent
-        raise RuleError(f"{place}.percent", "lies above 0, up to 100, with at most two decimals")
-    return Sample(percent, _text(sample["salt"], f"{place}.salt"))
+    percent = percentage(sample["percent"], f"{place}.percent")
+    return Sample(percent, text(sample["salt"], f"{place}.salt"))
+
+
+def _near(raw: dict[str, Any], path: str) -> Near:
+    require_keys(raw, path, {"near"}, set())
+    near, place = raw["near"], f"{path}.near"
+    if not isinstance(near, dict):
+        raise RuleError(place, 'is an object like {"lat": 40.71, "lon": -74.01, "km": 25}')
+    require_keys(near, place, {"lat", "lon", "km"}, set())
+    lat, lon, km = (number(near[key], f"{place}.{key}") for key in ("lat", "lon", "km"))
+    if not -90 <= lat <= 90:  # noqa: PLR2004 - degrees
+        raise RuleError(f"{place}.lat", "lies between -90 and 90 degrees")
+    if not -180 <= lon <= 180:  # noqa: PLR2004 - degrees
+        raise RuleError(f"{place}.lon", "lies between -180 and 180 degrees")
+    if not 0 < km <= FURTHEST_KM:
+        raise RuleError(f"{place}.km", f"lies above 0, up to {FURTHEST_KM:,}")
+    return Near(lat, lon, km)
 
 
 _LEAVES: dict[str, Callable[[dict[str, Any], str], Leaf]] = {
     "attr": _attr,
-    "did": _did,
-    "measure": _measure,
+    "did": did,
+    "measure": measure,
+    "first": order_of,
+    "latest": recent,
+    "life": life,
     "predict": _predict,
     "in": _member,
     "consent": _consent,
     "reachable": _reachable,
+    "near": _near,
     "sample": _sample,
 }

@@ -9,16 +9,22 @@ from typing import TYPE_CHECKING, Any
 from app.domain.money import exponent
 from app.domain.rules import names
 from app.domain.rules.tree import (
+    WITH_AN_ORDER,
     Attr,
     Consent,
     Did,
     Duration,
     Filter,
     Group,
+    Life,
     Measure,
     Member,
+    Near,
+    OrderOf,
     Predict,
+    Rank,
     Reachable,
+    Recent,
     Sample,
 )
 
@@ -72,9 +78,11 @@ def sentence(rule: Rule, wording: Wording) -> str:
     return f"Customers {text}."
 
 
-def leaf_sentence(leaf: Leaf, wording: Wording) -> str:
-    """One condition, capitalised, without a full stop."""
+def leaf_sentence(leaf: Leaf, wording: Wording, boundary: tuple[float, float] | None = None) -> str:
+    """One condition, capitalised, without a full stop; of a rank with the values that it came to mean."""
     text = _leaf(leaf, wording)
+    if isinstance(leaf, Rank) and boundary is not None:
+        text += f" ({_boundary(leaf, boundary, wording)})"
     return text[:1].upper() + text[1:]
 
 
@@ -106,7 +114,7 @@ def _inner(child: Node, wording: Wording) -> str:
 
 
 def _takes_whose(leaf: Leaf) -> bool:
-    return isinstance(leaf, Attr | Measure | Predict)
+    return isinstance(leaf, Attr | Measure | Predict | Rank)
 
 
 def _who(leaf: Leaf, wording: Wording) -> str:
@@ -114,7 +122,7 @@ def _who(leaf: Leaf, wording: Wording) -> str:
     return f"whose {text}" if _takes_whose(leaf) else f"who {text}"
 
 
-def _leaf(leaf: Leaf, wording: Wording) -> str:  # noqa: PLR0911 - one line per kind of leaf
+def _leaf(leaf: Leaf, wording: Wording) -> str:  # noqa: C901, PLR0911, PLR0912 - one line per kind of leaf
     match leaf:
         case Attr():
             return _attr(leaf, wording)
@@ -122,15 +130,29 @@ def _leaf(leaf: Leaf, wording: Wording) -> str:  # noqa: PLR0911 - one line per 
             return _did(leaf, wording)
         case Measure():
             return _measure(leaf, wording)
+        case OrderOf():
+            first, then = _did(leaf.first, wording), _did(leaf.then, wording)
+            return f"{first} and, within {_counted(leaf.within)} after that, {then}"
+        case Recent():
+            where = _where(leaf.where, wording)
+            return (
+                f"last {names.EVENTS[leaf.event].past}{' ' + where if where else ''} with {_filters(leaf.has, wording)}"
+            )
+        case Life():
+            return _life(leaf)
         case Predict():
             return _predict(leaf, wording)
         case Member():
-            return f"are in segment {_quoted(wording.segment(leaf.segment) or leaf.segment)}"
+            return _member(leaf, wording)
         case Consent():
             state = {"yes": "allow", "no": "do not allow", "pending": "have not yet confirmed"}[leaf.state]
             return f"{state} {'e-mail' if leaf.channel == 'email' else 'text messages'}"
         case Reachable():
             return "can be reached by e-mail"
+        case Near():
+            return f"have an address within {leaf.km:g} km of {_degrees(leaf.lat, 'NS')}, {_degrees(leaf.lon, 'EW')}"
+        case Rank():
+            return _rank(leaf, wording)
         case Sample():
             return f"fall into the random {leaf.percent:g}% named {_quoted(leaf.salt)}"
 
@@ -139,7 +161,9 @@ def _attr(leaf: Attr, wording: Wording) -> str:
     known = names.attribute(leaf.attr)
     if known is None:  # the parser refuses unknown names
         raise ValueError(leaf.attr)
-    if leaf.during is not None:
+    if leaf.during is not None and leaf.during.kind == "anniversary":
+        text = f"{known.words} has its anniversary {_window(leaf.during)}"
+    elif leaf.during is not None:
         text = f"{known.words} lies {_window(leaf.during)}"
     else:
         text = f"{known.words} {_comparison(leaf.op or 'set', leaf.value, known.type, wording)}"
@@ -173,6 +197,50 @@ def _measure(leaf: Measure, wording: Wording) -> str:
     return f"{what}{' ' + tail if tail else ''} {_comparison(leaf.op, leaf.value, measured.type, wording)}"
 
 
+def _life(leaf: Life) -> str:
+    past, during, gap = names.EVENTS[leaf.event].past, _window(leaf.during), leaf.gap
+    tail = f" {during}" if during else ""
+    match leaf.life:
+        case "first_time":
+            return f"{past} for the first time{tail}"
+        case "stopped":
+            return f"{past}{tail}, but not in the last {_duration(gap)}"
+        case "returned":
+            return f"{past} again{tail} after more than {_counted(gap)} without"
+        case "regular":
+            return f"{past}{tail} at least {names.REGULAR_LEAST} times, never more than {_counted(gap)} apart"
+
+
+def _member(leaf: Member, wording: Wording) -> str:
+    name = _quoted(wording.segment(leaf.segment) or leaf.segment)
+    if leaf.moved is None or leaf.during is None:
+        return f"are in segment {name}"
+    return " ".join(part for part in (names.MOVES[leaf.moved], "segment", name, _window(leaf.during)) if part)
+
+
+def _rank(leaf: Rank, wording: Wording) -> str:
+    words = names.ATTRIBUTES[leaf.attr].words
+    among = "customers with an order"
+    if leaf.among != WITH_AN_ORDER:
+        among = f"customers {_inner(leaf.among, wording)}"
+    if leaf.top_percent is not None:
+        return f"{words} is in the top {leaf.top_percent:g}% of {among}"
+    fifths = " or ".join(str(fifth) for fifth in leaf.quintile)
+    return f"{words} is in fifth {fifths} (5 is the highest) of {among}"
+
+
+def _boundary(leaf: Rank, boundary: tuple[float, float], wording: Wording) -> str:
+    kind = names.ATTRIBUTES[leaf.attr].type
+    low, high = (_scalar(int(value) if value.is_integer() else value, kind, wording) for value in boundary)
+    if leaf.top_percent is not None or leaf.quintile[-1] == names.FIFTHS:
+        return f"{low} or more"
+    return f"{low} to {high}"
+
+
+def _degrees(value: float, letters: str) -> str:
+    return f"{abs(value):g}° {letters[value < 0]}"
+
+
 def _predict(leaf: Predict, wording: Wording) -> str:
     if leaf.during is not None:
         return f"next order is expected {_window(leaf.during)}"
@@ -188,7 +256,11 @@ def _predict(leaf: Predict, wording: Wording) -> str:
 def _where(filters: tuple[Filter, ...], wording: Wording) -> str:
     if not filters:
         return ""
-    return f"({' and '.join(_filter(item, wording) for item in filters)})"
+    return f"({_filters(filters, wording)})"
+
+
+def _filters(filters: tuple[Filter, ...], wording: Wording) -> str:
+    return " and ".join(_filter(item, wording) for item in filters)
 
 
 def _filter(item: Filter, wording: Wording) -> str:
@@ -243,6 +315,8 @@ def _window(window: Window) -> str:  # noqa: PLR0911 - one line per kind of wind
             return f"since {_day(window.start)}"
         case "calendar":
             return (window.period or "").replace("_", " ")
+        case "anniversary":
+            return f"in the next {_duration(window.span)}"
         case "ever":
             return ""
 

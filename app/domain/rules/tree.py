@@ -48,10 +48,11 @@ class Window:
     """A stretch of time, relative to `as_of`, in the shop's zone. `kind` says which fields count.
 
     last, next: `span`; ago: `span` to `until`; between: `start` to `end`; before: `end`;
-    since: `start`; calendar: `period`; ever: nothing. Dates and instants stay as written.
+    since: `start`; calendar: `period`; ever: nothing. anniversary: `span`, the days to come in which
+    the day and month of an earlier year's date return. Dates and instants stay as written.
     """
 
-    kind: Literal["last", "next", "ago", "between", "before", "since", "calendar", "ever"]
+    kind: Literal["last", "next", "ago", "between", "before", "since", "calendar", "ever", "anniversary"]
     span: Duration | None = None
     until: Duration | None = None
     start: str | None = None
@@ -93,6 +94,10 @@ class Did:
     during: Window
 
 
+WITH_AN_ORDER = Did("ordered", (), "gte", 1, EVER)
+"""Among whom customers are ranked unless a rule says otherwise."""
+
+
 @dataclass(frozen=True)
 class Measure:
     """A sum, average, minimum, maximum or distinct count over events."""
@@ -104,6 +109,43 @@ class Measure:
     during: Window
     op: Compare
     value: int | float
+
+
+@dataclass(frozen=True)
+class OrderOf:
+    """Something happened, and `then` so often within a time after it.
+
+    Each event of `first` whose number (1 = the earliest of them) satisfies the count of `first` begins a
+    sequence. One sequence that is settled suffices: see `sequence_query`.
+    """
+
+    first: Did
+    then: Did
+    within: Duration
+
+
+@dataclass(frozen=True)
+class Recent:
+    """The latest event that `where` picks has these properties."""
+
+    event: str
+    where: tuple[Filter, ...]
+    has: tuple[Filter, ...]
+
+
+@dataclass(frozen=True)
+class Life:
+    """Where the customer stands with an event; `gap` is None for first_time only.
+
+    first_time: the first ever lies in the window. stopped: had one in the window, none in the last `gap`.
+    returned: one in the window came after more than `gap` without. regular: at least three in the window,
+    never more than `gap` apart.
+    """
+
+    life: Literal["first_time", "stopped", "returned", "regular"]
+    event: str
+    gap: Duration | None
+    during: Window
 
 
 @dataclass(frozen=True)
@@ -124,9 +166,11 @@ class Predict:
 
 @dataclass(frozen=True)
 class Member:
-    """The customer is in another segment: `seg_7`, or an automatic one by its key."""
+    """The customer is in another segment: `seg_7`, or an automatic one by its key; or moved there in a window."""
 
     segment: str
+    moved: Literal["entered", "left", "was_in"] | None = None
+    during: Window | None = None
 
 
 @dataclass(frozen=True)
@@ -145,6 +189,25 @@ class Reachable:
 
 
 @dataclass(frozen=True)
+class Near:
+    """The customer's address lies within so many kilometres of a point, along the surface of the earth."""
+
+    lat: float
+    lon: float
+    km: float
+
+
+@dataclass(frozen=True)
+class Rank:
+    """The customer stands so high among others by an attribute: in the top percent, or in fifths (5 = highest)."""
+
+    attr: str
+    top_percent: float | None
+    quintile: tuple[int, ...]
+    among: Node
+
+
+@dataclass(frozen=True)
 class Sample:
     """A stable random part of all customers."""
 
@@ -152,7 +215,7 @@ class Sample:
     salt: str
 
 
-Leaf = Attr | Did | Measure | Predict | Member | Consent | Reachable | Sample
+Leaf = Attr | Did | Measure | OrderOf | Recent | Life | Predict | Member | Consent | Reachable | Near | Sample | Rank
 
 
 @dataclass(frozen=True)
@@ -183,6 +246,18 @@ def leaves(node: Node, path: str = "match") -> list[tuple[str, Leaf]]:
     return found
 
 
+def every_leaf(node: Node, path: str = "match") -> list[tuple[str, Leaf]]:
+    """All leaves with their JSON paths, those inside a sequence and inside a rank's `among` included."""
+    found: list[tuple[str, Leaf]] = []
+    for place, leaf in leaves(node, path):
+        found.append((place, leaf))
+        if isinstance(leaf, OrderOf):
+            found += [(f"{place}.first", leaf.first), (f"{place}.then", leaf.then)]
+        elif isinstance(leaf, Rank):
+            found += every_leaf(leaf.among, f"{place}.among")
+    return found
+
+
 def references(rule: Rule) -> set[str]:
     """The segments that a rule names."""
-    return {leaf.segment for _, leaf in leaves(rule.match) if isinstance(leaf, Member)}
+    return {leaf.segment for _, leaf in every_leaf(rule.match) if isinstance(leaf, Member)}

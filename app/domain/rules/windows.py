@@ -15,6 +15,7 @@ if TYPE_CHECKING:
 DAYS_PER_WEEK = 7
 MONTHS_PER_YEAR = 12
 MONTHS_PER_QUARTER = 3
+LAST_OF_FEBRUARY = 228
 
 
 @dataclass(frozen=True)
@@ -83,6 +84,44 @@ def _shift(day: date, duration: Duration, sign: int) -> date:
         return add_months(day, sign * duration.n * MONTHS_PER_YEAR)
     days = duration.n * (DAYS_PER_WEEK if duration.unit == "w" else 1)
     return day + timedelta(days=sign * days)
+
+
+def gone(at: datetime, duration: Duration, zone: ZoneInfo) -> datetime:
+    """The first instant at which something that happened at `at` no longer lies in `last <duration>`.
+
+    So `within 60d` of an event and `last 60d` mean the same 60 store days. Where months clamp, the event stays until
+    all of them have passed: 31 January is gone from the last month on 1 March.
+    """
+    if duration.unit == "h":
+        return at + timedelta(hours=duration.n)
+    day = at.astimezone(zone).date()
+    moved = _shift(day, duration, 1)
+    if duration.unit in {"mo", "y"} and moved.day < day.day:
+        moved += timedelta(days=1)
+    return midnight(moved, zone)
+
+
+def first_day_from(at: datetime, zone: ZoneInfo) -> date:
+    """The first store day that begins at or after an instant."""
+    day = at.astimezone(zone).date()
+    return day if midnight(day, zone) >= at.astimezone(UTC) else day + timedelta(days=1)
+
+
+def anniversaries(duration: Duration, as_of: datetime, zone: ZoneInfo) -> list[tuple[int, int, int]]:
+    """Today and the days after it that `next <duration>` covers, as (year, first, last) with days as month x 100 + day.
+
+    29 February is kept on the 28th in years without one: it lies in the range that ends with that day.
+    """
+    first = as_of.astimezone(zone).date()
+    last = _shift(first, duration, 1) - timedelta(days=1)
+    found = []
+    for year in range(first.year, last.year + 1):
+        low, high = max(first, date(year, 1, 1)), min(last, date(year, 12, 31))
+        end = high.month * 100 + high.day
+        if end == LAST_OF_FEBRUARY and not calendar.isleap(year):
+            end += 1
+        found.append((year, low.month * 100 + low.day, end))
+    return found
 
 
 def add_months(day: date, months: int) -> date:

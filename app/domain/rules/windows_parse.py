@@ -12,7 +12,8 @@ from app.domain.rules.tree import EVER, Duration, Unit, Window
 MAX_TEXT = 255
 DURATION = re.compile(r"([0-9]{1,5})(h|d|w|mo|y)")
 LONGEST = {"h": 87_600, "d": 36_500, "w": 5_200, "mo": 1_200, "y": 100}
-WINDOWS = ("last", "next", "from", "to", "before", "since", "ago", "calendar", "ever")
+MOST_OF_A_YEAR = {"d": 365, "w": 52, "mo": 12, "y": 1}
+WINDOWS = ("last", "next", "from", "to", "before", "since", "ago", "calendar", "ever", "anniversary")
 
 
 class RuleError(ValueError):
@@ -38,22 +39,20 @@ def parse_window(raw: object, path: str) -> Window:
     """Read a window such as {"last": "30d"}. Raises RuleError."""
     if not isinstance(raw, dict) or not raw:
         raise RuleError(path, 'is an object like {"last": "30d"}')
-    if "anniversary" in raw:
-        raise RuleError(f"{path}.anniversary", "not available yet: anniversaries")
     if set(raw) == {"from", "to"}:
         return _between(raw, path)
     require_keys(raw, path, set(), set(WINDOWS))
     if len(raw) != 1:
-        raise RuleError(path, "is one of last, next, ago, before, since, calendar, ever, or from with to")
+        raise RuleError(path, "is one of last, next, ago, before, since, calendar, ever, anniversary, or from with to")
     kind, value = next(iter(raw.items()))
     return _single(kind, value, path)
 
 
-def _single(kind: str, value: object, path: str) -> Window:
+def _single(kind: str, value: object, path: str) -> Window:  # noqa: C901, PLR0911 - one line per kind of window
     place = f"{path}.{kind}"
     match kind:
         case "last" | "next":
-            span = _duration(value, place)
+            span = parse_duration(value, place)
             if kind == "next" and span.unit == "h":
                 raise RuleError(place, "counts store days, weeks, months or years")
             return Window(cast("Any", kind), span=span)
@@ -67,6 +66,8 @@ def _single(kind: str, value: object, path: str) -> Window:
             if not isinstance(value, str) or value not in PERIODS:
                 raise RuleError(place, f"must be one of {', '.join(PERIODS)}")
             return Window("calendar", period=value)
+        case "anniversary":
+            return _anniversary(value, place)
         case "ever" if value is True:
             return EVER
         case "ever":
@@ -82,11 +83,23 @@ def _between(raw: dict[str, Any], path: str) -> Window:
     return Window("between", start=start, end=end)
 
 
+def _anniversary(value: object, path: str) -> Window:
+    if not isinstance(value, dict):
+        raise RuleError(path, 'is an object like {"next": "30d"}')
+    require_keys(value, path, {"next"}, set())
+    span = parse_duration(value["next"], f"{path}.next")
+    if span.unit == "h" or span.n > MOST_OF_A_YEAR[span.unit]:
+        raise RuleError(
+            f"{path}.next", "counts store days, weeks, months or one year; an anniversary returns each year"
+        )
+    return Window("anniversary", span=span)
+
+
 def _ago(value: object, path: str) -> Window:
     if not isinstance(value, list) or len(value) != 2:  # noqa: PLR2004 - from and until
         raise RuleError(path, 'takes [earlier, later], e.g. ["60d", "30d"]')
-    earlier = _duration(value[0], f"{path}[0]")
-    later = _duration(value[1], f"{path}[1]", least=0)
+    earlier = parse_duration(value[0], f"{path}[0]")
+    later = parse_duration(value[1], f"{path}[1]", least=0)
     if "h" in {earlier.unit, later.unit}:
         raise RuleError(path, "counts store days, weeks, months or years")
     if earlier.unit == later.unit and earlier.n <= later.n:
@@ -94,7 +107,8 @@ def _ago(value: object, path: str) -> Window:
     return Window("ago", span=earlier, until=later)
 
 
-def _duration(value: object, path: str, least: int = 1) -> Duration:
+def parse_duration(value: object, path: str, least: int = 1) -> Duration:
+    """Read a duration such as 30d. Raises RuleError."""
     found = DURATION.fullmatch(value) if isinstance(value, str) else None
     if found is None:
         raise RuleError(path, "must be a number with h, d, w, mo or y, e.g. 30d")
