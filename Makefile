@@ -7,7 +7,7 @@ BIN := $(VENV)/bin
 STAMPS := .make
 PIP := $(BIN)/python -m pip --disable-pip-version-check
 
-.PHONY: run test lint types contracts unit ui-test e2e kill-test bench bench-prediction bench-policy bench-demographics bench-promises lock openapi clean help ui shims schema
+.PHONY: run test lint types contracts unit ui-test e2e kill-test rules-proof bench bench-prediction bench-policy bench-demographics bench-promises lock openapi clean help ui shims schema
 
 help:
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /	/'
@@ -89,6 +89,9 @@ e2e: $(STAMPS)/test $(STAMPS)/system ui shims schema ## Tests in a real browser
 
 kill-test: $(STAMPS)/test schema ## The long form of the crash tests
 	ENCORE_KILL_ROUNDS=20 $(BIN)/pytest -q -m "not browser" -k "kill or crash" tests
+
+rules-proof: $(STAMPS)/test ## The whole proof of the rule compiler: 10,000 random rules against a second evaluator
+	ENCORE_RULES_PROOF=10000 $(BIN)/pytest -q tests/unit/rules/test_brute.py
 
 bench: bench-prediction bench-policy bench-demographics bench-promises ## All benchmarks
 

@@ -18,6 +18,7 @@ from sqlalchemy import select
 
 from app.domain.money import exponent
 from app.domain.rules.evaluate import Evaluation, evaluate
+from app.domain.rules.match import Change
 from app.domain.rules.names import PAIR_KIND
 from app.domain.rules.parse import RuleError, parse
 from app.domain.rules.sentence import leaf_sentence
@@ -33,6 +34,7 @@ from app.services import (
     segments_memberships,
 )
 from app.services.promises import spreads
+from app.services.segments_history import JUST_BEFORE
 from app.services.segments_statistics import (
     Figures,
     chances,
@@ -207,6 +209,7 @@ class Evaluating:
         self._by_reference: dict[str, int] = {}
         self._under_way: set[int] = set()
         self._stored, self._stored_flip = world.world.segment, world.world.segment_flip
+        self._stored_history = world.world.history
         self.subjects: list[Subject] = []
 
     def take(self, definitions: list[Definition], stored: list[Segment], used: set[int]) -> None:
@@ -230,6 +233,7 @@ class Evaluating:
         self._products = products(self._world.connection, sorted(one for one in about if isinstance(one, int)))
         self._world.world.segment = self._members
         self._world.world.segment_flip = self._flip
+        self._world.world.history = self._history
 
     def run(self, progress: Callable[[int, int], None]) -> list[Outcome]:
         """Evaluate all; one outcome per subject, in order."""
@@ -267,6 +271,14 @@ class Evaluating:
     def _flip(self, reference: str) -> datetime | None:
         position = self._by_reference.get(reference)
         return self._stored_flip(reference) if position is None else self._outcome(position).next_flip
+
+    def _history(self, reference: str) -> list[Change]:
+        """What is stored, and what this pass finds."""
+        known, members = list(self._stored_history(reference)), self._members(reference)
+        before = BitMap()
+        for change in known:
+            before = (before - change.left) | change.entered
+        return [*known, Change(self._world.world.as_of - JUST_BEFORE, members - before, before - members)]
 
     def _outcome(self, position: int) -> Outcome:
         if position not in self._done:
@@ -330,7 +342,7 @@ def leaf_rows(found: Evaluation, world: ShopWorld) -> list[dict[str, Any]]:
     return [
         {
             "path": leaf.path,
-            "sentence": leaf_sentence(leaf.leaf, world.wording),
+            "sentence": leaf_sentence(leaf.leaf, world.wording, leaf.boundary),
             "count": leaf.count,
             "missing": leaf.missing,
             "remaining": leaf.remaining,

@@ -15,7 +15,7 @@ from app.domain.rules.canonical import rule_hash
 from app.domain.rules.names import PAIR_KIND
 from app.domain.rules.parse import RuleError, parse
 from app.domain.rules.sentence import Wording, sentence
-from app.domain.rules.tree import Did, Member, Predict, leaves
+from app.domain.rules.tree import Did, Life, Member, Predict, Recent, every_leaf
 from app.errors import Conflict, Invalid, NotFound
 from app.services import segments_dependents
 from app.services.evaluate_segments import Outcome
@@ -39,6 +39,7 @@ if TYPE_CHECKING:
 
 RESTORABLE_FOR = timedelta(days=30)
 MAX_REFERENCE_DEPTH = 5
+EVENT_KEYS = {Did: "did", Recent: "latest", Life: "event"}
 
 
 @dataclass(frozen=True)
@@ -248,7 +249,7 @@ def check_references(rooms: Rooms, ctx: ShopContext, rule: Rule, editing: int | 
 
 def _check_references(session: Session, ctx: ShopContext, rule: Rule, editing: int | None) -> None:
     above = segments_dependents.chain_above(session, ctx, editing) if editing is not None else 0
-    for path, leaf in leaves(rule.match):
+    for path, leaf in every_leaf(rule.match):
         if isinstance(leaf, Member):
             target = find(session, ctx, leaf.segment)
             if target is None:
@@ -261,10 +262,12 @@ def check_fed(rule: Rule, run: PublishedRun) -> None:
 
     Raises Invalid.
     """
-    for path, leaf in leaves(rule.match):
-        mail = isinstance(leaf, Did) and names.EVENTS[leaf.event].source == "events"
-        if mail and "events" not in run.versions:
-            raise Invalid(f"{path}.did: not available yet: no e-mail event is in the history", field=f"rule.{path}.did")
+    for path, leaf in every_leaf(rule.match):
+        if not isinstance(leaf, Did | Recent | Life) or "events" in run.versions:
+            continue
+        if names.EVENTS[leaf.event].source == "events":
+            place = f"{path}.{EVENT_KEYS[type(leaf)]}"
+            raise Invalid(f"{place}: not available yet: no e-mail event is in the history", field=f"rule.{place}")
 
 
 def _walk(
@@ -301,7 +304,7 @@ def _checked(rooms: Rooms, ctx: ShopContext, rule: Rule, editing: int | None) ->
 
 def _check_types(rule: Rule, connection: duckdb.DuckDBPyConnection) -> None:
     known = set(connection.execute("SELECT product_type, kind FROM type_base_rates").fetchall())
-    for path, leaf in leaves(rule.match):
+    for path, leaf in every_leaf(rule.match):
         if not isinstance(leaf, Predict) or leaf.product_type is None:
             continue
         if (leaf.product_type, PAIR_KIND[leaf.what]) not in known:
@@ -313,7 +316,7 @@ def _check_types(rule: Rule, connection: duckdb.DuckDBPyConnection) -> None:
 
 
 def _products(rule: Rule) -> Iterator[tuple[str, str]]:
-    for path, leaf in leaves(rule.match):
+    for path, leaf in every_leaf(rule.match):
         if isinstance(leaf, Predict) and leaf.product:
             yield f"{path}.product", leaf.product
 

@@ -16,6 +16,7 @@ from app.errors import NotFound, Unavailable
 from app.services.open_runs import MEMORY, keep_reach
 from app.services.published import open_run, published
 from app.services.reachable import codes, departed, from_codes, reach
+from app.services.segments_history import stored_history
 from app.store.models.segments import Membership, Segment
 
 if TYPE_CHECKING:
@@ -70,11 +71,9 @@ def open_world(rooms: Rooms, ctx: ShopContext, as_of: datetime | None = None) ->
         raise Unavailable("Encore has not finished its first analysis of your shop; try again in a few minutes.")
     everybody, gone = _known(rooms, ctx, run)
     with open_run(rooms, ctx, run) as connection:
-        world = _world(rooms, ctx, run, connection, everybody)
-        if as_of is None or as_of == run.as_of:
+        world = _world(rooms, ctx, as_of or run.as_of, connection, everybody)
+        if world.as_of == run.as_of:
             world.shared = rooms.runs.get(rooms.lake, ctx, run).leaves
-        else:
-            world.as_of = as_of
         yield ShopWorld(run, world, everybody, gone, wording(rooms, ctx, connection))
 
 
@@ -92,7 +91,7 @@ def new_world(rooms: Rooms, ctx: ShopContext, run: PublishedRun) -> Iterator[Sho
     try:
         connection.execute(f"SET memory_limit = '{MEMORY}'")
         _hold_in_memory(connection)
-        world = _world(rooms, ctx, run, connection, everybody)
+        world = _world(rooms, ctx, run.as_of, connection, everybody)
         yield ShopWorld(run, world, everybody, gone, wording(rooms, ctx, connection))
     finally:
         connection.close()
@@ -115,17 +114,18 @@ def _known(rooms: Rooms, ctx: ShopContext, run: PublishedRun) -> tuple[Reach, Bi
 
 
 def _world(
-    rooms: Rooms, ctx: ShopContext, run: PublishedRun, connection: duckdb.DuckDBPyConnection, everybody: Reach
+    rooms: Rooms, ctx: ShopContext, as_of: datetime, connection: duckdb.DuckDBPyConnection, everybody: Reach
 ) -> World:
     return World(
         connection=connection,
         universe=everybody.universe,
-        as_of=run.as_of,
+        as_of=as_of,
         zone=ctx.zone,
         reachable=everybody.reachable,
         consent=lambda channel, state: (everybody.email if channel == "email" else everybody.sms)[state],
         segment=_stored(rooms, ctx),
         segment_flip=_stored_flip(rooms, ctx),
+        history=stored_history(rooms, ctx, as_of, find),
         unit=10 ** exponent(ctx.currency),
     )
 

@@ -196,14 +196,6 @@ def predict_query(leaf: Predict, when: When) -> Query:
     )
 
 
-def date_query(name: str) -> Query:
-    """(customer_no, moment in microseconds) for customers who have the date."""
-    known = _attribute(name)
-    return Query(
-        f"SELECT customer_no, epoch_us({known.column}) AS moment FROM {known.owner} WHERE {known.column} IS NOT NULL"
-    )
-
-
 def comparison(expression: str, op: str, value: Value, kind: str) -> Query:  # noqa: PLR0911 - one per operator
     """A condition that is true or false, never null, where `expression` is not null."""
     if kind == "list":
@@ -321,7 +313,7 @@ def _mail_events(event: names.Event, leaf: Did, when: When) -> Query:
 
 
 def event_rows(name: str, where: tuple[Filter, ...], during: Window, when: When) -> Query:
-    """(customer_no, event, at in microseconds): one row per matching event by `as_of`.
+    """(customer_no, event, instant in microseconds): one row per matching event by `as_of`.
 
     event: the order's id; for messages a text that tells apart those of one instant.
     """
@@ -342,6 +334,6 @@ def event_rows(name: str, where: tuple[Filter, ...], during: Window, when: When)
         source, identity = ("DISTINCT o.customer_no" if by_line else "o.customer_no"), "o.order_id"
         tail = f"FROM orders o{_joins(tables, by_line=by_line)}"
     query.sql = (
-        f"SELECT {source}, {identity} AS event, epoch_us({event.at}) AS at {tail} WHERE {' AND '.join(conditions)}"
+        f"SELECT {source}, {identity} AS event, epoch_us({event.at}) AS instant {tail} WHERE {' AND '.join(conditions)}"
     )
     return query

@@ -6,9 +6,13 @@ from typing import TYPE_CHECKING, Any
 
 from app.domain.rules import names
 from app.domain.rules.compile import Query
+from app.domain.rules.compile_sequences import EPOCH, NEVER
+from app.domain.rules.tree import Predict
 from app.domain.rules.windows import anniversaries, first_day_from, span
 
 if TYPE_CHECKING:
+    from datetime import date
+
     from app.domain.rules.compile import When
     from app.domain.rules.tree import Attr, Near, Window
 
@@ -53,19 +57,10 @@ def date_leaf_query(leaf: Attr, when: When) -> Query:
     A metafield's text is a date like 1990-05-17, which is that day in the store, or an instant like
     1990-05-17T08:00:00+02:00, in UTC if it names no zone, as Shopify's date and date_time are; other text is missing.
     """
-    known = names.attribute(leaf.attr)
-    if known is None or leaf.during is None:  # the parser refuses both
+    if leaf.during is None:  # the parser refuses it
         raise ValueError(leaf.attr)
-    if known.type == "date":
-        day, at = "NULL::DATE", known.column
-    else:
-        day = f"CASE WHEN regexp_full_match({known.column}, '{DAY}') THEN TRY_CAST({known.column} AS DATE) END"
-        at = (
-            f"CASE WHEN regexp_full_match({known.column}, '{DAY}{CLOCK}')"
-            f" THEN TRY_CAST({known.column} AS TIMESTAMPTZ) END"
-        )
-    local = "coalesce(day, CAST(timezone(?, at) AS DATE))"
-    inner = f"SELECT customer_no, {day} AS day, {at} AS at FROM {known.owner}"
+    inner = _dates(leaf)
+    local = "coalesce(on_day, CAST(timezone(?, instant) AS DATE))"
     if leaf.during.kind == "anniversary" and leaf.during.span is not None:
         hit = " OR ".join(
             f"(month(v) * 100 + day(v) BETWEEN {first:d} AND {last:d} AND year(v) < {year:d})"
@@ -78,8 +73,40 @@ def date_leaf_query(leaf: Attr, when: When) -> Query:
         )
     within = _within(leaf.during, when)
     return Query(
-        f"SELECT customer_no, {within.sql} AS hit FROM ({inner}) WHERE day IS NOT NULL OR at IS NOT NULL", within.values
+        f"SELECT customer_no, {within.sql} AS hit FROM ({inner}) WHERE on_day IS NOT NULL OR instant IS NOT NULL",
+        within.values,
     )
+
+
+def next_dates_query(leaf: Attr | Predict, when: When, today: date) -> Query:
+    """(day, instant, inside): which comes next of the dates that customers have, and since when the window holds one.
+
+    day: days from `today`, of dates without a time; instant, inside: microseconds. NEVER where there is none.
+    """
+    bounds = span(leaf.during, when.as_of, when.zone) if leaf.during else None
+    start = bounds.start if bounds and bounds.start else EPOCH
+    return Query(
+        f"""SELECT coalesce(min(on_day - ?) FILTER (on_day >= ?), {NEVER}) AS day,
+            coalesce(min(epoch_us(instant)) FILTER (instant >= ?), {NEVER}) AS instant,
+            coalesce(min(epoch_us(instant)) FILTER (instant >= ? AND instant < ?), {NEVER}) AS inside
+            FROM ({_dates(leaf)})""",
+        [today, today, when.as_of, start, when.as_of],
+    )
+
+
+def _dates(leaf: Attr | Predict) -> str:
+    """(customer_no, on_day, instant): a date without a time, or an instant, or neither."""
+    if isinstance(leaf, Predict):
+        return "SELECT customer_no, NULL::DATE AS on_day, next_order_at AS instant FROM customer_values"
+    known = names.attribute(leaf.attr)
+    if known is None:  # the parser refuses it
+        raise ValueError(leaf.attr)
+    column = known.column
+    if known.type == "date":
+        return f"SELECT customer_no, NULL::DATE AS on_day, {column} AS instant FROM {known.owner}"
+    day = f"CASE WHEN regexp_full_match({column}, '{DAY}') THEN TRY_CAST({column} AS DATE) END"
+    at = f"CASE WHEN regexp_full_match({column}, '{DAY}{CLOCK}') THEN TRY_CAST({column} AS TIMESTAMPTZ) END"
+    return f"SELECT customer_no, {day} AS on_day, {at} AS instant FROM {known.owner}"
 
 
 def _within(window: Window, when: When) -> Query:
@@ -88,11 +115,11 @@ def _within(window: Window, when: When) -> Query:
     days, instants, values = ["true"], ["true"], list[Any]()
     for symbol, edge in ((">=", bounds.start), ("<", bounds.end)):
         if edge is not None:
-            days.append(f"day {symbol} ?")
+            days.append(f"on_day {symbol} ?")
             values.append(first_day_from(edge, when.zone))
     for symbol, edge in ((">=", bounds.start), ("<", bounds.end)):
         if edge is not None:
-            instants.append(f"at {symbol} ?")
+            instants.append(f"instant {symbol} ?")
             values.append(edge)
-    sql = f"CASE WHEN day IS NOT NULL THEN {' AND '.join(days)} ELSE {' AND '.join(instants)} END"
+    sql = f"CASE WHEN on_day IS NOT NULL THEN {' AND '.join(days)} ELSE {' AND '.join(instants)} END"
     return Query(sql, values)

@@ -12,32 +12,32 @@ from typing import TYPE_CHECKING
 from app.domain.rules import names
 from app.domain.rules.compile import SYMBOLS, Query, event_rows
 from app.domain.rules.tree import EVER
-from app.domain.rules.windows import gone, midnight, span, start_of_last
+from app.domain.rules.windows import TICK, gone, midnight, span, start_of_last
 
 if TYPE_CHECKING:
     from app.domain.rules.compile import When
     from app.domain.rules.tree import Duration, Filter, Life, OrderOf, Recent, Window
 
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
-MICROSECOND = timedelta(microseconds=1)
+HOUR = 3_600_000_000
 NEVER = 2**63 - 1
 """Stands for null in a column of microseconds: NumPy's integers know none."""
 
 
 def microseconds(at: datetime) -> int:
     """Whole microseconds since 1970, as the queries count."""
-    return (at - EPOCH) // MICROSECOND
+    return (at - EPOCH) // TICK
 
 
 def moment(value: int) -> datetime:
     """The instant of so many microseconds since 1970."""
-    return EPOCH + value * MICROSECOND
+    return EPOCH + value * TICK
 
 
 def earliest_query(event: str, where: tuple[Filter, ...], during: Window, when: When) -> Query:
     """(first_at): the earliest such event of anybody, in microseconds; NEVER without any."""
     rows = event_rows(event, where, during, when)
-    return Query(f"SELECT coalesce(min(at), {NEVER}) AS first_at FROM ({rows.sql})", rows.values)
+    return Query(f"SELECT coalesce(min(instant), {NEVER}) AS first_at FROM ({rows.sql})", rows.values)
 
 
 def sequence_query(leaf: OrderOf, when: When, earliest: datetime) -> Query:
@@ -58,19 +58,19 @@ def sequence_query(leaf: OrderOf, when: When, earliest: datetime) -> Query:
     sql = f"""
         WITH {calendar},
         begun AS (
-            SELECT customer_no, at, row_number() OVER (PARTITION BY customer_no ORDER BY at, event) AS k
+            SELECT customer_no, instant, row_number() OVER (PARTITION BY customer_no ORDER BY instant, event) AS k
             FROM ({first.sql})),
         starts AS (
-            SELECT b.customer_no, b.at, {_gone("b.at", leaf.within)} AS ends
-            FROM begun b {_asof("b.at", leaf.within)} WHERE b.k {SYMBOLS[leaf.first.op]} {leaf.first.n:d}),
+            SELECT b.customer_no, b.instant, {_gone("b.instant", leaf.within)} AS ends
+            FROM begun b {_asof("b.instant", leaf.within)} WHERE b.k {SYMBOLS[leaf.first.op]} {leaf.first.n:d}),
         seen AS (
-            SELECT customer_no, at, sum(count(*)) OVER (PARTITION BY customer_no ORDER BY at) AS so_far
-            FROM ({then.sql}) GROUP BY customer_no, at),
+            SELECT customer_no, instant, sum(count(*)) OVER (PARTITION BY customer_no ORDER BY instant) AS so_far
+            FROM ({then.sql}) GROUP BY customer_no, instant),
         counted AS (
             SELECT s.customer_no, s.ends, coalesce(y.so_far, 0) - coalesce(x.so_far, 0) AS n
             FROM starts s
-            ASOF LEFT JOIN seen x ON s.customer_no = x.customer_no AND s.at >= x.at
-            ASOF LEFT JOIN seen y ON s.customer_no = y.customer_no AND s.ends > y.at)
+            ASOF LEFT JOIN seen x ON s.customer_no = x.customer_no AND s.instant >= x.instant
+            ASOF LEFT JOIN seen y ON s.customer_no = y.customer_no AND s.ends > y.instant)
         SELECT customer_no, bool_or(({early}) OR (ends <= {now:d} AND n {wanted} {n:d})) AS hit,
             coalesce(min(ends) FILTER (ends > {now:d}), {NEVER}) AS pending
         FROM counted GROUP BY customer_no"""
@@ -87,9 +87,9 @@ def recent_query(leaf: Recent, when: When) -> Query:
     having = event_rows(leaf.event, leaf.has, EVER, when)
     sql = f"""
         WITH latest AS (
-            SELECT customer_no, max(at) AS at, arg_max(event, row(at, event)) AS event
+            SELECT customer_no, max(instant) AS instant, arg_max(event, row(instant, event)) AS event
             FROM ({latest.sql}) GROUP BY customer_no)
-        SELECT DISTINCT customer_no FROM latest JOIN ({having.sql}) h USING (customer_no, at, event)"""
+        SELECT DISTINCT customer_no FROM latest JOIN ({having.sql}) h USING (customer_no, instant, event)"""
     return Query(sql, [*latest.values, *having.values])
 
 
@@ -101,15 +101,15 @@ def life_query(leaf: Life, when: When, earliest: datetime) -> Query:
     """
     rows = event_rows(leaf.event, (), EVER, when)
     inside = _inside(leaf.during, when)
-    edges = f"coalesce(min(at) FILTER ({inside}), {NEVER}) AS first_at, max(at) AS last_at"
+    edges = f"coalesce(min(instant) FILTER ({inside}), {NEVER}) AS first_at, max(instant) AS last_at"
     if leaf.life == "first_time":
-        first = _inside(leaf.during, when, "min(at)")
+        first = _inside(leaf.during, when, "min(instant)")
         return Query(f"SELECT customer_no, {first} AS hit, {edges} FROM ({rows.sql}) GROUP BY customer_no", rows.values)
     if leaf.gap is None:  # the parser asks for it
         raise ValueError(f"{leaf.life} has a gap")
     if leaf.life == "stopped":
         edge = microseconds(start_of_last(leaf.gap, when.as_of, when.zone))
-        sql = f"SELECT customer_no, bool_or({inside}) AND max(at) < {edge:d} AS hit, {edges} FROM ({rows.sql})"
+        sql = f"SELECT customer_no, bool_or({inside}) AND max(instant) < {edge:d} AS hit, {edges} FROM ({rows.sql})"
         return Query(f"{sql} GROUP BY customer_no", rows.values)
     calendar, values = _calendar(leaf.gap, when, earliest)
     own = f" WHERE {inside}" if leaf.life == "regular" else ""  # a return looks back to before its window
@@ -121,16 +121,16 @@ def life_query(leaf: Life, when: When, earliest: datetime) -> Query:
     sql = f"""
         WITH {calendar},
         paired AS (
-            SELECT customer_no, at, lag(at) OVER (PARTITION BY customer_no ORDER BY at, event) AS before
+            SELECT customer_no, instant, lag(instant) OVER (PARTITION BY customer_no ORDER BY instant, event) AS before
             FROM ({rows.sql}){own}),
         judged AS (
-            SELECT p.customer_no, p.at, p.at >= {_gone("p.before", leaf.gap)} AS late
+            SELECT p.customer_no, p.instant, p.instant >= {_gone("p.before", leaf.gap)} AS late
             FROM paired p {_asof("p.before", leaf.gap, outer=True)})
         SELECT customer_no, {hit} AS hit, {edges} FROM judged GROUP BY customer_no"""
     return Query(sql, [*values, *rows.values])
 
 
-def _inside(window: Window, when: When, what: str = "at") -> str:
+def _inside(window: Window, when: When, what: str = "instant") -> str:
     bounds = span(window, when.as_of, when.zone)
     edges = [
         f"{what} {symbol} {microseconds(at):d}"
@@ -158,4 +158,4 @@ def _asof(at: str, duration: Duration, *, outer: bool = False) -> str:
 
 
 def _gone(at: str, duration: Duration) -> str:
-    return f"{at} + {duration.n * 3_600_000_000:d}" if duration.unit == "h" else "d.ends"
+    return f"{at} + {duration.n * HOUR + 1:d}" if duration.unit == "h" else "d.ends"

@@ -23,7 +23,6 @@ from app.domain.rules.compile import (
     When,
     absent_query,
     attribute_query,
-    date_query,
     did_query,
     measure_query,
     predict_query,
@@ -31,6 +30,7 @@ from app.domain.rules.compile import (
 from app.domain.rules.compile_customers import dated
 from app.domain.rules.match import (
     Found,
+    date_flip,
     match_date,
     match_life,
     match_moved,
@@ -61,7 +61,7 @@ from app.domain.rules.tree import (
     Window,
     leaves,
 )
-from app.domain.rules.windows import expiry, next_midnight, span
+from app.domain.rules.windows import expiry, next_midnight
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -372,7 +372,7 @@ def _attr(leaf: Attr, world: World) -> Matched:
     owner = attribute.owner if attribute else ""
     flip = None
     if leaf.during is not None:
-        flip = _date_flip(leaf.attr, leaf.during, world)
+        flip = date_flip(leaf, when, _fetcher(world))
     elif leaf.attr in TICKING or owner == "customer_values":
         flip = next_midnight(world.as_of, world.zone)
     return Matched(hits | missing, missing, flip, unknown)
@@ -389,21 +389,6 @@ def _known(leaf: Attr, query: Query, world: World) -> BitMap:
     if key not in world.cache:
         world.cache[key] = find() if world.shared is None else world.shared.get(key, find)
     return world.cache[key].members & world.universe
-
-
-def _date_flip(name: str, window: Window, world: World) -> datetime | None:
-    if window.kind in {"ever", "before", "between", "since"}:
-        return None
-    if window.span is None or window.span.unit != "h":
-        return next_midnight(world.as_of, world.zone)
-    columns = _fetch(world, *_parts(date_query(name)))
-    start = (span(window, world.as_of, world.zone).start or EPOCH) - EPOCH
-    inside = columns["moment"][columns["moment"] >= start // timedelta(microseconds=1)]
-    return _event_flip(window, inside, world)
-
-
-def _parts(query: Query) -> tuple[str, list[Any]]:
-    return query.sql, query.values
 
 
 def _did(leaf: Did, world: World) -> Matched:
@@ -437,7 +422,8 @@ def _predict(leaf: Predict, world: World) -> Matched:
     hits = bitmap(columns["customer_no"][columns["hit"].astype(bool)]) & world.universe
     unknown = world.universe - bitmap(columns["customer_no"])
     missing = unknown if leaf.op in NEGATIVE else BitMap()
-    return Matched(hits | missing, missing, next_midnight(world.as_of, world.zone), unknown)
+    flips = [next_midnight(world.as_of, world.zone), date_flip(leaf, _when(world), _fetcher(world))]
+    return Matched(hits | missing, missing, min(at for at in flips if at is not None), unknown)
 
 
 def _event_flip(window: Window, first_at: np.ndarray[Any, Any], world: World) -> datetime | None:

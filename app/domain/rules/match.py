@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from app.domain.rules import names
-from app.domain.rules.compile_customers import date_leaf_query, near_query, rank_query
+from app.domain.rules.compile_customers import date_leaf_query, near_query, next_dates_query, rank_query
 from app.domain.rules.compile_sequences import (
     NEVER,
     earliest_query,
@@ -18,7 +19,7 @@ from app.domain.rules.compile_sequences import (
     sequence_query,
 )
 from app.domain.rules.tree import EVER
-from app.domain.rules.windows import expiry, gone, next_midnight, span
+from app.domain.rules.windows import TICK, expiry, first_day_from, gone, midnight, next_midnight, span, start_of_last
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -27,7 +28,7 @@ if TYPE_CHECKING:
     from pyroaring import BitMap
 
     from app.domain.rules.compile import Query, When
-    from app.domain.rules.tree import Attr, Did, Filter, Life, Member, Near, OrderOf, Rank, Recent, Window
+    from app.domain.rules.tree import Attr, Did, Filter, Life, Member, Near, OrderOf, Predict, Rank, Recent, Window
 
     Numbers = np.ndarray[Any, Any]
     Fetch = Callable[[Query], dict[str, Numbers]]
@@ -104,11 +105,31 @@ def match_near(leaf: Near, fetch: Fetch) -> Found:
 
 
 def match_date(leaf: Attr, when: When, fetch: Fetch) -> Found:
-    """Customers whose date, or its anniversary, lies in the window; it moves at store midnight."""
+    """Customers whose date, or its anniversary, lies in the window."""
     columns = fetch(date_leaf_query(leaf, when))
-    moving = leaf.during is not None and leaf.during.kind not in {"ever", "before", "between", "since"}
-    flip = next_midnight(when.as_of, when.zone) if moving else None
-    return Found(columns["customer_no"][columns["hit"].astype(bool)], flip, columns["customer_no"])
+    hits = columns["customer_no"][columns["hit"].astype(bool)]
+    return Found(hits, date_flip(leaf, when, fetch), columns["customer_no"])
+
+
+def date_flip(leaf: Attr | Predict, when: When, fetch: Fetch) -> datetime | None:
+    """When a window can hold other dates: at store midnight, as one of the hours passes, or as a date to come does."""
+    window = leaf.during
+    if window is None or window.kind in {"ever", "before", "between", "since"}:
+        return None
+    flips: list[datetime | None] = [next_midnight(when.as_of, when.zone)]
+    if window.kind in {"last", "next", "ago"}:
+        today = first_day_from(when.as_of, when.zone)
+        found = fetch(next_dates_query(leaf, when, today))
+        if found["day"][0] != NEVER:
+            flips.append(midnight(today + timedelta(days=int(found["day"][0])), when.zone) + TICK)
+        if found["instant"][0] != NEVER:
+            flips.append(moment(int(found["instant"][0])) + TICK)
+        if window.kind == "last" and found["inside"][0] != NEVER:
+            flips.append(_expiry(window, moment(int(found["inside"][0])), when))
+    if window.kind == "last" and window.span is not None and window.span.unit == "h":
+        oldest = first_day_from(start_of_last(window.span, when.as_of, when.zone), when.zone)
+        flips.append(gone(midnight(oldest, when.zone), window.span, when.zone))  # of dates without a time
+    return _soonest(flips)
 
 
 def match_rank(leaf: Rank, among: BitMap, fetch: Fetch) -> Found:
@@ -161,7 +182,7 @@ def match_moved(leaf: Member, changes: Sequence[Change], when: When) -> tuple[Bi
         members = part if members is None else members | part
     flips = [_expiry(during, inside[0][1].at if inside else None, when)]
     if leaf.moved == "was_in" and bounds.start is not None and bounds.start >= when.as_of:
-        flips.append(bounds.start)  # whoever is in by then will have been in
+        flips.append(bounds.start + TICK)  # whoever is in by then will have been in
     return members, _soonest(flips)
 
 

@@ -135,9 +135,8 @@ def _leaf(leaf: Leaf, wording: Wording) -> str:  # noqa: C901, PLR0911, PLR0912 
             return f"{first} and, within {_counted(leaf.within)} after that, {then}"
         case Recent():
             where = _where(leaf.where, wording)
-            return (
-                f"last {names.EVENTS[leaf.event].past}{' ' + where if where else ''} with {_filters(leaf.has, wording)}"
-            )
+            last = f"last {names.EVENTS[leaf.event].past}{' ' + where if where else ''}"
+            return f"{last} such that {_filters(leaf.has, wording)}"
         case Life():
             return _life(leaf)
         case Predict():

@@ -16,6 +16,8 @@ DAYS_PER_WEEK = 7
 MONTHS_PER_YEAR = 12
 MONTHS_PER_QUARTER = 3
 LAST_OF_FEBRUARY = 228
+TICK = timedelta(microseconds=1)
+"""Instants are counted in microseconds."""
 
 
 @dataclass(frozen=True)
@@ -93,7 +95,7 @@ def gone(at: datetime, duration: Duration, zone: ZoneInfo) -> datetime:
     all of them have passed: 31 January is gone from the last month on 1 March.
     """
     if duration.unit == "h":
-        return at + timedelta(hours=duration.n)
+        return at + timedelta(hours=duration.n) + TICK
     day = at.astimezone(zone).date()
     moved = _shift(day, duration, 1)
     if duration.unit in {"mo", "y"} and moved.day < day.day:

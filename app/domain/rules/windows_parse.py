@@ -89,9 +89,7 @@ def _anniversary(value: object, path: str) -> Window:
     require_keys(value, path, {"next"}, set())
     span = parse_duration(value["next"], f"{path}.next")
     if span.unit == "h" or span.n > MOST_OF_A_YEAR[span.unit]:
-        raise RuleError(
-            f"{path}.next", "counts store days, weeks, months or one year; an anniversary returns each year"
-        )
+        raise RuleError(f"{path}.next", "counts store days, weeks or months, at most a year")
     return Window("anniversary", span=span)
 
 

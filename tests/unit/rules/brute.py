@@ -3,9 +3,15 @@
 from __future__ import annotations
 
 import hashlib
+import math
+import re
 from dataclasses import dataclass, field
-from datetime import UTC, date, datetime, timedelta
+from datetime import UTC, date, datetime
+from fractions import Fraction
+from itertools import pairwise
 from typing import TYPE_CHECKING, Any
+
+from tests.unit.rules import brute_time
 
 if TYPE_CHECKING:
     from zoneinfo import ZoneInfo
@@ -17,12 +23,17 @@ ATTRIBUTE_COLUMN = {
     "city": ("customers", "city"),
     "tags": ("customers", "tags"),
     "created": ("customers", "created_at"),
+    "has_account": ("customers", "has_account"),
+    "rfm_group": ("customers", "rfm_group"),
+    "gender": ("demographics", "gender"),
     "metafield.custom.age": ("customers", "age"),
+    "metafield.facts.birth_date": ("customers", "birth_date"),
     "orders.count": ("features", "orders"),
     "spend.net": ("features", "net_minor"),
     "order.average": ("features", "average_order_minor"),
     "order.last": ("features", "last_order_at"),
     "gap.ratio": ("features", "gap_ratio"),
+    "types.favourite": ("features", "favourite_type"),
     "share.weekend": ("features", "weekend_share"),
     "predicted.order_30d": ("values", "p_order_30d"),
 }
@@ -49,13 +60,15 @@ class Shop:
     reachable: set[int] = field(default_factory=set)
     consent: dict[tuple[str, str], set[int]] = field(default_factory=dict)
     segments: dict[str, set[int]] = field(default_factory=dict)
+    demographics: list[dict[str, Any]] = field(default_factory=list)
+    history: dict[str, list[tuple[datetime, set[int], set[int]]]] = field(default_factory=dict)
 
 
 def members(rule: dict[str, Any], shop: Shop) -> set[int]:
     return {no for no in shop.universe if holds(rule["match"], no, shop)}
 
 
-def holds(node: dict[str, Any], no: int, shop: Shop) -> bool:  # noqa: C901, PLR0911 - flat on purpose
+def holds(node: dict[str, Any], no: int, shop: Shop) -> bool:  # noqa: C901, PLR0911, PLR0912 - flat on purpose
     if "all" in node:
         return all(holds(child, no, shop) for child in node["all"])
     if "any" in node:
@@ -69,6 +82,18 @@ def holds(node: dict[str, Any], no: int, shop: Shop) -> bool:  # noqa: C901, PLR
         return bool(POSITIVE_ZERO[count["op"]](len(events(node["did"], node, no, shop)), count["n"]))
     if "measure" in node:
         return measure_holds(node, no, shop)
+    if "first" in node:
+        return sequence_holds(node, no, shop)
+    if "latest" in node:
+        return latest_holds(node, no, shop)
+    if "life" in node:
+        return life_holds(node, no, shop)
+    if "rank" in node:
+        return rank_holds(node, no, shop)
+    if "near" in node:
+        return near_holds(node["near"], no, shop)
+    if "moved" in node:
+        return moved_holds(node, no, shop)
     if "predict" in node:
         return predict_holds(node, no, shop)
     if "in" in node:
@@ -81,23 +106,44 @@ def holds(node: dict[str, Any], no: int, shop: Shop) -> bool:  # noqa: C901, PLR
     return int.from_bytes(digest[8:], "little") % 10000 < node["sample"]["percent"] * 100
 
 
+def attr_value(table: str, column: str, no: int, shop: Shop) -> Any:
+    return next((r for r in getattr(shop, table) if r["customer_no"] == no), {}).get(column)
+
+
 def attr_holds(node: dict[str, Any], no: int, shop: Shop) -> bool:
     table, column = ATTRIBUTE_COLUMN[node["attr"]]
-    row = next((r for r in getattr(shop, table) if r["customer_no"] == no), {})
-    value = row.get(column)
+    value = attr_value(table, column, no, shop)
     if value is None and node["attr"] in ZERO_WHEN_ABSENT:
         value = 0
     if node["attr"] == "tags":
         return tags_hold(node["op"], node.get("value"), value or [])
-    if column == "age" and node.get("op") in {"gt", "gte", "lt", "lte", "between"}:
+    if "during" in node and node["attr"].startswith("metafield."):
+        value = text_date(value)
+    if node["attr"].startswith("metafield.") and node.get("op") in {"gt", "gte", "lt", "lte", "between"}:
         value = float(value) if value is not None and value.isdigit() else None
     if value is None:
         wanted = node.get("missing") or ("match" if node.get("op") in NEGATIVE else "skip")
         return wanted == "match"
     if "during" in node:
-        start, end = window(node["during"], shop)
-        return (start is None or value >= start) and (end is None or value < end)
+        day = value if type(value) is date else value.astimezone(shop.zone).date()
+        if "anniversary" in node["during"]:
+            return brute_time.returns(day, node["during"]["anniversary"]["next"], shop.as_of, shop.zone)
+        at = brute_time.midnight(value, shop.zone) if type(value) is date else value
+        return brute_time.inside(at, window(node["during"], shop))
     return compares(node["op"], value, node.get("value"))
+
+
+def text_date(text: str | None) -> date | datetime | None:
+    """A day, or an instant that is UTC unless it says otherwise; anything else is no date."""
+    if text is None or not re.match(r"\d{4}-\d\d-\d\d", text):
+        return None
+    try:
+        if len(text) == 10:
+            return date.fromisoformat(text)
+        at = datetime.fromisoformat(text)
+    except ValueError:
+        return None
+    return at if at.tzinfo else at.replace(tzinfo=UTC)
 
 
 def compares(op: str, value: Any, wanted: Any) -> bool:
@@ -135,39 +181,147 @@ def tags_hold(op: str, wanted: Any, tags: list[str]) -> bool:
 
 
 def events(name: str, node: dict[str, Any], no: int, shop: Shop) -> list[Any]:
+    """The matching events by `as_of` that lie in the node's window, each with its instant as `when`."""
     start, end = window(node.get("during", {"ever": True}), shop)
     end = shop.as_of if end is None else min(end, shop.as_of)
-    where = node.get("where", [])
+    return [
+        e for e in of_customer(name, no, shop)
+        if brute_time.inside(e["when"], (start, end)) and picks(name, node.get("where", []), e, shop)
+    ]  # fmt: skip
 
-    def inside(at: datetime) -> bool:
-        return (start is None or at >= start) and at < end
 
+def of_customer(name: str, no: int, shop: Shop) -> list[dict[str, Any]]:
     if name.startswith("email"):
-        return [
-            e for e in shop.events
-            if e["customer_no"] == no and e["kind"] == name and inside(e["at"])
-            and all(field_holds(f, e["bot"] if f["attr"] == "bot" else e["campaign_id"]) for f in where)
-        ]  # fmt: skip
+        return [{**e, "when": e["at"]} for e in shop.events if e["customer_no"] == no and e["kind"] == name]
     mine = [o for o in shop.orders if o["customer_no"] == no]
     if name == "ordered":
-        mine = [o for o in mine if o["counts"] and inside(o["processed_at"])]
-    elif name == "refunded":
-        mine = [
-            o for o in mine
-            if o["counts"] and o["refunded_minor"] > 0 and inside(o.get("refunded_at") or o["processed_at"])
+        return [{**o, "when": o["processed_at"]} for o in mine if o["counts"]]
+    if name == "refunded":
+        return [
+            {**o, "when": o.get("refunded_at") or o["processed_at"]}
+            for o in mine if o["counts"] and o["refunded_minor"] > 0
         ]  # fmt: skip
-    else:
-        mine = [o for o in mine if o["cancelled_at"] and not o["test"] and inside(o["cancelled_at"])]
-    by_line = any(f["attr"].startswith(("product.", "line.")) for f in where)
-    if not by_line:
-        return [o for o in mine if all(order_field_holds(f, o, None, shop) for f in where)]
-    return [
-        o for o in mine
-        if any(
-            line["counts"] and all(order_field_holds(f, o, line, shop) for f in where)
-            for line in lines_of(o, shop)
-        )
-    ]  # fmt: skip
+    return [{**o, "when": o["cancelled_at"]} for o in mine if o["cancelled_at"] and not o["test"]]
+
+
+def picks(name: str, where: list[dict[str, Any]], event: dict[str, Any], shop: Shop) -> bool:
+    if name.startswith("email"):
+        return all(field_holds(f, event["bot"] if f["attr"] == "bot" else event["campaign_id"]) for f in where)
+    if not any(f["attr"].startswith(("product.", "line.")) for f in where):
+        return all(order_field_holds(f, event, None, shop) for f in where)
+    return any(
+        line["counts"] and all(order_field_holds(f, event, line, shop) for f in where)
+        for line in lines_of(event, shop)
+    )  # fmt: skip
+
+
+def age_order(event: dict[str, Any]) -> tuple[Any, ...]:
+    """Older first; at one instant the lower order or message number first."""
+    tie = event["order_id"] if "order_id" in event else event["message_id"]
+    return event["when"], tie
+
+
+def sequence_holds(node: dict[str, Any], no: int, shop: Shop) -> bool:
+    first, then = node["first"], node["then"]
+    begins = sorted(events(first["did"], first, no, shop), key=age_order)
+    wanted = first.get("count", {"op": "gte", "n": 1})
+    later = [e["when"] for e in events(then["did"], then, no, shop)]
+    for number, begin in enumerate(begins, start=1):
+        if POSITIVE_ZERO[wanted["op"]](number, wanted["n"]) and settled(node, begin["when"], later, shop):
+            return True
+    return False
+
+
+def settled(node: dict[str, Any], begin: datetime, later: list[datetime], shop: Shop) -> bool:
+    """True now, and true however many more events follow before the sequence ends (tried: up to ten)."""
+    count = node["then"].get("count", {"op": "gte", "n": 1})
+    ends = brute_time.gone(begin, node["within"], shop.zone)
+    seen = sum(begin < at < ends for at in later)
+    more = 1 if shop.as_of >= ends else 11
+    return all(POSITIVE_ZERO[count["op"]](seen + extra, count["n"]) for extra in range(more))
+
+
+def latest_holds(node: dict[str, Any], no: int, shop: Shop) -> bool:
+    found = sorted(events(node["latest"], {"where": node.get("where", [])}, no, shop), key=age_order)
+    return bool(found) and picks(node["latest"], node["has"], found[-1], shop)
+
+
+def life_holds(node: dict[str, Any], no: int, shop: Shop) -> bool:
+    everything = sorted(e["when"] for e in events(node["event"], {}, no, shop))
+    chosen = sorted(e["when"] for e in events(node["event"], {"during": node.get("during", {"ever": True})}, no, shop))
+    if not chosen:
+        return False
+    if node["life"] == "first_time":
+        return everything[0] in chosen
+
+    def far(before: datetime, after: datetime) -> bool:
+        return after >= brute_time.gone(before, node["gap"], shop.zone)
+
+    if node["life"] == "stopped":
+        return far(everything[-1], shop.as_of)
+    if node["life"] == "returned":
+        return any(after in chosen and far(before, after) for before, after in pairwise(everything))
+    return len(chosen) >= 3 and not any(far(before, after) for before, after in pairwise(chosen))
+
+
+def rank_holds(node: dict[str, Any], no: int, shop: Shop) -> bool:
+    among = node.get("among", {"did": "ordered"})
+    ranked = {
+        other: value for other in shop.universe
+        if holds(among, other, shop) and (value := number_of(node["rank"], other, shop)) is not None
+    }  # fmt: skip
+    if no not in ranked:
+        return False
+    place = 1 + sum(value > ranked[no] for value in ranked.values())
+    if "top_percent" in node:
+        return place <= math.ceil(len(ranked) * Fraction(str(node["top_percent"])) / 100)
+    fifth = next(f for f in (5, 4, 3, 2, 1) if place <= math.ceil(Fraction(len(ranked) * (6 - f), 5)))
+    return fifth in node["quintile"]
+
+
+def number_of(name: str, no: int, shop: Shop) -> Any:
+    table, column = ATTRIBUTE_COLUMN[name]
+    value = attr_value(table, column, no, shop)
+    return 0 if value is None and name in ZERO_WHEN_ABSENT else value
+
+
+def near_holds(near: dict[str, Any], no: int, shop: Shop) -> bool:
+    """By the angle between two vectors from the middle of the earth."""
+
+    def vector(lat: float, lon: float) -> tuple[float, float, float]:
+        a, b = math.radians(lat), math.radians(lon)
+        return math.cos(a) * math.cos(b), math.cos(a) * math.sin(b), math.sin(a)
+
+    lat, lon = attr_value("customers", "latitude", no, shop), attr_value("customers", "longitude", no, shop)
+    if lat is None or lon is None:
+        return False
+    one, other = vector(lat, lon), vector(near["lat"], near["lon"])
+    angle = 2 * math.asin(min(1, math.dist(one, other) / 2))
+    return angle * 6371.0088 <= near["km"]
+
+
+def moved_holds(node: dict[str, Any], no: int, shop: Shop) -> bool:
+    start, end = window(node.get("during", {"ever": True}), shop)
+    bounds = (start, shop.as_of if end is None else min(end, shop.as_of))
+    changes = shop.history[node["in"]]
+    if node["moved"] == "left":
+        return any(no in left and brute_time.inside(at, bounds) for at, _, left in changes)
+    if node["moved"] == "entered":
+        return any(no in entered and brute_time.inside(at, bounds) for at, entered, _ in changes[1:])
+    came: datetime | None = None
+    stays: list[tuple[datetime, datetime | None]] = []
+    for at, entered, left in changes:
+        if no in left and came is not None:
+            stays.append((came, at))
+            came = None
+        if no in entered:
+            came = at
+    if came is not None:
+        stays.append((came, None))
+    low, high = bounds
+    if low is not None and low >= high:
+        return False
+    return any(a < high and (low is None or b is None or b > low) for a, b in stays)
 
 
 def lines_of(order: dict[str, Any], shop: Shop) -> list[dict[str, Any]]:
@@ -178,7 +332,14 @@ def order_field_holds(f: dict[str, Any], order: dict[str, Any], line: dict[str, 
     name = f["attr"]
     if name.startswith("product."):
         product = next((p for p in shop.products if line and p["product_no"] == line["product_no"]), {})
-        key = {"product.id": "product_id", "product.type": "product_type", "product.vendor": "vendor"}[name]
+        if name == "product.tag":
+            return tags_hold(f["op"], f.get("value"), product.get("tags") or [])
+        key = {
+            "product.id": "product_id",
+            "product.type": "product_type",
+            "product.vendor": "vendor",
+            "product.title": "title",
+        }[name]
         value = product.get(key)
         return field_holds(f, str(value) if key == "product_id" and value is not None else value)
     if name.startswith("line."):
@@ -189,9 +350,11 @@ def order_field_holds(f: dict[str, Any], order: dict[str, Any], line: dict[str, 
         of = [x for x in lines_of(order, shop) if not x["is_gift_card"]]
         column = "net_minor" if name == "order.net" else "total_minor"
         return field_holds(f, sum(x[column] for x in of) if of else None)
-    if name == "order.discount_code":
-        return tags_hold(f["op"], f.get("value"), order["discount_codes"])
-    return field_holds(f, order[{"order.source": "source_name", "order.country": "country"}[name]])
+    if name in {"order.discount_code", "order.tag"}:
+        column = "discount_codes" if name == "order.discount_code" else "tags"
+        return tags_hold(f["op"], f.get("value"), order[column])
+    columns = {"order.source": "source_name", "order.country": "country", "order.discount": "discounts_minor"}
+    return field_holds(f, order[columns[name]])
 
 
 def field_holds(f: dict[str, Any], value: Any) -> bool:
@@ -209,15 +372,24 @@ def measure_holds(node: dict[str, Any], no: int, shop: Shop) -> bool:
             continue
         kept = [
             line for line in lines_of(order, shop)
-            if (line["counts"] if what in {"quantity", "product", "type"} else not line["is_gift_card"])
+            if (line["counts"] if what in {"quantity", "product", "type", "vendor"} else not line["is_gift_card"])
             and all(order_field_holds(f, order, line, shop) for f in node.get("where", []))
         ]  # fmt: skip
         if kept:
-            column = {"net": "net_minor", "gross": "total_minor", "quantity": "current_quantity"}.get(what)
+            column = {
+                "net": "net_minor",
+                "gross": "total_minor",
+                "quantity": "current_quantity",
+                "discount": "discount_minor",
+            }.get(what)
             per_order.append(sum(line[column] for line in kept) if column else 0)
             for line in kept:
                 product = next((p for p in shop.products if p["product_no"] == line["product_no"]), {})
-                seen.add(line["product_no"] if what == "product" else product.get("product_type"))
+                seen.add(
+                    line["product_no"]
+                    if what == "product"
+                    else product.get("vendor" if what == "vendor" else "product_type")
+                )
     function = node["measure"]
     if function == "distinct":
         value: float | None = len(seen - {None})
@@ -258,41 +430,5 @@ def predict_holds(node: dict[str, Any], no: int, shop: Shop) -> bool:
     return bool(POSITIVE_ZERO[node["op"]](value, node["value"]))
 
 
-def window(raw: dict[str, Any], shop: Shop) -> tuple[datetime | None, datetime | None]:  # noqa: C901, PLR0911 - flat on purpose
-    today = shop.as_of.astimezone(shop.zone).date()
-
-    def midnight(day: date) -> datetime:
-        return datetime(day.year, day.month, day.day, tzinfo=shop.zone).astimezone(UTC)
-
-    def back(text: str) -> datetime:
-        if text.endswith("h"):
-            return shop.as_of - timedelta(hours=int(text[:-1]))
-        if text.endswith("mo"):
-            year, month = today.year, today.month - int(text[:-2])
-            while month < 1:
-                year, month = year - 1, month + 12
-            day = today.day
-            while True:
-                try:
-                    return midnight(date(year, month, day) + timedelta(days=1))
-                except ValueError:
-                    day -= 1
-        days = int(text[:-1]) * (7 if text.endswith("w") else 1)
-        return midnight(today - timedelta(days=days - 1))
-
-    if "last" in raw:
-        return back(raw["last"]), shop.as_of
-    if "ago" in raw:
-        return back(raw["ago"][0]), back(raw["ago"][1])
-    if "next" in raw:
-        return shop.as_of, midnight(today + timedelta(days=int(raw["next"][:-1])))
-    if "from" in raw:
-        return midnight(date.fromisoformat(raw["from"])), midnight(date.fromisoformat(raw["to"]))
-    if "before" in raw:
-        return None, midnight(date.fromisoformat(raw["before"]))
-    if "since" in raw:
-        return midnight(date.fromisoformat(raw["since"])), None
-    if raw.get("calendar") == "last_month":
-        first = today.replace(day=1)
-        return midnight((first - timedelta(days=1)).replace(day=1)), midnight(first)
-    return None, None
+def window(raw: dict[str, Any], shop: Shop) -> brute_time.Bounds:
+    return brute_time.window(raw, shop.as_of, shop.zone)

@@ -1,4 +1,4 @@
-"""Small random shops, and random rules about them."""
+"""Small random shops."""
 
 from __future__ import annotations
 
@@ -11,21 +11,28 @@ import pyarrow as pa
 from pyroaring import BitMap
 
 from app.domain.rules.evaluate import World
+from app.domain.rules.match import Change
 from app.lake.lake import bare_connection
-from app.lake.schemas import TABLES
+from app.lake.schemas import DEMOGRAPHICS, TABLES
 from tests.unit.rules.brute import Shop
 
 if TYPE_CHECKING:
     import duckdb
 
+METAFIELDS = {"custom.age": "age", "facts.birth_date": "birth_date"}
+BIRTH_DATES = (
+    None, "soon", "1992-02-29", "1990-13-01", "2000-03-30T23:30:00Z", "2026-03-29", "2026-10-25T10:00:00",
+    "2001-04-06T01:00:00+05:30", "1979-08-15",
+)  # fmt: skip
 ZONES = ("America/New_York", "Europe/Berlin", "Asia/Kolkata", "Pacific/Auckland")
 INSTANT = pa.timestamp("us", tz="UTC")
 RUN_TABLES = {
     "features": pa.schema(
         [("customer_no", pa.int32()), ("orders", pa.int64()), ("net_minor", pa.int64()),
          ("average_order_minor", pa.int64()), ("last_order_at", INSTANT), ("gap_ratio", pa.float64()),
-         ("weekend_share", pa.float64())]
+         ("weekend_share", pa.float64()), ("favourite_type", pa.string())]
     ),
+    "demographics": DEMOGRAPHICS,
     "pairs": pa.schema(
         [("customer_no", pa.int32()), ("product_no", pa.int32()), ("kind", pa.string()), ("probability", pa.float64())]
     ),
@@ -49,8 +56,17 @@ def random_shop(seed: int) -> Shop:
     numbers = list(range(1, 15))
     shop = Shop(as_of=as_of, zone=zone, universe=set(r.sample(numbers, 13)) | {99})
     shop.customers = [_customer(r, no, as_of) for no in numbers]
+    for customer in shop.customers:
+        customer["has_account"] = customer["customer_id"] is not None
     shop.products = [
-        {"product_no": no, "product_id": 1000 + no, "title": f"Product {no}", "product_type": kind, "vendor": vendor}
+        {
+            "product_no": no,
+            "product_id": 1000 + no,
+            "title": f"Product {no}",
+            "product_type": kind,
+            "vendor": vendor,
+            "tags": ["new", "Organic"][: no % 3],
+        }
         for no, kind, vendor in [(1, "Coffee", "A"), (2, "Coffee", "B"), (3, "Tea", None), (4, None, "B")]
     ]
     line_id = 0
@@ -60,17 +76,33 @@ def random_shop(seed: int) -> Shop:
         for _ in range(r.randint(1, 3)):
             line_id += 1
             shop.lines.append(_line(r, line_id, order))
-    for _ in range(30):
+    for number in range(40):
         shop.events.append(
-            {"customer_no": r.choice(numbers), "kind": r.choice(["email_sent", "email_clicked"]),
+            {"customer_no": r.choice(numbers), "message_id": f"m{number:03}",
+             "kind": r.choice(["email_sent", "email_clicked", "email_unsubscribed"]),
              "at": _moment(r, as_of, zone), "campaign_id": r.choice([None, 1, 2]), "bot": r.choice([True, False])}
         )  # fmt: skip
     _predictions(r, shop, numbers)
     shop.reachable = set(r.sample(sorted(shop.universe), 6))
     shop.consent = {("email", "yes"): shop.reachable, ("email", "no"): shop.universe - shop.reachable,
                     ("sms", "pending"): set(r.sample(sorted(shop.universe), 3))}  # fmt: skip
+    shop.demographics = [{"customer_no": no, "gender": r.choice(["female", "male", None])} for no in numbers[:10]]
+    shop.history = {"seg_1": _history(r, shop), "seg_2": []}
     shop.segments = {"seg_1": set(r.sample(sorted(shop.universe), 5)), "seg_2": set()}
     return shop
+
+
+def _history(r: random.Random, shop: Shop) -> list[tuple[datetime, set[int], set[int]]]:
+    """Evaluations that follow from each other: who enters was out, who leaves was in."""
+    instants = sorted({_moment(r, shop.as_of, shop.zone) for _ in range(r.randint(1, 8))})
+    inside: set[int] = set()
+    changes = []
+    for at in instants:
+        if at < shop.as_of:
+            now = set(r.sample(sorted(shop.universe), r.randint(0, 8)))
+            changes.append((at, now - inside, inside - now))
+            inside = now
+    return changes
 
 
 def _customer(r: random.Random, no: int, as_of: datetime) -> dict[str, Any]:
@@ -81,6 +113,11 @@ def _customer(r: random.Random, no: int, as_of: datetime) -> dict[str, Any]:
         "tags": r.sample(["VIP", "wholesale", "new-2026"], r.randint(0, 2)),
         "created_at": as_of - timedelta(days=r.randint(0, 400)),
         "age": r.choice(["25", "60", "secret", None]),
+        "birth_date": r.choice([*BIRTH_DATES, f"1985-11-0{r.randint(1, 9)}", f"2025-0{r.randint(1, 9)}-28"]),
+        "customer_id": r.choice([None, f"{no}"]),
+        "rfm_group": r.choice(["CHAMPIONS", "DORMANT", None]),
+        "latitude": r.choice([None, 40.71, 52.52, 40.6, -36.85]),
+        "longitude": r.choice([None, -74.01, 13.4, -73.9, 174.76]),
     }
 
 
@@ -107,6 +144,8 @@ def _order(r: random.Random, order_id: int, no: int | None, as_of: datetime, zon
         "refunded_minor": r.choice([0, 0, 500]),
         # Days after the order, as refunds are; a source without refund dates leaves it open.
         "refunded_at": r.choice([None, at + timedelta(days=r.randint(0, 40))]),
+        "discounts_minor": r.choice([0, 250]),
+        "tags": r.sample(["gift", "VIP"], r.randint(0, 1)),
         "discount_codes": r.sample(["SPRING", "VIP10"], r.randint(0, 1)),
         "source_name": r.choice(["web", "pos", None]),
         "country": r.choice(["DE", "FR", None]),
@@ -129,7 +168,7 @@ def _line(r: random.Random, line_id: int, order: dict[str, Any]) -> dict[str, An
         "unit_price_minor": price,
         "total_minor": price * quantity,
         "net_minor": price * kept,
-        "discount_minor": 0,
+        "discount_minor": r.choice([0, 300]),
         "is_gift_card": gift,
         "counts": bool(order["counts"] and not gift and price and kept and product),
     }
@@ -143,7 +182,8 @@ def _predictions(r: random.Random, shop: Shop, numbers: list[int]) -> None:
         shop.features.append(
             {"customer_no": no, "orders": r.randint(1, 6), "net_minor": r.choice([0, 5000, 12500]),
              "average_order_minor": r.choice([5000, 7500]), "last_order_at": _moment(r, shop.as_of, shop.zone),
-             "gap_ratio": r.choice([0.5, 1.0, 1.5, 2.0, None]), "weekend_share": chance()}
+             "gap_ratio": r.choice([0.5, 1.0, 1.5, 2.0, None]), "weekend_share": chance(),
+             "favourite_type": r.choice(["Coffee", "tea", None])}
         )  # fmt: skip
         shop.values.append(
             {"customer_no": no, "p_order_30d": chance(), "p_order_60d": chance(), "p_order_90d": chance(),
@@ -159,11 +199,13 @@ def _predictions(r: random.Random, shop: Shop, numbers: list[int]) -> None:
 
 def connect(shop: Shop) -> duckdb.DuckDBPyConnection:
     connection = bare_connection(1)
-    customers = [{**c, "metafields": [("custom.age", c["age"])] if c["age"] else []} for c in shop.customers]
+    customers = [
+        {**c, "metafields": [(key, c[name]) for key, name in METAFIELDS.items() if c.get(name)]} for c in shop.customers
+    ]
     lake = {"orders": shop.orders, "order_lines": shop.lines, "products": shop.products,
             "customers": customers, "events": shop.events}  # fmt: skip
     run = {"features": shop.features, "pairs": shop.pairs, "type_pairs": shop.type_pairs,
-           "customer_values": shop.values}  # fmt: skip
+           "customer_values": shop.values, "demographics": shop.demographics}  # fmt: skip
     for name, rows in {**lake, **run}.items():
         schema = TABLES.get(name, RUN_TABLES.get(name))
         full = [{column: row.get(column) for column in schema.names} for row in rows]
@@ -181,128 +223,7 @@ def world(shop: Shop, connection: duckdb.DuckDBPyConnection) -> World:
         reachable=BitMap(shop.reachable),
         consent=lambda channel, state: BitMap(shop.consent[channel, state]),
         segment=lambda reference: BitMap(shop.segments[reference]),
-    )
-
-
-def random_rule(r: random.Random) -> dict[str, Any]:
-    return {"v": 1, "match": _node(r, 1)}
-
-
-def _node(r: random.Random, depth: int) -> dict[str, Any]:
-    if depth > 1 and (depth > 3 or r.random() < 0.6):
-        return r.choice([_attr, _attr, _did, _did, _measure, _predict, _other])(r)
-    kind = r.choice(["all", "any", "none"])
-    return {kind: [_node(r, depth + 1) for _ in range(r.randint(1, 3))]}
-
-
-def _during(r: random.Random) -> dict[str, Any]:
-    return r.choice(
-        [{"last": "30d"}, {"last": "1d"}, {"last": "36h"}, {"last": "2w"}, {"last": "1mo"}, {"ever": True},
-         {"ago": ["60d", "30d"]}, {"from": "2026-01-01", "to": "2026-03-29"}, {"before": "2026-03-29"},
-         {"since": "2026-10-25"}, {"calendar": "last_month"}]
-    )  # fmt: skip
-
-
-def _attr(r: random.Random) -> dict[str, Any]:
-    leaf = r.choice(
-        [
-            {
-                "attr": "country",
-                "op": r.choice(["is", "is_not", "contains", "starts"]),
-                "value": r.choice(["DE", "US", "f"]),
-            },
-            {"attr": "city", "op": r.choice(["in", "not_in"]), "value": ["BERLIN", "Rome"]},
-            {"attr": "city", "op": r.choice(["set", "unset"])},
-            {
-                "attr": "tags",
-                "op": r.choice(["is", "is_not", "contains", "not_contains"]),
-                "value": r.choice(["vip", "2026"]),
-            },
-            {"attr": "tags", "op": r.choice(["in", "not_in"]), "value": ["vip", "Wholesale"]},
-            {"attr": "tags", "op": r.choice(["set", "unset"])},
-            {"attr": "created", "during": _during(r)},
-            {"attr": "metafield.custom.age", "op": r.choice(["gt", "lte"]), "value": 30},
-            {"attr": "metafield.custom.age", "op": r.choice(["is", "is_not", "ends"]), "value": "60"},
-            {"attr": "orders.count", "op": r.choice(["is", "is_not", "gte", "lt", "lte"]), "value": r.randint(0, 4)},
-            {"attr": "spend.net", "op": r.choice(["is", "gt", "lte"]), "value": r.choice([0, 5000, 12500])},
-            {"attr": "order.average", "op": "between", "value": [5000, r.choice([6000, 7500])]},
-            {"attr": "order.last", "during": _during(r)},
-            {"attr": "gap.ratio", "op": r.choice(["gt", "lte", "is_not"]), "value": r.choice([1, 1.5])},
-            {"attr": "share.weekend", "op": "gte", "value": 0.5},
-            {"attr": "predicted.order_30d", "op": "lt", "value": 0.5},
-        ]
-    )
-    if "during" not in leaf and leaf["op"] not in {"set", "unset"} and r.random() < 0.4:
-        leaf["missing"] = r.choice(["match", "skip"])
-    if leaf["attr"] == "tags":
-        leaf.pop("missing", None)
-    return leaf
-
-
-def _where(r: random.Random) -> list[dict[str, Any]]:
-    options = [
-        {"attr": "product.id", "op": r.choice(["is", "is_not"]), "value": "1001"},
-        {"attr": "product.id", "op": "in", "value": ["1001", "1003", "5"]},
-        {"attr": "product.type", "op": r.choice(["is", "is_not"]), "value": "coffee"},
-        {"attr": "product.vendor", "op": r.choice(["set", "unset"])},
-        {"attr": "line.quantity", "op": "gte", "value": 2},
-        {"attr": "line.price", "op": "between", "value": [400, 1300]},
-        {"attr": "order.net", "op": r.choice(["gt", "lte"]), "value": 2500},
-        {"attr": "order.discount_code", "op": r.choice(["is", "is_not"]), "value": "spring"},
-        {"attr": "order.source", "op": r.choice(["is", "is_not"]), "value": "web"},
-        {"attr": "order.country", "op": "in", "value": ["DE"]},
-    ]
-    return r.sample(options, r.randint(0, 2))
-
-
-def _did(r: random.Random) -> dict[str, Any]:
-    event = r.choice(["ordered", "ordered", "ordered", "refunded", "cancelled", "email_clicked", "email_sent"])
-    leaf: dict[str, Any] = {"did": event}
-    if event == "ordered":
-        leaf["where"] = _where(r)
-    elif event.startswith("email"):
-        leaf["where"] = r.choice([[], [{"attr": "bot", "op": r.choice(["true", "false"])}],
-                                  [{"attr": "campaign.id", "op": "is", "value": 1}]])  # fmt: skip
-    if r.random() < 0.7:
-        op = r.choice(["eq", "ne", "gt", "gte", "lt", "lte"])
-        leaf["count"] = {"op": op, "n": r.randint(0, 3)}
-    if r.random() < 0.8:
-        leaf["during"] = _during(r)
-    return leaf
-
-
-def _measure(r: random.Random) -> dict[str, Any]:
-    function, of = r.choice(
-        [("sum", "ordered.net"), ("avg", "ordered.net"), ("max", "ordered.gross"), ("min", "ordered.quantity"),
-         ("sum", "ordered.quantity"), ("distinct", "ordered.product"), ("distinct", "ordered.type")]
-    )  # fmt: skip
-    limit = r.choice([0, 1, 2]) if of not in {"ordered.net", "ordered.gross"} else r.choice([0, 1000, 5000])
-    return {"measure": function, "of": of, "where": _where(r), "during": _during(r),
-            "op": r.choice(["eq", "ne", "gt", "gte", "lt", "lte"]), "value": limit}  # fmt: skip
-
-
-def _predict(r: random.Random) -> dict[str, Any]:
-    op = r.choice(["gte", "gt", "lt", "lte", "ne", "eq"])
-    return r.choice(
-        [
-            {"predict": r.choice(["buy_again", "buy_new"]), "product": r.choice(["1001", "1002", "9"]), "op": op,
-             "value": r.choice([0.25, 0.5])},
-            {"predict": r.choice(["buy_again", "buy_new"]), "product_type": r.choice(["Coffee", "Tea"]), "op": op,
-             "value": r.choice([0.25, 0.5])},
-            {"predict": "value", "op": op, "value": 1000},
-            {"predict": "lapse", "horizon": r.choice(["30d", "60d", "90d"]), "op": op, "value": 0.5},
-            {"predict": "next_order", "during": {"next": "14d"}},
-        ]
-    )  # fmt: skip
-
-
-def _other(r: random.Random) -> dict[str, Any]:
-    return r.choice(
-        [
-            {"in": r.choice(["seg_1", "seg_2"])},
-            {"consent": "email", "is": r.choice(["yes", "no"])},
-            {"consent": "sms", "is": "pending"},
-            {"reachable": "email"},
-            {"sample": {"percent": r.choice([10, 50, 33.33]), "salt": r.choice(["q4", "x"])}},
-        ]
+        history=lambda reference: [
+            Change(at, BitMap(entered), BitMap(left)) for at, entered, left in shop.history[reference]
+        ],
     )

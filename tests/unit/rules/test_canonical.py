@@ -8,7 +8,7 @@ import pytest
 
 from app.domain.rules.canonical import rule_hash
 from app.domain.rules.parse import parse
-from tests.unit.rules.shops import random_rule
+from tests.unit.rules.random_rules import random_rule
 
 
 def hashed(match: Any) -> str:
