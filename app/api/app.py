@@ -29,6 +29,7 @@ NOUNS = (
     "shop",
     "segments",
     "segment_figures",
+    "segments_language",
     "receipts",
     "connections",
     "campaigns",

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from app.services.rooms import Rooms
 
 MOST_CHOICES = 200
-WINDOWS = ["last", "ago", "from", "before", "since", "calendar", "next", "ever"]
+WINDOWS = ["last", "ago", "from", "before", "since", "calendar", "next", "ever", "anniversary"]
 
 
 def preview(
@@ -140,6 +140,11 @@ def _names(values: dict[str, list[Any]]) -> list[dict[str, Any]]:
     entries += [
         _entry(channel, label, "consent", "text", "store", label, (), choices=["yes", "no", "pending"])
         for channel, label in (("email", "E-mail consent"), ("sms", "Text message consent"))
+    ]
+    entries += [
+        _entry(name, words, kind, "date", owner, words, ())
+        for kind, owner, table in (("life", "events", names.LIVES), ("move", "store", names.MOVES))
+        for name, words in table.items()
     ]
     return entries
 

@@ -348,7 +348,7 @@ class NameEntry(BaseModel):
 
     name: str
     label: str
-    kind: Literal["attribute", "event", "event_field", "measure", "prediction", "consent"]
+    kind: Literal["attribute", "event", "event_field", "measure", "prediction", "consent", "life", "move"]
     type: Literal["text", "number", "money", "date", "boolean", "list", "share", "product"]
     owner: str
     nullable: bool

@@ -84,10 +84,9 @@ describe("The segment builder", () => {
     const { container } = open("/segments/new");
     await waitFor(() => expect(words(container)).toContain("Add a condition to see who matches."));
     fireEvent.click(button(container, "Include a segment"));
-    fireEvent.click(button(container, "Save segment"));
     await waitFor(() => expect(words(container)).toContain("Not saved yet. Complete the marked condition."));
     expect(words(container)).toContain("Choose a segment.");
-    expect(words(container)).toContain("Give the segment a name.");
+    expect(button(container, "Save segment").hasAttribute("disabled")).toBe(true);
     expect(asked.some((one) => one.key === "POST /api/segments")).toBe(false);
   });
 

@@ -5,6 +5,7 @@ import { Loaded } from "@/shared/states/Loaded";
 import type { Rule } from "./rule";
 import { SegmentForm } from "./SegmentForm";
 import { useSegmentNames, useVocabulary } from "./useRules";
+import { VersionsPanel } from "./VersionsPanel";
 
 /** Changes the rule of a segment; the version before is kept. */
 export function EditSegmentPage() {
@@ -25,14 +26,17 @@ export function EditSegmentPage() {
           <Loaded query={segment} noun="the segment" lines={8}>
             {(details) =>
               details.editable && details.rule !== null ? (
-                <SegmentForm
-                  key={details.id}
-                  vocabulary={words}
-                  segments={(segments.data ?? []).filter((one) => one.id !== segmentId)}
-                  segmentId={segmentId}
-                  name={details.name}
-                  rule={details.rule as unknown as Rule}
-                />
+                <s-stack gap="base">
+                  <SegmentForm
+                    key={`${details.id}:${details.version}`}
+                    vocabulary={words}
+                    segments={(segments.data ?? []).filter((one) => one.id !== segmentId)}
+                    segmentId={segmentId}
+                    name={details.name}
+                    rule={details.rule as unknown as Rule}
+                  />
+                  <VersionsPanel segmentId={segmentId} current={details.version} />
+                </s-stack>
               ) : (
                 <NotEditable segmentId={segmentId} />
               )

@@ -4,6 +4,8 @@ import { type Action, type GroupDraft, isGroup, type LeafDraft } from "./draft";
 import { conditionChoices, leafProblem, newLeaf } from "./leaves";
 import { AttrEditor, DidEditor, MeasureEditor, PredictEditor } from "./LeafEditors";
 import { ConsentEditor, MemberEditor, ReachableEditor, SampleEditor } from "./OtherEditors";
+import { LatestEditor, LifeEditor, SequenceEditor } from "./SequenceEditors";
+import { NearEditor, RankEditor } from "./StandingEditors";
 import { GROUP_KINDS, type GroupKind, type Leaf } from "./rule";
 
 const KIND_WORDS: Record<GroupKind, string> = {
@@ -20,8 +22,6 @@ export interface BuilderContext {
   refused: ReadonlyMap<number, string>;
   /** What the app counted for each leaf, by id: "1,204 customers". */
   counts: ReadonlyMap<number, string>;
-  /** Problems show after the first try to save; a condition just added isn't wrong yet. */
-  strict: boolean;
 }
 
 interface GroupProps {
@@ -102,8 +102,8 @@ function AddCondition({ vocabulary, add }: { vocabulary: Vocabulary; add: (key: 
 }
 
 function LeafCard({ draft, context }: { draft: LeafDraft; context: BuilderContext }) {
-  const { dispatch, refused, counts, strict } = context;
-  const problem = refused.get(draft.id) ?? (strict ? leafProblem(draft.leaf) : null);
+  const { dispatch, refused, counts } = context;
+  const problem = refused.get(draft.id) ?? leafProblem(draft.leaf);
   const count = counts.get(draft.id);
   return (
     <div className="encore-leaf" data-invalid={problem !== null}>
@@ -132,7 +132,12 @@ function LeafFields({ draft, context }: { draft: LeafDraft; context: BuilderCont
   if ("did" in leaf) return <DidEditor leaf={leaf} vocabulary={vocabulary} onChange={onChange} />;
   if ("measure" in leaf) return <MeasureEditor leaf={leaf} vocabulary={vocabulary} onChange={onChange} />;
   if ("predict" in leaf) return <PredictEditor leaf={leaf} vocabulary={vocabulary} onChange={onChange} />;
-  if ("in" in leaf) return <MemberEditor leaf={leaf} segments={segments} onChange={onChange} />;
+  if ("first" in leaf) return <SequenceEditor leaf={leaf} vocabulary={vocabulary} onChange={onChange} />;
+  if ("latest" in leaf) return <LatestEditor leaf={leaf} vocabulary={vocabulary} onChange={onChange} />;
+  if ("life" in leaf) return <LifeEditor leaf={leaf} vocabulary={vocabulary} onChange={onChange} />;
+  if ("near" in leaf) return <NearEditor leaf={leaf} onChange={onChange} />;
+  if ("rank" in leaf) return <RankEditor leaf={leaf} segments={segments} vocabulary={vocabulary} onChange={onChange} />;
+  if ("in" in leaf) return <MemberEditor leaf={leaf} segments={segments} vocabulary={vocabulary} onChange={onChange} />;
   if ("consent" in leaf) return <ConsentEditor leaf={leaf} onChange={onChange} />;
   if ("sample" in leaf) return <SampleEditor leaf={leaf} onChange={onChange} />;
   if ("reachable" in leaf) return <ReachableEditor />;

@@ -35,7 +35,8 @@ function CompareInput({ label = "Compare", op, onChange }: CompareInputProps) {
 export function AttrEditor({ leaf, vocabulary, onChange }: Props<AttrLeaf>) {
   const known = entry(vocabulary, "attribute", leaf.attr);
   const operators = known?.operators ?? ["is", "is_not", "set", "unset"];
-  const isDate = known?.type === "date";
+  // The merchant's own fields are texts, and a text can hold a date.
+  const isDate = known?.type === "date" || leaf.attr.startsWith("metafield.");
   const mode = leaf.during === undefined ? (leaf.op ?? "is") : "during";
   const choose = (op: string) => {
     if (op === "during") {
@@ -72,12 +73,12 @@ export function AttrEditor({ leaf, vocabulary, onChange }: Props<AttrLeaf>) {
 }
 
 /** Something customers did, how often, when, and with which details. */
-export function DidEditor({ leaf, vocabulary, onChange }: Props<DidLeaf>) {
+export function DidEditor({ leaf, vocabulary, label, onChange }: Props<DidLeaf> & { label?: string }) {
   const count = leaf.count ?? { op: "gte", n: 1 };
   return (
     <s-stack gap="small">
       <div className="encore-fields">
-        <CompareInput label={entry(vocabulary, "event", leaf.did)?.label ?? leaf.did} op={count.op} onChange={(op) => onChange({ ...leaf, count: { ...count, op } }, "op")} />
+        <CompareInput label={label ?? entry(vocabulary, "event", leaf.did)?.label ?? leaf.did} op={count.op} onChange={(op) => onChange({ ...leaf, count: { ...count, op } }, "op")} />
         <div className="encore-narrow">
           <NumberInput
             label="Times"

@@ -1,33 +1,70 @@
+import type { Vocabulary } from "@/shared/api/types";
 import { NumberInput } from "./inputs";
 import type { ConsentLeaf, MemberLeaf, SampleLeaf } from "./rule";
+import { PAST, WindowInput } from "./WindowInput";
 
 interface Props<L> {
   leaf: L;
   onChange: (leaf: L, field: string) => void;
 }
 
-interface MemberProps extends Props<MemberLeaf> {
+interface SegmentSelectProps {
+  label: string;
+  value: string;
   segments: { id: string; name: string }[];
+  onChange: (id: string) => void;
 }
 
-/** Membership of another segment. */
-export function MemberEditor({ leaf, segments, onChange }: MemberProps) {
-  const known = segments.some((segment) => segment.id === leaf.in);
+interface MemberProps extends Props<MemberLeaf> {
+  segments: { id: string; name: string }[];
+  vocabulary: Vocabulary;
+}
+
+/** One of the shop's segments, or the one already chosen. */
+export function SegmentSelect({ label, value, segments, onChange }: SegmentSelectProps) {
+  const known = segments.some((segment) => segment.id === value);
+  return (
+    <s-select
+      label={label}
+      placeholder="Choose a segment"
+      value={value}
+      onChange={(event) => onChange(event.currentTarget.value)}
+    >
+      {value !== "" && !known && <s-option value={value}>{value}</s-option>}
+      {segments.map((segment) => (
+        <s-option key={segment.id} value={segment.id}>
+          {segment.name}
+        </s-option>
+      ))}
+    </s-select>
+  );
+}
+
+/** Membership of another segment, now or in the past. */
+export function MemberEditor({ leaf, segments, vocabulary, onChange }: MemberProps) {
+  const moves = vocabulary.names.filter((one) => one.kind === "move");
+  const move = (moved: string) => {
+    onChange(moved === "now" ? { in: leaf.in } : { in: leaf.in, moved, during: leaf.during ?? { last: "30d" } }, "moved");
+  };
   return (
     <div className="encore-fields">
-      <s-select
-        label="Is in the segment"
-        placeholder="Choose a segment"
-        value={leaf.in}
-        onChange={(event) => onChange({ in: event.currentTarget.value }, "in")}
-      >
-        {leaf.in !== "" && !known && <s-option value={leaf.in}>{leaf.in}</s-option>}
-        {segments.map((segment) => (
-          <s-option key={segment.id} value={segment.id}>
-            {segment.name}
+      <s-select label="They" value={leaf.moved ?? "now"} onChange={(event) => move(event.currentTarget.value)}>
+        <s-option value="now">are in</s-option>
+        {moves.map((one) => (
+          <s-option key={one.name} value={one.name}>
+            {one.label}
           </s-option>
         ))}
       </s-select>
+      <SegmentSelect
+        label="Segment"
+        value={leaf.in}
+        segments={segments}
+        onChange={(chosen) => onChange({ ...leaf, in: chosen }, "in")}
+      />
+      {leaf.moved !== undefined && (
+        <WindowInput window={leaf.during} kinds={PAST} onChange={(during) => onChange({ ...leaf, during }, "during")} />
+      )}
     </div>
   );
 }

@@ -11,6 +11,7 @@ import { leafProblem } from "./leaves";
 import { countsByLeaf, leafAt } from "./places";
 import { PreviewPane } from "./PreviewPane";
 import type { Rule } from "./rule";
+import { ShopifyLanguage } from "./ShopifyLanguage";
 import { usePreview, useSaveSegment, useSettled } from "./useRules";
 
 const COUNT_PAUSE_MS = 300;
@@ -73,12 +74,12 @@ export function SegmentForm({ vocabulary, segments, segmentId, name: savedName, 
       },
     );
   };
+  const blocked = incomplete ?? (refused.size > 0 ? "Change the marked condition." : null);
   const nameProblem = strict && name.trim() === "" ? "Give the segment a name." : fieldError(save.error, "name");
   const placed = nameProblem !== undefined || refused.size > 0;
   return (
     <s-stack gap="base">
       {save.isError && !placed && <Failure what="The segment was not saved" error={save.error} retry={submit} />}
-      {strict && incomplete !== null && <s-banner tone="warning" heading={`Not saved yet. ${incomplete}`} />}
       <div className="encore-two">
         <s-stack gap="base">
           <NameSection
@@ -92,13 +93,15 @@ export function SegmentForm({ vocabulary, segments, segmentId, name: savedName, 
           <Conditions
             editor={editor}
             change={change}
-            context={{ vocabulary, segments, dispatch: change, refused, counts, strict }}
+            complete={incomplete === null}
+            context={{ vocabulary, segments, dispatch: change, refused, counts }}
           />
-          <s-stack direction="inline" gap="small">
-            <s-button variant="primary" loading={save.isPending} onClick={submit}>
+          <s-stack direction="inline" gap="small" alignItems="center">
+            <s-button variant="primary" loading={save.isPending} disabled={blocked !== null} onClick={submit}>
               Save segment
             </s-button>
             <s-button href={segmentId === null ? "/segments" : `/segments/${segmentId}`}>Cancel</s-button>
+            {blocked !== null && <s-text color="subdued">{`Not saved yet. ${blocked}`}</s-text>}
           </s-stack>
         </s-stack>
         <PreviewPane preview={preview} incomplete={incomplete} behind={behind} />
@@ -133,10 +136,14 @@ interface ConditionsProps {
   editor: Editor;
   change: (action: Action) => void;
   context: BuilderContext;
+  /** Whether the rule can be counted. */
+  complete: boolean;
 }
 
-function Conditions({ editor, change, context }: ConditionsProps) {
+function Conditions({ editor, change, context, complete }: ConditionsProps) {
   const [asJson, setAsJson] = useState(false);
+  const [asShopify, setAsShopify] = useState(false);
+  const replace = (next: Rule) => change({ do: "replace", rule: next });
   return (
     <s-section heading="Conditions">
       <s-stack gap="base">
@@ -146,11 +153,18 @@ function Conditions({ editor, change, context }: ConditionsProps) {
           <s-button icon="undo" disabled={editor.past.length === 0} onClick={() => change({ do: "undo" })}>
             Undo
           </s-button>
+          <s-button icon="redo" disabled={editor.future.length === 0} onClick={() => change({ do: "redo" })}>
+            Redo
+          </s-button>
           <s-button variant="tertiary" onClick={() => setAsJson(!asJson)}>
             {asJson ? "Hide JSON" : "Show JSON"}
           </s-button>
+          <s-button variant="tertiary" onClick={() => setAsShopify(!asShopify)}>
+            {asShopify ? "Hide Shopify segment" : "Shopify segment"}
+          </s-button>
         </s-stack>
-        {asJson && <JsonView rule={toRule(editor.root)} onApply={(next) => change({ do: "replace", rule: next })} />}
+        {asJson && <JsonView rule={toRule(editor.root)} onApply={replace} />}
+        {asShopify && <ShopifyLanguage rule={toRule(editor.root)} complete={complete} onApply={replace} />}
       </s-stack>
     </s-section>
   );

@@ -4,6 +4,7 @@ import { entry, startValue } from "./leaves";
 import type { Filter } from "./rule";
 
 interface Props {
+  label?: string;
   event: string;
   filters: Filter[];
   vocabulary: Vocabulary;
@@ -11,7 +12,7 @@ interface Props {
 }
 
 /** Which of the events count: only those of a product, above an amount, and so on. */
-export function WhereFilters({ event, filters, vocabulary, onChange }: Props) {
+export function WhereFilters({ label = "Only where", event, filters, vocabulary, onChange }: Props) {
   const fields = vocabulary.names.filter((one) => one.kind === "event_field" && one.events.includes(event));
   if (fields.length === 0) return null;
   const add = (name: string) => {
@@ -32,7 +33,7 @@ export function WhereFilters({ event, filters, vocabulary, onChange }: Props) {
         />
       ))}
       <div className="encore-fields">
-        <s-select label="Only where" placeholder="Add a detail" value="" onChange={(chosen) => {
+        <s-select label={label} placeholder="Add a detail" value="" onChange={(chosen) => {
             add(chosen.currentTarget.value);
             // The list offers to add again; the choice itself is not a setting.
             chosen.currentTarget.value = "";

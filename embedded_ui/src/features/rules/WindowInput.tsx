@@ -13,7 +13,7 @@ interface Props {
 
 /** What happened can't lie in the future; a predicted or known date can. */
 export const PAST: readonly WindowKind[] = ["last", "ever", "ago", "between", "before", "since", "calendar"];
-export const ANY_DATE: readonly WindowKind[] = ["last", "next", "ago", "between", "before", "since", "calendar"];
+export const ANY_DATE: readonly WindowKind[] = ["last", "next", "ago", "between", "before", "since", "calendar", "anniversary"];
 export const FUTURE: readonly WindowKind[] = ["next", "between", "before"];
 
 /** When: a kind of window, and its lengths or dates. */
@@ -42,6 +42,10 @@ function WindowParts({ window, onChange }: Omit<Props, "kinds">) {
   if (window === undefined || "ever" in window) return null;
   if ("last" in window) return <Duration label="How long" value={window.last} hours onChange={(last) => onChange({ last })} />;
   if ("next" in window) return <Duration label="How long" value={window.next} onChange={(next) => onChange({ next })} />;
+  if ("anniversary" in window) {
+    const { next } = window.anniversary;
+    return <Duration label="How long" value={next} onChange={(chosen) => onChange({ anniversary: { next: chosen } })} />;
+  }
   if ("ago" in window) {
     const [earlier, later] = window.ago;
     return (
@@ -79,7 +83,8 @@ interface DurationProps {
   onChange: (value: string) => void;
 }
 
-function Duration({ label, value, hours = false, onChange }: DurationProps) {
+/** A length of time: a number and its unit. */
+export function Duration({ label, value, hours = false, onChange }: DurationProps) {
   const { n, unit } = readDuration(value);
   const units = (Object.keys(UNITS) as Unit[]).filter((one) => hours || one !== "h");
   return (

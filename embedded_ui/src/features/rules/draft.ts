@@ -19,6 +19,8 @@ export interface Editor {
   root: GroupDraft;
   nextId: number;
   past: GroupDraft[];
+  /** What was undone, the next to redo last; any other change forgets it. */
+  future: GroupDraft[];
   /** What the last change was about: typing on in one field is one step of undo. */
   touched: string | null;
 }
@@ -30,7 +32,8 @@ export type Action =
   | { do: "set_kind"; id: number; kind: GroupKind }
   | { do: "remove"; id: number }
   | { do: "replace"; rule: Rule }
-  | { do: "undo" };
+  | { do: "undo" }
+  | { do: "redo" };
 
 const MAX_UNDO = 100;
 
@@ -61,7 +64,7 @@ function numberRoot(rule: Rule, from: number): { root: GroupDraft; next: number 
 /** An editor that starts with a rule; without one, with an empty group. */
 export function start(rule: Rule = { v: 1, match: { all: [] } }): Editor {
   const { root, next } = numberRoot(rule, 1);
-  return { root, nextId: next, past: [], touched: null };
+  return { root, nextId: next, past: [], future: [], touched: null };
 }
 
 function toNode(draft: NodeDraft): Node {
@@ -116,7 +119,7 @@ function append(root: GroupDraft, to: number, child: NodeDraft): GroupDraft {
 function commit(editor: Editor, root: GroupDraft, nextId: number, touched: string | null = null): Editor {
   const typingOn = touched !== null && touched === editor.touched;
   const past = typingOn ? editor.past : [...editor.past, editor.root].slice(-MAX_UNDO);
-  return { root, nextId, past, touched };
+  return { root, nextId, past, future: [], touched };
 }
 
 /** One edit. Unknown ids change nothing. */
@@ -146,7 +149,15 @@ export function edit(editor: Editor, action: Action): Editor {
     }
     case "undo": {
       const before = editor.past.at(-1);
-      return before === undefined ? editor : { ...editor, root: before, past: editor.past.slice(0, -1), touched: null };
+      if (before === undefined) return editor;
+      const future = [...editor.future, root];
+      return { ...editor, root: before, past: editor.past.slice(0, -1), future, touched: null };
+    }
+    case "redo": {
+      const after = editor.future.at(-1);
+      if (after === undefined) return editor;
+      const past = [...editor.past, root];
+      return { ...editor, root: after, past, future: editor.future.slice(0, -1), touched: null };
     }
   }
 }

@@ -1,7 +1,7 @@
 import type { NameEntry, Vocabulary } from "@/shared/api/types";
 import { capital } from "@/shared/format/words";
-import type { Compare, Filter, Leaf, PredictLeaf, Value } from "./rule";
-import { windowProblem } from "./windows";
+import type { Compare, DidLeaf, Filter, Leaf, LifeLeaf, NearLeaf, PredictLeaf, RankLeaf, Value } from "./rule";
+import { durationProblem, windowProblem } from "./windows";
 
 /** Operators that stand without a value, and those that take several. */
 export const BARE = new Set(["set", "unset", "true", "false"]);
@@ -81,13 +81,29 @@ export function conditionChoices(vocabulary: Vocabulary): ChoiceGroup[] {
       }));
   return [
     { label: "What they did", choices: of("event", "did") },
+    {
+      label: "How things follow each other",
+      choices: [
+        { key: "first:", label: "Did something, and then something else" },
+        { key: "latest:", label: "How it was the last time" },
+        ...of("life", "life"),
+      ],
+    },
     { label: "What it adds up to", choices: of("measure", "measure") },
-    { label: "About the customer", choices: of("attribute", "attr") },
+    {
+      label: "About the customer",
+      choices: [
+        ...of("attribute", "attr"),
+        { key: "rank:", label: "How they rank among others" },
+        { key: "near:", label: "Lives near a place" },
+      ],
+    },
     { label: "Predictions", choices: of("prediction", "predict") },
     {
       label: "Segments and consent",
       choices: [
         { key: "in:", label: "Is in a segment" },
+        { key: "moved:", label: "Entered or left a segment" },
         { key: "reachable:email", label: "Can be reached by e-mail" },
         { key: "consent:email", label: "E-mail consent" },
         { key: "consent:sms", label: "SMS consent" },
@@ -116,11 +132,36 @@ export function newLeaf(key: string, vocabulary: Vocabulary): Leaf {
       return { reachable: "email" };
     case "consent":
       return { consent: name === "sms" ? "sms" : "email", is: "yes" };
+    case "first":
+      return { first: { did: "ordered" }, then: { did: "ordered", count: { op: "eq", n: 0 } }, within: "60d" };
+    case "latest":
+      return { latest: "ordered", has: [] };
+    case "life":
+      return newLife(name);
+    case "rank":
+      return { rank: rankable(vocabulary)[0]?.name ?? "spend.net", top_percent: 10 };
+    case "near":
+      return { near: { lat: "", lon: "", km: 25 } };
+    case "moved":
+      return { in: "", moved: "entered", during: { last: "30d" } };
     case "sample":
       return { sample: { percent: 10, salt: "a" } };
     default:
       return { in: "" };
   }
+}
+
+function newLife(state: string): LifeLeaf {
+  if (state === "first_time") return { life: state, event: "ordered", during: { last: "30d" } };
+  const during = state === "stopped" ? undefined : ({ last: state === "regular" ? "1y" : "30d" } as const);
+  return { life: state, event: "ordered", gap: "90d", ...(during === undefined ? {} : { during }) };
+}
+
+/** What customers can be ranked by: numbers, amounts and shares. */
+export function rankable(vocabulary: Vocabulary): NameEntry[] {
+  return vocabulary.names.filter(
+    (one) => one.kind === "attribute" && (one.type === "number" || one.type === "money" || one.type === "share"),
+  );
 }
 
 function newPrediction(name: string, vocabulary: Vocabulary): Leaf {
@@ -155,9 +196,17 @@ export function about(leaf: PredictLeaf, kind: string, vocabulary: Vocabulary): 
 
 /** What is missing or wrong in a leaf, in words; null when it can be counted. */
 export function leafProblem(leaf: Leaf): string | null {
-  if ("in" in leaf) return leaf.in === "" ? "Choose a segment." : null;
+  if ("in" in leaf) return leaf.in === "" ? "Choose a segment." : windowProblem(leaf.during);
+  if ("first" in leaf) return didProblem(leaf.first) ?? didProblem(leaf.then) ?? durationProblem(leaf.within);
+  if ("latest" in leaf) {
+    if (leaf.has.length === 0) return "Say how it was the last time: add a detail.";
+    return filtersProblem(leaf.has) ?? filtersProblem(leaf.where);
+  }
+  if ("life" in leaf) return (leaf.gap === undefined ? null : durationProblem(leaf.gap)) ?? windowProblem(leaf.during);
+  if ("near" in leaf) return nearProblem(leaf.near);
+  if ("rank" in leaf) return rankProblem(leaf);
   if ("sample" in leaf) return sampleProblem(leaf.sample);
-  if ("did" in leaf) return windowProblem(leaf.during) ?? filtersProblem(leaf.where);
+  if ("did" in leaf) return didProblem(leaf);
   if ("measure" in leaf) {
     return leaf.value === "" ? "Enter a number." : (windowProblem(leaf.during) ?? filtersProblem(leaf.where));
   }
@@ -167,6 +216,23 @@ export function leafProblem(leaf: Leaf): string | null {
   }
   if ("attr" in leaf) return leaf.during === undefined ? valueProblem(leaf.op, leaf.value) : windowProblem(leaf.during);
   return null;
+}
+
+function didProblem(leaf: DidLeaf): string | null {
+  return windowProblem(leaf.during) ?? filtersProblem(leaf.where);
+}
+
+function nearProblem({ lat, lon, km }: NearLeaf["near"]): string | null {
+  if (lat === "" || Math.abs(lat) > 90) return "Enter a latitude between -90 and 90.";
+  if (lon === "" || Math.abs(lon) > 180) return "Enter a longitude between -180 and 180.";
+  return km === "" || km <= 0 ? "Enter a distance." : null;
+}
+
+function rankProblem(leaf: RankLeaf): string | null {
+  if (leaf.quintile !== undefined) return leaf.quintile.length === 0 ? "Choose at least one fifth." : null;
+  const percent = leaf.top_percent ?? "";
+  if (percent === "" || percent <= 0 || percent > 100) return "Enter a percentage up to 100.";
+  return leaf.among !== undefined && "in" in leaf.among && leaf.among.in === "" ? "Choose a segment." : null;
 }
 
 function sampleProblem(sample: { percent: number | ""; salt: string }): string | null {

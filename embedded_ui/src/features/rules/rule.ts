@@ -12,7 +12,8 @@ export type Window =
   | { since: string }
   | { ago: [string, string] }
   | { calendar: string }
-  | { ever: true };
+  | { ever: true }
+  | { anniversary: { next: string } };
 
 export interface Filter {
   attr: string;
@@ -41,6 +42,22 @@ export interface MeasureLeaf {
   op: Compare;
   value: number | "";
 }
+export interface SequenceLeaf {
+  first: DidLeaf;
+  then: DidLeaf;
+  within: string;
+}
+export interface LatestLeaf {
+  latest: string;
+  where?: Filter[];
+  has: Filter[];
+}
+export interface LifeLeaf {
+  life: string;
+  event: string;
+  gap?: string;
+  during?: Window;
+}
 export interface PredictLeaf {
   predict: string;
   /** About a product, or about any of a type. */
@@ -53,6 +70,17 @@ export interface PredictLeaf {
 }
 export interface MemberLeaf {
   in: string;
+  moved?: string;
+  during?: Window;
+}
+export interface NearLeaf {
+  near: { lat: number | ""; lon: number | ""; km: number | "" };
+}
+export interface RankLeaf {
+  rank: string;
+  top_percent?: number | "";
+  quintile?: number[];
+  among?: Node;
 }
 export interface ConsentLeaf {
   consent: "email" | "sms";
@@ -69,11 +97,16 @@ export type Leaf =
   | AttrLeaf
   | DidLeaf
   | MeasureLeaf
+  | SequenceLeaf
+  | LatestLeaf
+  | LifeLeaf
   | PredictLeaf
   | MemberLeaf
   | ConsentLeaf
   | ReachableLeaf
-  | SampleLeaf;
+  | NearLeaf
+  | SampleLeaf
+  | RankLeaf;
 
 export type GroupKind = "all" | "any" | "none";
 export type Group = { all: Node[] } | { any: Node[] } | { none: Node[] };

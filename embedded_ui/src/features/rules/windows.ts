@@ -12,6 +12,7 @@ export const WINDOW_KINDS = {
   before: "before",
   since: "since",
   calendar: "in a calendar period",
+  anniversary: "has its anniversary in the next",
 } as const;
 export type WindowKind = keyof typeof WINDOW_KINDS;
 
@@ -48,7 +49,8 @@ export function kindOf(window: Window | undefined): WindowKind {
   if ("ago" in window) return "ago";
   if ("from" in window) return "between";
   if ("before" in window) return "before";
-  return "since" in window ? "since" : "calendar";
+  if ("since" in window) return "since";
+  return "calendar" in window ? "calendar" : "anniversary";
 }
 
 /** A window of a kind to start editing from. */
@@ -70,6 +72,8 @@ export function newWindow(kind: WindowKind, today: string): Window {
       return { since: today };
     case "calendar":
       return { calendar: "this_month" };
+    case "anniversary":
+      return { anniversary: { next: "14d" } };
   }
 }
 
@@ -78,6 +82,7 @@ export function windowProblem(window: Window | undefined): string | null {
   if (window === undefined || "ever" in window || "calendar" in window) return null;
   if ("last" in window) return durationProblem(window.last);
   if ("next" in window) return durationProblem(window.next);
+  if ("anniversary" in window) return durationProblem(window.anniversary.next);
   if ("ago" in window) return durationProblem(window.ago[0]) ?? durationProblem(window.ago[1]);
   if ("from" in window) {
     if (window.from === "" || window.to === "") return "Choose both dates.";
@@ -86,6 +91,7 @@ export function windowProblem(window: Window | undefined): string | null {
   return ("before" in window ? window.before : window.since) === "" ? "Choose a date." : null;
 }
 
-function durationProblem(text: string): string | null {
+/** What is wrong with a length of time, or null. */
+export function durationProblem(text: string): string | null {
   return DURATION.test(text) ? null : "Say how many days, weeks, months or years.";
 }
