@@ -45,7 +45,8 @@ if TYPE_CHECKING:
 MOST_CLAUSES = 10
 MOST_IDS = 500
 SYMBOLS = {"is": "=", "eq": "=", "is_not": "!=", "ne": "!=", "gt": ">", "gte": ">=", "lt": "<", "lte": "<="}
-BACK = {ours: theirs for table in (NUMBERS, DATES, TEXTS) for theirs, ours in table.items()}
+LISTS = {"tags": "customer_tags", "country": "customer_countries"}
+BACK = {ours: theirs for table in (NUMBERS, DATES, TEXTS) for theirs, ours in table.items()} | LISTS
 CHANNELS = {ours: theirs for theirs, ours in CONSENTS.items()}
 STATUS = {ours: theirs for theirs, ours in STATES.items()}
 PARAMETERS = {"product.id": "id", "product.tag": "tag", "line.quantity": "quantity", "order.net": "amount"}
@@ -155,7 +156,7 @@ class _Writer:
 
     def _attr(self, leaf: Attr) -> Query:
         found = self._known(leaf)
-        name = found.name if isinstance(found, Clause) else BACK.get(leaf.attr)
+        name = BACK.get(leaf.attr)
         if leaf.missing == "match" and leaf.op not in {"is_not", "not_in", "not_contains"}:
             if name is None:
                 raise CantSay("Shopify can't add those for whom the date is not known")
@@ -164,7 +165,7 @@ class _Writer:
             return _join("AND", [found, Clause(name, "IS NOT NULL")])
         return found
 
-    def _known(self, leaf: Attr) -> Query:  # noqa: PLR0911 - one per kind of attribute
+    def _known(self, leaf: Attr) -> Query:
         name = BACK.get(leaf.attr)
         if leaf.during is not None:
             if leaf.during.kind == "anniversary":
@@ -172,10 +173,8 @@ class _Writer:
             if name is None:
                 raise CantSay("how Shopify's segments spell this date is not documented")
             return _dates(name, leaf.during)
-        if leaf.attr == "tags":
-            return _texts("customer_tags", leaf, "CONTAINS", "NOT CONTAINS")
-        if leaf.attr == "country":
-            return _texts("customer_countries", leaf, "CONTAINS", "NOT CONTAINS")
+        if name is not None and leaf.attr in LISTS:
+            return _texts(name, leaf, "CONTAINS", "NOT CONTAINS")
         if name is None:
             known = names.attribute(leaf.attr)
             raise CantSay(f"Shopify's segments have no filter for {known.label if known else leaf.attr}")
