@@ -61,6 +61,13 @@ class TestARecordThatAnExportRepeats:
         assert found == [({"c.age": "3"},)]
 
 
+class TestAnAddress:
+    def test_is_staged_with_the_coordinates_that_shopify_gives(self, tmp_path: Path) -> None:
+        placed = {**CUSTOMER, "defaultAddress": {"city": "Berlin", "latitude": 52.51987, "longitude": 13.40487}}
+        query = "SELECT city, latitude, longitude FROM stage_customers"
+        assert staged(tmp_path, "customers", placed, query=query) == [("Berlin", 52.51987, 13.40487)]
+
+
 class TestRefundsOfAnOrder:
     def test_are_staged_with_what_exceeded_the_goods_and_the_latest_day(self, tmp_path: Path) -> None:
         refunds = [{"createdAt": "2026-02-02T00:00:00Z"}, {"createdAt": "2026-02-01T00:00:00Z"}]
