@@ -68,6 +68,14 @@ describe("Editors of conditions", () => {
     await counted(asked, [{ in: "seg_7", moved: "left", during: { last: "30d" } }]);
   });
 
+  it("say what becomes of those for whom the value is not known", async () => {
+    const leaf = { attr: "country", op: "is_not", value: "US" };
+    const { container, asked } = await build(leaf);
+    expect(field(container, "If not known").getAttribute("value")).toBe("match");
+    enter(field(container, "If not known"), "skip", "change");
+    await counted(asked, [{ ...leaf, missing: "skip" }]);
+  });
+
   it("offer anniversaries of dates", async () => {
     const { container, asked } = await build({ attr: "created", during: { last: "30d" } });
     enter(field(container, "When"), "anniversary", "change");

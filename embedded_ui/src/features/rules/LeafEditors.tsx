@@ -13,6 +13,9 @@ interface Props<L> {
   onChange: (leaf: L, field: string) => void;
 }
 
+const ORDERING = new Set(["gt", "gte", "lt", "lte", "between"]);
+const NEGATIVE = new Set(["is_not", "not_in", "not_contains"]);
+
 interface CompareInputProps {
   label?: string;
   op: Compare;
@@ -43,7 +46,7 @@ export function AttrEditor({ leaf, vocabulary, onChange }: Props<AttrLeaf>) {
       onChange({ attr: leaf.attr, during: { last: "30d" } }, "op");
       return;
     }
-    const value = startValue(op, known?.type, known?.choices);
+    const value = startValue(op, known?.type === "text" && ORDERING.has(op) ? "number" : known?.type, known?.choices);
     const keep = leaf.value !== undefined && Array.isArray(leaf.value) === Array.isArray(value) ? leaf.value : value;
     onChange({ attr: leaf.attr, op, ...(value === undefined || keep === undefined ? {} : { value: keep }) }, "op");
   };
@@ -58,17 +61,34 @@ export function AttrEditor({ leaf, vocabulary, onChange }: Props<AttrLeaf>) {
         ))}
       </s-select>
       {leaf.during !== undefined ? (
-        <WindowInput window={leaf.during} kinds={ANY_DATE} onChange={(during) => onChange({ attr: leaf.attr, during }, "during")} />
+        <WindowInput window={leaf.during} kinds={ANY_DATE} onChange={(during) => onChange({ ...leaf, during }, "during")} />
       ) : (
         <ValueInput
-          name={known}
+          name={known !== undefined && known.type === "text" && ORDERING.has(leaf.op ?? "") ? { ...known, type: "number" } : known}
           op={leaf.op ?? "is"}
           value={leaf.value}
           vocabulary={vocabulary}
           onChange={(value) => onChange({ ...leaf, value }, "value")}
         />
       )}
+      {known?.nullable === true && leaf.op !== "set" && leaf.op !== "unset" && <MissingInput leaf={leaf} onChange={onChange} />}
     </div>
+  );
+}
+
+/** What becomes of customers for whom the value is not known. Without a word the operator decides. */
+function MissingInput({ leaf, onChange }: Omit<Props<AttrLeaf>, "vocabulary">) {
+  const usual = NEGATIVE.has(leaf.op ?? "") ? "match" : "skip";
+  const choose = (missing: string) => {
+    const rest = { ...leaf };
+    delete rest.missing;
+    onChange(missing === usual ? rest : { ...rest, missing: missing === "match" ? "match" : "skip" }, "missing");
+  };
+  return (
+    <s-select label="If not known" value={leaf.missing ?? usual} onChange={(event) => choose(event.currentTarget.value)}>
+      <s-option value="skip">leave out</s-option>
+      <s-option value="match">take in</s-option>
+    </s-select>
   );
 }
 

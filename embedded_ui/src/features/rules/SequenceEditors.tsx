@@ -1,4 +1,5 @@
 import type { Vocabulary } from "@/shared/api/types";
+import { capital } from "@/shared/format/words";
 import { DidEditor } from "./LeafEditors";
 import { entry } from "./leaves";
 import type { DidLeaf, LatestLeaf, LifeLeaf, SequenceLeaf } from "./rule";
@@ -88,7 +89,7 @@ const GAPS: Record<string, string> = {
 export function LifeEditor({ leaf, vocabulary, onChange }: Props<LifeLeaf>) {
   return (
     <div className="encore-fields">
-      <EventSelect label={entry(vocabulary, "life", leaf.life)?.label ?? leaf.life} event={leaf.event} vocabulary={vocabulary} onChange={(event) => onChange({ ...leaf, event }, "event")} />
+      <EventSelect label={capital(entry(vocabulary, "life", leaf.life)?.label ?? leaf.life)} event={leaf.event} vocabulary={vocabulary} onChange={(event) => onChange({ ...leaf, event }, "event")} />
       {leaf.gap !== undefined && (
         <Duration label={GAPS[leaf.life] ?? "Gap"} hours value={leaf.gap} onChange={(gap) => onChange({ ...leaf, gap }, "gap")} />
       )}

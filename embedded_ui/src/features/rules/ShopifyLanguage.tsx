@@ -15,8 +15,8 @@ interface Props {
 
 type Spelling = "2026-10" | "2026-07";
 const SPELLINGS: Record<Spelling, string> = {
-  "2026-10": "products_purchased MATCHES (id = 1): API 2026-10",
-  "2026-07": "products_purchased(id: 1) = true: API 2026-07",
+  "2026-10": "API 2026-10: MATCHES (id = 1)",
+  "2026-07": "API 2026-07: (id: 1) = true",
 };
 
 /** Takes a segment over from Shopify, and gives the rule as one, with what can't be carried over. */

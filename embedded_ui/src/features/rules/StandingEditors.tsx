@@ -54,12 +54,13 @@ export function RankEditor({ leaf, segments, vocabulary, onChange }: RankProps) 
           <s-option value="top">the top percent</s-option>
           <s-option value="fifths">some of five equal parts</s-option>
         </s-select>
-        {leaf.quintile === undefined ? (
+        {leaf.quintile === undefined && (
           <NumberInput label="Top" value={leaf.top_percent ?? ""} suffix="%" onChange={(top_percent) => onChange({ ...rest, top_percent }, "top")} />
-        ) : (
-          <Fifths chosen={leaf.quintile} onChange={(quintile) => onChange({ ...rest, quintile }, "quintile")} />
         )}
       </div>
+      {leaf.quintile !== undefined && (
+        <Fifths chosen={leaf.quintile} onChange={(quintile) => onChange({ ...rest, quintile }, "quintile")} />
+      )}
       <AmongInput among={leaf.among} segments={segments} onChange={(among) => onChange(withAmong(leaf, among), "among")} />
     </s-stack>
   );

@@ -12,7 +12,7 @@ export const WINDOW_KINDS = {
   before: "before",
   since: "since",
   calendar: "in a calendar period",
-  anniversary: "has its anniversary in the next",
+  anniversary: "anniversary in the next",
 } as const;
 export type WindowKind = keyof typeof WINDOW_KINDS;
 
