@@ -47,7 +47,7 @@ def sequence_query(leaf: OrderOf, when: When, earliest: datetime) -> Query:
     `within` later. It is settled once more events couldn't change the answer, and at its end in any case: absence
     becomes true only then. `pending` is NEVER where nothing is open.
 
-    earliest: of the events of `first`; the calendar begins there.
+    earliest: no later than any event of `first`; the calendar begins there.
     """
     calendar, values = _calendar(leaf.within, when, earliest)
     first = event_rows(leaf.first.event, leaf.first.where, leaf.first.during, when)

@@ -66,11 +66,11 @@ class Found:
 
 def match_sequence(leaf: OrderOf, when: When, fetch: Fetch) -> Found:
     """Customers with a sequence that is settled as asked."""
-    earliest = _earliest(leaf.first.event, leaf.first.where, leaf.first.during, when, fetch)
+    earliest = _earliest(leaf.first.event, (), EVER, when, fetch)
+    flips = [_did_expiry(leaf.first, when, fetch), _did_expiry(leaf.then, when, fetch)]
     if earliest is None:
-        return Found(np.empty(0, np.uint32), _expiry(leaf.first.during, None, when))
+        return Found(np.empty(0, np.uint32), _soonest(flips))
     columns = fetch(sequence_query(leaf, when, earliest))
-    flips = [_expiry(leaf.first.during, earliest, when), _did_expiry(leaf.then, when, fetch)]
     pending = int(columns["pending"].min(initial=NEVER))
     if pending != NEVER and leaf.then.op not in {"gt", "gte"}:
         flips.append(moment(pending))
