@@ -54,6 +54,18 @@ describe("Editors of conditions", () => {
     await counted(asked, [{ rank: "orders.count", top_percent: 10, among: { in: "seg_7" } }]);
   });
 
+  it("rank among customers of conditions of their own", async () => {
+    const { container, asked } = await build({ rank: "orders.count", top_percent: 10 });
+    enter(field(container, "Among"), "own", "change");
+    await waitFor(() => expect(container.querySelectorAll(".encore-leaf .encore-group")).toHaveLength(1));
+    const own = container.querySelector(".encore-leaf .encore-group") as HTMLElement;
+    enter(field(own, "Times"), "3");
+    const among = { all: [{ did: "ordered", count: { op: "gte", n: 3 } }] };
+    await counted(asked, [{ rank: "orders.count", top_percent: 10, among }]);
+    fireEvent.click(button(own, "Remove"));
+    await waitFor(() => expect(words(container)).toContain("Add a condition to the group."));
+  });
+
   it("find customers near a place once it is whole", async () => {
     const { container, asked } = await build({ near: { lat: "", lon: "", km: 25 } });
     expect(words(container)).toContain("Enter a latitude between -90 and 90.");

@@ -1,12 +1,12 @@
-import type { Dispatch } from "react";
+import { type Dispatch, useState } from "react";
 import type { Vocabulary } from "@/shared/api/types";
-import { type Action, type GroupDraft, isGroup, type LeafDraft } from "./draft";
+import { type Action, edit, type GroupDraft, isGroup, type LeafDraft, start, toRule } from "./draft";
 import { conditionChoices, leafProblem, newLeaf } from "./leaves";
 import { AttrEditor, DidEditor, MeasureEditor, PredictEditor } from "./LeafEditors";
 import { ConsentEditor, MemberEditor, ReachableEditor, SampleEditor } from "./OtherEditors";
 import { LatestEditor, LifeEditor, SequenceEditor } from "./SequenceEditors";
 import { NearEditor, RankEditor } from "./StandingEditors";
-import { GROUP_KINDS, type GroupKind, type Leaf } from "./rule";
+import { GROUP_KINDS, type GroupKind, type Leaf, type Node } from "./rule";
 
 const KIND_WORDS: Record<GroupKind, string> = {
   all: "all of these hold",
@@ -27,11 +27,13 @@ export interface BuilderContext {
 interface GroupProps {
   group: GroupDraft;
   level: number;
+  /** It stands inside a condition, which has its own way to be removed. */
+  inside?: boolean;
   context: BuilderContext;
 }
 
 /** A group of conditions and groups, joined by all, any or none. */
-export function GroupEditor({ group, level, context }: GroupProps) {
+export function GroupEditor({ group, level, inside = false, context }: GroupProps) {
   const { dispatch, vocabulary } = context;
   return (
     <div className="encore-group" role="group" aria-label={`Customers for whom ${KIND_WORDS[group.kind]}`}>
@@ -47,7 +49,7 @@ export function GroupEditor({ group, level, context }: GroupProps) {
             </s-option>
           ))}
         </s-select>
-        {level > 0 && (
+        {level > 0 && !inside && (
           <s-button variant="tertiary" icon="delete" onClick={() => dispatch({ do: "remove", id: group.id })}>
             Remove group
           </s-button>
@@ -113,7 +115,7 @@ function LeafCard({ draft, context }: { draft: LeafDraft; context: BuilderContex
           {problem !== null ? (
             <s-text tone="critical">{problem}</s-text>
           ) : (
-            <s-text color="subdued">{count ?? "Not counted yet"}</s-text>
+            <s-text color="subdued">{count ?? (counts === NOTHING ? "" : "Not counted yet")}</s-text>
           )}
           <s-button variant="tertiary" icon="delete" onClick={() => dispatch({ do: "remove", id: draft.id })}>
             Remove
@@ -136,11 +138,38 @@ function LeafFields({ draft, context }: { draft: LeafDraft; context: BuilderCont
   if ("latest" in leaf) return <LatestEditor leaf={leaf} vocabulary={vocabulary} onChange={onChange} />;
   if ("life" in leaf) return <LifeEditor leaf={leaf} vocabulary={vocabulary} onChange={onChange} />;
   if ("near" in leaf) return <NearEditor leaf={leaf} onChange={onChange} />;
-  if ("rank" in leaf) return <RankEditor leaf={leaf} segments={segments} vocabulary={vocabulary} onChange={onChange} />;
+  if ("rank" in leaf) {
+    const own = (among: Node, change: (among: Node) => void) => <OwnGroup among={among} context={context} onChange={change} />;
+    return <RankEditor leaf={leaf} segments={segments} vocabulary={vocabulary} own={own} onChange={onChange} />;
+  }
   if ("in" in leaf) return <MemberEditor leaf={leaf} segments={segments} vocabulary={vocabulary} onChange={onChange} />;
   if ("consent" in leaf) return <ConsentEditor leaf={leaf} onChange={onChange} />;
   if ("sample" in leaf) return <SampleEditor leaf={leaf} onChange={onChange} />;
   if ("reachable" in leaf) return <ReachableEditor />;
   // A kind of condition that a later version saved: kept as it is.
   return <pre className="encore-code">{JSON.stringify(leaf)}</pre>;
+}
+
+interface OwnGroupProps {
+  among: Node;
+  context: BuilderContext;
+  onChange: (among: Node) => void;
+}
+
+const NOTHING: ReadonlyMap<number, string> = new Map();
+
+/** A tree of conditions inside a condition. Its drafts are its own; the rule around it holds what they come to. */
+function OwnGroup({ among, context, onChange }: OwnGroupProps) {
+  const [kept, setKept] = useState(() => start({ v: 1, match: among }));
+  const written = JSON.stringify(toRule(start({ v: 1, match: among }).root));
+  // Undo and the JSON view change the condition from outside.
+  const editor = JSON.stringify(toRule(kept.root)) === written ? kept : start({ v: 1, match: among });
+  const dispatch = (action: Action) => {
+    const next = edit(editor, action);
+    setKept(next);
+    onChange(toRule(next.root).match);
+  };
+  const inner = { ...context, dispatch, refused: NOTHING, counts: NOTHING };
+  // Two groups are around it: the one that holds the condition, and the condition itself.
+  return <GroupEditor group={editor.root} level={2} inside context={inner} />;
 }

@@ -1,3 +1,4 @@
+import type { ReactNode } from "react";
 import type { Vocabulary } from "@/shared/api/types";
 import { capital } from "@/shared/format/words";
 import { NumberInput } from "./inputs";
@@ -32,10 +33,12 @@ const FIFTHS: Record<number, string> = { 5: "highest fifth", 4: "fourth fifth", 
 interface RankProps extends Props<RankLeaf> {
   segments: { id: string; name: string }[];
   vocabulary: Vocabulary;
+  /** Edits conditions of their own, among whose members is ranked. */
+  own: (among: Node, onChange: (among: Node) => void) => ReactNode;
 }
 
 /** How high a customer stands among others. */
-export function RankEditor({ leaf, segments, vocabulary, onChange }: RankProps) {
+export function RankEditor({ leaf, segments, vocabulary, own, onChange }: RankProps) {
   const rest = { rank: leaf.rank, ...(leaf.among === undefined ? {} : { among: leaf.among }) };
   const how = (chosen: string) => {
     onChange(chosen === "top" ? { ...rest, top_percent: 10 } : { ...rest, quintile: [5] }, "how");
@@ -61,7 +64,7 @@ export function RankEditor({ leaf, segments, vocabulary, onChange }: RankProps) 
       {leaf.quintile !== undefined && (
         <Fifths chosen={leaf.quintile} onChange={(quintile) => onChange({ ...rest, quintile }, "quintile")} />
       )}
-      <AmongInput among={leaf.among} segments={segments} onChange={(among) => onChange(withAmong(leaf, among), "among")} />
+      <AmongInput among={leaf.among} segments={segments} own={own} onChange={(among) => onChange(withAmong(leaf, among), "among")} />
     </s-stack>
   );
 }
@@ -95,6 +98,7 @@ const AMONG: { key: string; label: string; node: Node | undefined }[] = [
   { key: "ordered", label: "customers with an order", node: undefined },
   { key: "reachable", label: "customers who can be reached by e-mail", node: { reachable: "email" } },
   { key: "segment", label: "members of a segment", node: { in: "" } },
+  { key: "own", label: "customers of conditions of their own", node: { all: [{ did: "ordered" }] } },
 ];
 
 function amongKey(among: Node | undefined): string {
@@ -106,24 +110,27 @@ function amongKey(among: Node | undefined): string {
 interface AmongProps {
   among: Node | undefined;
   segments: { id: string; name: string }[];
+  own: RankProps["own"];
   onChange: (among: Node | undefined) => void;
 }
 
-function AmongInput({ among, segments, onChange }: AmongProps) {
+function AmongInput({ among, segments, own, onChange }: AmongProps) {
   const key = amongKey(among);
   return (
-    <div className="encore-fields">
-      <s-select label="Among" value={key} onChange={(event) => onChange(AMONG.find((one) => one.key === event.currentTarget.value)?.node)}>
-        {key === "own" && <s-option value="own">those of the conditions in the JSON view</s-option>}
-        {AMONG.map((one) => (
-          <s-option key={one.key} value={one.key}>
-            {one.label}
-          </s-option>
-        ))}
-      </s-select>
-      {among !== undefined && key === "segment" && "in" in among && (
-        <SegmentSelect label="Segment" value={among.in} segments={segments} onChange={(chosen) => onChange({ in: chosen })} />
-      )}
-    </div>
+    <s-stack gap="small">
+      <div className="encore-fields">
+        <s-select label="Among" value={key} onChange={(event) => onChange(AMONG.find((one) => one.key === event.currentTarget.value)?.node)}>
+          {AMONG.map((one) => (
+            <s-option key={one.key} value={one.key}>
+              {one.label}
+            </s-option>
+          ))}
+        </s-select>
+        {among !== undefined && key === "segment" && "in" in among && (
+          <SegmentSelect label="Segment" value={among.in} segments={segments} onChange={(chosen) => onChange({ in: chosen })} />
+        )}
+      </div>
+      {among !== undefined && key === "own" && own(among, onChange)}
+    </s-stack>
   );
 }

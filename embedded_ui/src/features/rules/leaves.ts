@@ -1,6 +1,7 @@
 import type { NameEntry, Vocabulary } from "@/shared/api/types";
 import { capital } from "@/shared/format/words";
-import type { Compare, DidLeaf, Filter, Leaf, LifeLeaf, NearLeaf, PredictLeaf, RankLeaf, Value } from "./rule";
+import { asGroup } from "./rule";
+import type { Compare, DidLeaf, Filter, Leaf, LifeLeaf, NearLeaf, Node, PredictLeaf, RankLeaf, Value } from "./rule";
 import { durationProblem, windowProblem } from "./windows";
 
 /** Operators that stand without a value, and those that take several. */
@@ -229,10 +230,19 @@ function nearProblem({ lat, lon, km }: NearLeaf["near"]): string | null {
 }
 
 function rankProblem(leaf: RankLeaf): string | null {
-  if (leaf.quintile !== undefined) return leaf.quintile.length === 0 ? "Choose at least one fifth." : null;
   const percent = leaf.top_percent ?? "";
-  if (percent === "" || percent <= 0 || percent > 100) return "Enter a percentage up to 100.";
-  return leaf.among !== undefined && "in" in leaf.among && leaf.among.in === "" ? "Choose a segment." : null;
+  if (leaf.quintile !== undefined) {
+    if (leaf.quintile.length === 0) return "Choose at least one fifth.";
+  } else if (percent === "" || percent <= 0 || percent > 100) return "Enter a percentage up to 100.";
+  return leaf.among === undefined ? null : nodeProblem(leaf.among);
+}
+
+/** What is missing or wrong anywhere in a tree, or null. */
+function nodeProblem(node: Node): string | null {
+  const inner = asGroup(node);
+  if (inner === null) return leafProblem(node as Leaf);
+  if (inner.nodes.length === 0) return "Add a condition to the group.";
+  return inner.nodes.map(nodeProblem).find((problem) => problem !== null) ?? null;
 }
 
 function sampleProblem(sample: { percent: number | ""; salt: string }): string | null {
