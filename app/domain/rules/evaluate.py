@@ -59,6 +59,7 @@ from app.domain.rules.tree import (
     Rule,
     Sample,
     Window,
+    every_leaf,
     leaves,
 )
 from app.domain.rules.windows import expiry, next_midnight
@@ -262,9 +263,13 @@ def _cached(leaf: Leaf, world: World) -> Matched:
     return world.cache[key]
 
 
+def _of_the_store(leaf: Leaf) -> bool:
+    return any(isinstance(inner, OF_THE_STORE) for _, inner in every_leaf(leaf))
+
+
 def _match_shared(key: str, leaf: Leaf, world: World) -> Matched:
     """What others found out may hold customers who have left the universe since; nobody joins one."""
-    if world.shared is None or isinstance(leaf, OF_THE_STORE):
+    if world.shared is None or _of_the_store(leaf):
         return _match(leaf, world)
     kept = world.shared.get(key, lambda: _match(leaf, world))
     if kept.members.issubset(world.universe) and kept.unknown.issubset(world.universe):
