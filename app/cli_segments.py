@@ -11,6 +11,7 @@ import click
 
 from app.errors import Invalid
 from app.services import export_segment, segments_list, segments_preview
+from app.services.export_segment_platforms import PLATFORMS
 from app.services.segments import found
 from app.services.shops import context_by_name
 
@@ -25,9 +26,11 @@ PAGE = 200
 @click.argument("shop")
 @click.option("--key", help="Write this segment: a key such as auto:lapsed, or seg_<number>.")
 @click.option("--out", type=click.Path(dir_okay=False, path_type=Path), help="The CSV file to write.")
-@click.option("--format", "file_format", type=click.Choice(["plain", "meta"]), default="plain", show_default=True)
-@click.option("--hashed", is_flag=True, help="Meta: SHA-256 of each cell.")
-@click.option("--include-unsubscribed", is_flag=True, help="Meta: also members who can't be mailed.")
+@click.option("--format", "file_format", type=click.Choice(["plain", *PLATFORMS]), default="plain", show_default=True)
+@click.option(
+    "--hashed/--unhashed", default=None, help="Platforms: SHA-256 of identifying cells (Google: the default)."
+)
+@click.option("--include-unsubscribed", is_flag=True, help="Platforms: also members who can't be mailed.")
 @click.option("--rule", type=click.Path(exists=True, dir_okay=False, path_type=Path), help="Count this rule (JSON).")
 @click.option("--json", "as_json", is_flag=True, help="Answer as JSON.")
 @click.pass_obj
@@ -38,7 +41,7 @@ def segments(
     key: str | None,
     out: Path | None,
     file_format: str,
-    hashed: bool,
+    hashed: bool | None,
     include_unsubscribed: bool,
     rule: Path | None,
     as_json: bool,
@@ -89,14 +92,13 @@ def _write(
     out: Path,
     file_format: str,
     *,
-    hashed: bool,
+    hashed: bool | None,
     include_unsubscribed: bool,
 ) -> dict[str, Any]:
     with rooms.store.reading(ctx) as session:
         number = found(session, ctx, key).id
-    export = export_segment.create(
-        rooms, ctx, number, file_format=file_format, hashed=hashed, include_unsubscribed=include_unsubscribed
-    )
+    chosen = export_segment.options(file_format, hashed=hashed, include_unsubscribed=include_unsubscribed or None)
+    export = export_segment.create(rooms, ctx, number, chosen, at_once=True)
     _, lines = export_segment.stream(rooms, ctx, number, export["id"])
     part = out.with_name(f"{out.name}.part")  # a file that stands is a whole file
     with part.open("wb") as file:

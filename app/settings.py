@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Literal, Self
 from urllib.parse import urlsplit
 
-from pydantic import Field, SecretStr, model_validator
+from pydantic import Field, SecretStr, field_validator, model_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 AES_KEY_BYTES = 32
@@ -53,6 +53,12 @@ class Settings(BaseSettings):
     mailchimp_url: str = ""
     smtp_url: str = ""
     clock_file: Path | None = None
+    export_dir: Path | None = None
+
+    @field_validator("clock_file", "export_dir", mode="before")
+    @classmethod
+    def _empty_is_none(cls, value: object) -> object:
+        return None if value == "" else value  # as a path it would be the folder that the process was started in
 
     @model_validator(mode="after")
     def _refuse_what_cannot_work(self) -> Self:
@@ -108,6 +114,11 @@ class Settings(BaseSettings):
     def imports_dir(self) -> Path:
         """Where exports lie while an import runs; they hold personal data."""
         return self.data_dir / "imports"
+
+    @property
+    def kept_exports_dir(self) -> Path:
+        """Where downloads of segments lie for a day, sealed."""
+        return self.data_dir / "exports"
 
 
 def make_local_settings() -> Path | None:

@@ -20,6 +20,8 @@ from app.lake.lake import Lake
 from app.mail.transport import open_transport
 from app.services import (
     backtests,
+    export_schedules,
+    export_segment,
     look_back,
     plan_sends,
     receipts,
@@ -162,6 +164,9 @@ def _handlers(rooms: Rooms, importer: ShopifyImport) -> dict[str, Handler]:
     def write_consent(ctx: ShopContext, key: str) -> None:
         rooms.consent_writer.write(ctx, int(key.partition(":")[0]))
 
+    def export(ctx: ShopContext, key: str) -> None:
+        export_segment.prepare(rooms, ctx, int(key.removeprefix("exp_")))
+
     return {
         "import": import_everything,
         "import_changes": import_changes,
@@ -173,6 +178,8 @@ def _handlers(rooms: Rooms, importer: ShopifyImport) -> dict[str, Handler]:
         "tidy": lambda ctx, _key: tidy.tidy(rooms, ctx),
         "sync": sync,
         "write_consent": write_consent,
+        export_segment.JOB: export,
+        export_schedules.JOB: lambda ctx, key: export_schedules.run(rooms, ctx, key),
         "backtest": lambda ctx, _key: backtests.run(rooms, ctx),
     }
 
@@ -196,7 +203,10 @@ def jobs(encore: Encore) -> tuple[Runner, BackgroundScheduler]:
     def due_syncs(ctx: ShopContext) -> list[str]:
         return sync_segment.due(encore.rooms, ctx)
 
-    return runner, make_scheduler(encore.rooms, encore.inbox.process, due_syncs)
+    def due_exports(ctx: ShopContext) -> list[str]:
+        return export_schedules.due(encore.rooms, ctx)
+
+    return runner, make_scheduler(encore.rooms, encore.inbox.process, due_syncs, due_exports)
 
 
 def ui_assets() -> dict[str, list[str]]:

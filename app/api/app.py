@@ -30,6 +30,7 @@ NOUNS = (
     "segments",
     "segment_figures",
     "segments_language",
+    "exports",
     "receipts",
     "connections",
     "campaigns",

@@ -4,16 +4,19 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, cast
 
-from flask import current_app, g
+from flask import Response, current_app, g
 from pydantic import BaseModel
 
 from app.errors import NotAuthorised
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
+
     from app.domain.context import ShopContext
     from app.services.rooms import Rooms
 
 ROOMS = "encore_rooms"
+CSV = "text/csv; charset=utf-8"
 
 
 class ErrorDetail(BaseModel):
@@ -41,3 +44,9 @@ def current_shop() -> ShopContext:
     if ctx is None:
         raise NotAuthorised("Open Encore from your Shopify admin.")
     return cast("ShopContext", ctx)
+
+
+def csv_answer(filename: str, lines: Iterable[bytes]) -> Response:
+    """A CSV file to save, streamed."""
+    headers = {"Content-Disposition": f'attachment; filename="{filename}"', "Cache-Control": "no-store"}
+    return Response(lines, mimetype="text/csv", content_type=CSV, headers=headers)

@@ -1,4 +1,4 @@
-"""Segments over HTTP: list, details, members, builder, uploads, downloads."""
+"""Segments over HTTP: list, details, members, builder, uploads."""
 
 from __future__ import annotations
 
@@ -7,10 +7,9 @@ from typing import TYPE_CHECKING, Any
 from flask import Response, request
 from flask_openapi3 import APIBlueprint, Tag
 
-from app.api.common import current_shop, rooms
+from app.api.common import csv_answer, current_shop, rooms
 from app.api.models import segments as models
 from app.services import (
-    export_segment,
     segment_details,
     segments,
     segments_list,
@@ -19,8 +18,6 @@ from app.services import (
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
-
     from pydantic import BaseModel
 
 bp = APIBlueprint(
@@ -30,7 +27,6 @@ bp = APIBlueprint(
     abp_tags=[Tag(name="segments", description="Groups of customers: automatic, by rules, by upload")],
 )
 Json = dict[str, Any]
-CSV = "text/csv; charset=utf-8"
 ENVELOPE_BYTES = 64 << 10
 
 
@@ -168,37 +164,6 @@ def members(path: models.SegmentPath, query: models.MemberQuery) -> Json:
     return _answer(models.MemberPage, found)
 
 
-@bp.post("/<string:segment_id>/exports", responses={201: models.Export})
-def create_export(path: models.SegmentPath, body: models.NewExport) -> tuple[Json, int]:
-    """Count and log a download; the file itself is at `url`. rows = members less all exclusions."""
-    export = export_segment.create(
-        rooms(),
-        current_shop(),
-        segments.number(path.segment_id),
-        file_format=body.format,
-        hashed=body.hashed,
-        include_unsubscribed=body.include_unsubscribed,
-    )
-    return _answer(models.Export, export), 201
-
-
-@bp.get("/<string:segment_id>/exports", responses={200: models.ExportList})
-def list_exports(path: models.SegmentPath) -> Json:
-    """The log of downloads, newest first."""
-    found = export_segment.log(rooms(), current_shop(), segments.number(path.segment_id))
-    return _answer(models.ExportList, {"items": found})
-
-
-@bp.get(
-    "/<string:segment_id>/exports/<int:export_id>/file",
-    responses={200: {"content": {"text/csv": {"schema": {"type": "string", "format": "binary"}}}}},
-)
-def export_file(path: models.ExportPath) -> Response:
-    """The CSV file of a logged download, streamed."""
-    filename, lines = export_segment.stream(rooms(), current_shop(), segments.number(path.segment_id), path.export_id)
-    return _csv(filename, lines)
-
-
 @bp.get(
     "/<string:segment_id>/uploads/<int:upload_id>/report",
     responses={200: {"content": {"text/csv": {"schema": {"type": "string", "format": "binary"}}}}},
@@ -206,16 +171,11 @@ def export_file(path: models.ExportPath) -> Response:
 def upload_report(path: models.UploadPath) -> Response:
     """What became of each row of an uploaded file, as CSV."""
     filename, lines = upload_segment.report(rooms(), current_shop(), segments.number(path.segment_id), path.upload_id)
-    return _csv(filename, lines)
+    return csv_answer(filename, lines)
 
 
 def _details(number: int) -> Json:
     return _answer(models.SegmentDetails, segment_details.details(rooms(), current_shop(), number))
-
-
-def _csv(filename: str, lines: Iterable[bytes]) -> Response:
-    headers = {"Content-Disposition": f'attachment; filename="{filename}"', "Cache-Control": "no-store"}
-    return Response(lines, mimetype="text/csv", content_type=CSV, headers=headers)
 
 
 def _answer(model: type[BaseModel], value: object) -> Json:

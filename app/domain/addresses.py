@@ -11,6 +11,8 @@ def normal_address(text: str) -> str:
     What mail can't carry comes back trimmed and in lower case: it has to be found again all the same.
     """
     trimmed = text.strip().lower()
+    if trimmed.isascii():  # nothing left to respell, and lists hold a million of them
+        return trimmed
     try:
         return mail_address(trimmed)
     except ValueError:

@@ -29,6 +29,7 @@ RECONCILE_HOUR = 2
 TIDY_HOUR = 3
 RECEIPTS_HOUR = 4
 RETRY_MINUTES = 10
+EXPORT_MINUTES = 5
 
 
 def _ask(rooms: Rooms, shops: Callable[[Rooms], list[ShopContext]], job: str, key: str = "") -> None:
@@ -37,11 +38,15 @@ def _ask(rooms: Rooms, shops: Callable[[Rooms], list[ShopContext]], job: str, ke
 
 
 def make_scheduler(
-    rooms: Rooms, process_webhooks: Callable[[], object], due_syncs: Callable[[ShopContext], list[str]]
+    rooms: Rooms,
+    process_webhooks: Callable[[], object],
+    due_syncs: Callable[[ShopContext], list[str]],
+    due_exports: Callable[[ShopContext], list[str]],
 ) -> BackgroundScheduler:
     """The scheduler with all triggers, not started.
 
-    process_webhooks: handles what the inbox holds; due_syncs: job names of syncs that follow a schedule.
+    process_webhooks: handles what the inbox holds; due_syncs, due_exports: job names of syncs and
+    of downloads that follow a schedule.
     """
     scheduler = BackgroundScheduler(
         timezone="UTC",
@@ -59,10 +64,10 @@ def make_scheduler(
         for ctx in active_shops(rooms):
             try_again(rooms, ctx, "write_consent")
 
-    def syncs() -> None:
+    def due(job: str, names: Callable[[ShopContext], list[str]]) -> None:
         for ctx in active_shops(rooms):
-            for name in due_syncs(ctx):
-                rooms.jobs.enqueue(ctx, "sync", name)
+            for name in names(ctx):
+                rooms.jobs.enqueue(ctx, job, name)
 
     scheduler.add_job(
         each, "interval", ["import_changes"], {"only_connected": True}, minutes=CHANGES_MINUTES, id="changes", jitter=20
@@ -80,6 +85,7 @@ def make_scheduler(
     # After every refresh too; this is for a shop whose history grows by nothing that asks for one.
     scheduler.add_job(each, "cron", ["receipts"], hour=RECEIPTS_HOUR, id="receipts", jitter=600)
     scheduler.add_job(retries, "interval", minutes=RETRY_MINUTES, id="retries", jitter=60)
-    scheduler.add_job(syncs, "interval", minutes=15, id="syncs", jitter=60)
+    scheduler.add_job(due, "interval", ["sync", due_syncs], minutes=15, id="syncs", jitter=60)
+    scheduler.add_job(due, "interval", ["export_schedule", due_exports], minutes=EXPORT_MINUTES, id="exports")
     scheduler.add_job(process_webhooks, "interval", seconds=WEBHOOK_SECONDS, id="webhooks")
     return scheduler

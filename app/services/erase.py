@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 import structlog
 from sqlalchemy import delete, select, update
 
-from app.services import deletions
+from app.services import deletions, export_segment_files
 from app.services.upload_segment import SUBJECT as UPLOAD
 from app.store.counters import keep_shop_id
 from app.store.crypto import customer_subject
@@ -59,7 +59,9 @@ def erase_customer(rooms: Rooms, ctx: ShopContext, shopify_id: int) -> None:
             row.erased_at = now
             deletions.add(session, rooms, ctx, "customer", row.customer_no)
             log.info("customer_erased", shop_id=ctx.shop_id, customer_no=row.customer_no)
-        _forget_addresses(session, rooms, ctx, hashes, {row.customer_no for row in persons})
+        numbers = {row.customer_no for row in persons}
+        _forget_addresses(session, rooms, ctx, hashes, numbers)
+        export_segment_files.forget(session, rooms, ctx, numbers)
     if persons:
         rooms.jobs.enqueue(ctx, "import_changes")
 
@@ -119,7 +121,8 @@ def erase_shop(rooms: Rooms, ctx: ShopContext) -> None:
         shop = session.scalars(select(Shop).where(Shop.id == ctx.shop_id).with_for_update()).one_or_none()
         if shop is None or shop.uninstalled_at is None:
             return
-        for folder in (rooms.lake.shop_dir(ctx), rooms.settings.imports_dir / f"shop_{ctx.shop_id}"):
+        imports = rooms.settings.imports_dir / f"shop_{ctx.shop_id}"
+        for folder in (rooms.lake.shop_dir(ctx), imports, export_segment_files.folder(rooms, ctx)):
             if folder.exists():
                 shutil.rmtree(folder)
         keep_shop_id(session, ctx.shop_id)

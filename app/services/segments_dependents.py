@@ -1,4 +1,4 @@
-"""What uses a segment: campaigns, syncs and other segments."""
+"""What uses a segment: campaigns, syncs, scheduled downloads and other segments."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ from sqlalchemy import select
 from app.services.segments_memberships import segment_references
 from app.store.models.campaigns import Campaign
 from app.store.models.connections import Sync
+from app.store.models.exports import ExportSchedule
 from app.store.models.segments import Segment
 
 if TYPE_CHECKING:
@@ -22,7 +23,7 @@ if TYPE_CHECKING:
 class Dependent:
     """Something that uses a segment."""
 
-    kind: Literal["segment", "campaign", "sync"]
+    kind: Literal["segment", "campaign", "sync", "download"]
     id: str
     name: str
 
@@ -37,6 +38,13 @@ def dependents(session: Session, ctx: ShopContext, segment: Segment) -> list[Dep
     syncs = session.execute(
         select(Sync.id, Sync.target_name).where(Sync.shop_id == ctx.shop_id, Sync.segment_id == segment.id)
     )
+    downloads = session.execute(
+        select(ExportSchedule.id, ExportSchedule.format, ExportSchedule.every).where(
+            ExportSchedule.shop_id == ctx.shop_id,
+            ExportSchedule.segment_id == segment.id,
+            ExportSchedule.state != "stopped",
+        )
+    )
     mine = {f"seg_{segment.id}"} | ({segment.key} if segment.key else set())
     users = [
         Dependent("segment", f"seg_{other.id}", other.name)
@@ -46,6 +54,10 @@ def dependents(session: Session, ctx: ShopContext, segment: Segment) -> list[Dep
     found = [
         *(Dependent("campaign", f"cmp_{number}", name or "Draft without a name") for number, name in campaigns),
         *(Dependent("sync", str(number), name) for number, name in syncs),
+        *(
+            Dependent("download", f"sch_{number}", f"{file_format.capitalize()} file, every {every}")
+            for number, file_format, every in downloads
+        ),
         *users,
     ]
     return sorted(found, key=lambda user: (user.kind, user.name))

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 import structlog
 from sqlalchemy import delete, select
 
+from app.services import export_segment_files
 from app.services.published import latest_history, published
 from app.services.upload_segment import SUBJECT as UPLOAD
 from app.store.models.segments import SegmentUpload
@@ -33,7 +34,7 @@ REPORTS = timedelta(days=30)  # reports of uploads hold addresses
 
 
 def tidy(rooms: Rooms, ctx: ShopContext) -> dict[str, int]:
-    """Remove files of old runs and old lake versions, ended jobs, old webhook bodies and upload reports.
+    """Remove files of old runs, lake versions and downloads, ended jobs, old webhook bodies and upload reports.
 
     Returns how many of each. Bodies go for shops that are unknown or uninstalled, too.
 
@@ -58,6 +59,7 @@ def tidy(rooms: Rooms, ctx: ShopContext) -> dict[str, int]:
             old = delete(Job).where(Job.shop_id == ctx.shop_id, Job.state == state, Job.finished_at < now - age)
             jobs += len(session.execute(old.returning(Job.id)).all())
         reports = _empty_reports(session, rooms, ctx, now - REPORTS)
+        downloads = export_segment_files.tidy(session, rooms, ctx)
     with rooms.store.operator_session() as session:
         # Everybody's: deliveries of shops that are unknown, or no longer installed, have nobody else to remove them.
         old_bodies = delete(WebhookDelivery).where(WebhookDelivery.received_at < now - DELIVERIES)
@@ -74,6 +76,7 @@ def tidy(rooms: Rooms, ctx: ShopContext) -> dict[str, int]:
         "jobs": jobs,
         "deliveries": bodies,
         "reports": reports,
+        "downloads": downloads,
     }
     log.info("tidied", shop_id=ctx.shop_id, **gone)
     return gone

@@ -14,8 +14,8 @@ from sqlalchemy import select
 
 from app.domain.money import exponent
 from app.errors import Conflict, Invalid, NotFound, Unavailable
+from app.services.csv_cells import csv_lines, guarded
 from app.services.evaluate_segments import Outcome
-from app.services.export_segment import csv_line, guarded
 from app.services.segments import found, new_segment
 from app.services.segments_memberships import Writer
 from app.services.segments_statistics import Figures
@@ -122,9 +122,9 @@ def report(rooms: Rooms, ctx: ShopContext, segment_id: int, upload_id: int) -> t
     sealed = rooms.vault.open(ctx.shop_id, SUBJECT.format(upload_id), record.report)
 
     def lines() -> Iterator[bytes]:
-        yield csv_line(("row", "value", "outcome"), quoted=True)
+        yield csv_lines([("row", "value", "outcome")], quoted=True)
         for number, text, outcome in sealed["rows"]:
-            yield csv_line((str(number), guarded(text), outcome), quoted=True)
+            yield csv_lines([(str(number), guarded(text), outcome)], quoted=True)
 
     return f"upload-{upload_id}-report.csv", lines()
 

@@ -11,7 +11,6 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
 Category = Literal["cross_sell", "repurchase", "custom", "retain", "behavioral", "demographics"]
 Source = Literal["automatic", "rule", "upload"]
 State = Literal["ready", "empty", "off", "merged", "failed", "pending"]
-ExportFormat = Literal["plain", "meta"]
 UploadMode = Literal["replace", "add", "remove"]
 NotReachable = Literal[
     "no_email", "invalid_email", "suppressed", "unsubscribed", "not_subscribed", "pending_confirmation"
@@ -30,12 +29,6 @@ class VersionPath(SegmentPath):
     """One saved version of a segment."""
 
     version: int = Field(ge=1)
-
-
-class ExportPath(SegmentPath):
-    """One logged export of a segment."""
-
-    export_id: int = Field(ge=1)
 
 
 class UploadPath(SegmentPath):
@@ -167,7 +160,7 @@ class SizePoint(BaseModel):
 class Dependent(BaseModel):
     """Something that uses the segment."""
 
-    kind: Literal["segment", "campaign", "sync"]
+    kind: Literal["segment", "campaign", "sync", "download"]
     id: str
     name: str
 
@@ -443,43 +436,3 @@ class UploadReport(BaseModel):
     size_after: int
     at: datetime
     report_url: str
-
-
-class NewExport(BaseModel):
-    """A download to make."""
-
-    model_config = ConfigDict(extra="forbid")
-    format: ExportFormat = "plain"
-    hashed: bool = Field(default=False, description="Meta only: SHA-256 of each identifying cell")
-    include_unsubscribed: bool = Field(default=False, description="Also members who are not reachable")
-
-
-class Exclusion(BaseModel):
-    """Members left out of a file, by reason."""
-
-    reason: str
-    label: str
-    count: int
-
-
-class Export(BaseModel):
-    """A logged download: rows = members less all exclusions."""
-
-    id: int
-    segment_id: str
-    format: ExportFormat
-    hashed: bool
-    include_unsubscribed: bool
-    members: int
-    rows: int
-    exclusions: list[Exclusion]
-    evaluated_at: datetime
-    created_at: datetime
-    filename: str
-    url: str
-
-
-class ExportList(BaseModel):
-    """The log of downloads, newest first."""
-
-    items: list[Export]

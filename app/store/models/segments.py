@@ -1,4 +1,4 @@
-"""Segments, their versions, who is in them, what changed, uploaded lists and downloads."""
+"""Segments, their versions, who is in them, what changed, and uploaded lists."""
 
 from __future__ import annotations
 
@@ -154,22 +154,3 @@ class SegmentUpload(ShopRow, Base):
     size_after: Mapped[int]
     at: Mapped[datetime]
     report: Mapped[bytes] = mapped_column(LargeBinary, comment="Sealed: rows hold addresses")
-
-
-class SegmentExport(ShopRow, Base):
-    """One download, logged: who was in the file, who was left out and why."""
-
-    __tablename__ = "segment_exports"
-    __table_args__ = (_of_segment(),)
-    id: Mapped[int] = mapped_column(primary_key=True, autoincrement=False)
-    segment_id: Mapped[int]
-    format: Mapped[str] = mapped_column(String(16), comment="plain | meta")
-    hashed: Mapped[bool]
-    include_unsubscribed: Mapped[bool]
-    members: Mapped[int]
-    rows: Mapped[int]
-    exclusions: Mapped[list[Any]] = mapped_column(comment="[{reason, count}]")
-    included: Mapped[bytes] = mapped_column(LargeBinary, comment="Bitmap of the customers in the file")
-    evaluated_at: Mapped[datetime]
-    created_at: Mapped[datetime]
-    filename: Mapped[str] = mapped_column(String(255))

@@ -20,6 +20,7 @@ from app.store.crypto import customer_subject
 from app.store.models.customers import Customer
 from app.store.models.shops import Run, Snapshot
 from tests.fakes import FakeClock, FakeJobs
+from tests.standins import settings_for
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -65,7 +66,7 @@ def shop(store: Store, ctx: ShopContext, vault: Vault, tmp_path: Path) -> SmallS
     clock = FakeClock(AS_OF)
     lake = Lake(tmp_path / "lake", threads=1)
     rooms = Rooms(
-        settings=cast("Any", None),
+        settings=settings_for(tmp_path),
         clock=clock,
         store=store,
         lake=lake,

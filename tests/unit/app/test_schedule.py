@@ -61,7 +61,12 @@ def add_run(rooms: Rooms, shop_id: int, as_of: datetime, state: str = "done") ->
 class TestTheSchedule:
     @pytest.fixture
     def scheduler(self, rooms: Rooms) -> BackgroundScheduler:
-        return make_scheduler(rooms, lambda: 7, lambda ctx: ["syn_4"] if ctx.shop_id == 1 else [])
+        return make_scheduler(
+            rooms,
+            lambda: 7,
+            lambda ctx: ["syn_4"] if ctx.shop_id == 1 else [],
+            lambda ctx: ["sch_3"] if ctx.shop_id == 2 else [],
+        )
 
     def test_changes_are_imported_for_connected_shops_only(self, rooms: Rooms, scheduler: BackgroundScheduler) -> None:
         assert asked(rooms, scheduler, "changes") == [(1, "import_changes", "")]
@@ -98,6 +103,9 @@ class TestTheSchedule:
 
     def test_due_syncs_are_asked_for_by_name(self, rooms: Rooms, scheduler: BackgroundScheduler) -> None:
         assert asked(rooms, scheduler, "syncs") == [(1, "sync", "syn_4")]
+
+    def test_due_downloads_are_asked_for_by_name(self, rooms: Rooms, scheduler: BackgroundScheduler) -> None:
+        assert asked(rooms, scheduler, "exports") == [(2, "export_schedule", "sch_3")]
 
     def test_the_inbox_is_worked_through(self, scheduler: BackgroundScheduler) -> None:
         assert scheduler.get_job("webhooks").func() == 7
