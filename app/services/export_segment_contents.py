@@ -57,7 +57,8 @@ PLAIN_HEADERS = (
     "currency",
     "last_order",
 )
-COLUMNS = (Customer.customer_no, Customer.contact, Customer.shopify_id, Customer.email_consent)
+TABLE = Customer.__table__.c  # columns of the table, not of the model: nothing here needs its objects
+COLUMNS = (TABLE.customer_no, TABLE.contact, TABLE.shopify_id, TABLE.email_consent)
 
 
 @dataclass(frozen=True)
@@ -197,11 +198,11 @@ class Contents:
             yield list(numbers[start : start + CHUNK])
 
     def _read(self, chunk: Sequence[int]) -> Iterator[Found]:
-        query = select(*COLUMNS).where(Customer.shop_id == self._ctx.shop_id).order_by(Customer.customer_no)
+        query = select(*COLUMNS).where(TABLE.shop_id == self._ctx.shop_id).order_by(TABLE.customer_no)
         by_range = chunk[-1] - chunk[0] < SPARSE * len(chunk)
-        where = Customer.customer_no.between(chunk[0], chunk[-1]) if by_range else Customer.customer_no.in_(chunk)
+        where = TABLE.customer_no.between(chunk[0], chunk[-1]) if by_range else TABLE.customer_no.in_(chunk)
         with self._rooms.store.reading(self._ctx) as session:
-            rows = session.execute(query.where(where)).all()
+            rows = session.connection().execute(query.where(where)).all()
         if len(rows) == len(chunk):
             return iter(rows)
         wanted = set(chunk)

@@ -30,10 +30,6 @@ def sha256(text: str) -> str:
     return hashlib.sha256(text.encode()).hexdigest() if text else ""
 
 
-remembered_sha256 = lru_cache(REMEMBERED)(sha256)
-"""The same, for cells that many customers share."""
-
-
 def email(raw: str | None) -> str:
     """Trimmed, lower case, without a dot at its end."""
     return (raw or "").strip().lower().rstrip(".")
@@ -55,8 +51,13 @@ def phone_digits(raw: str | None, country: str) -> str:
     """
     if not raw:
         return ""
-    found = PLAIN_E164.fullmatch(raw)
-    return (_plain_digits(found[1]) if found else None) or _parsed_digits(raw, country)
+    rest = raw[1:]
+    if raw[0] == "+" and rest.isascii() and rest.isdecimal():
+        digits = _plain_digits(rest)
+    else:
+        found = PLAIN_E164.fullmatch(raw)
+        digits = _plain_digits(NOT_DIGITS.sub("", found[1])) if found else None
+    return digits or _parsed_digits(raw, country)
 
 
 def phone_e164(digits: str) -> str:
@@ -64,14 +65,13 @@ def phone_e164(digits: str) -> str:
     return f"+{digits}" if digits else ""
 
 
-def _plain_digits(text: str) -> str | None:
-    """The digits of a number that stands in international form, or None where only the parser can tell.
+def _plain_digits(digits: str) -> str | None:
+    """These digits, if they are what a number in international form comes to; None where only the parser can tell.
 
     The parser is forty times slower, and Shopify keeps nearly all numbers in this form. What it would do with
     one of them: split off the calling code, strip a national prefix if the rest begins with one, and compare
     the length with those that the country has. So without such a prefix nothing is left but the length.
     """
-    digits = NOT_DIGITS.sub("", text)
     for size in (1, 2, 3):
         rules = _calling_code(digits[:size])
         if rules is not None:
@@ -140,3 +140,21 @@ def zip_code(raw: str | None, country_code: str) -> str:
     """Lower case, letters and digits alone; in the US the first five digits. country_code: as `country` gives it."""
     text = "".join(c for c in (raw or "").lower() if c.isascii() and c.isalnum())
     return text[:US_ZIP_DIGITS] if country_code == "us" else text
+
+
+@lru_cache(REMEMBERED)
+def name_hash(raw: str | None) -> str:
+    """SHA-256 of `name`."""
+    return sha256(name(raw))
+
+
+@lru_cache(REMEMBERED)
+def place_hash(raw: str | None) -> str:
+    """SHA-256 of `place`."""
+    return sha256(place(raw))
+
+
+@lru_cache(REMEMBERED)
+def zip_hash(raw: str | None, country_code: str) -> str:
+    """SHA-256 of `zip_code`."""
+    return sha256(zip_code(raw, country_code))

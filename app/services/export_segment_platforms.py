@@ -63,29 +63,34 @@ def _refuse_formula(email: str) -> None:
 def _meta(contact: Contact, hashed: bool) -> list[str]:  # noqa: FBT001 - a row function of `Platform`
     country = normal.country(contact.get("country_code"))
     email, phone = _identifiers(contact, country, hashed=hashed)
-    cells = (
-        normal.name(contact.get("first_name")),
-        normal.name(contact.get("last_name")),
-        normal.place(contact.get("city")),
-        normal.place(contact.get("province_code")),
-        normal.zip_code(contact.get("zip"), country),
-        country,
-    )
+    one = contact.get
     if hashed:
-        return [normal.sha256(email), normal.sha256(phone), *map(normal.remembered_sha256, cells)]
-    return [email, phone, *cells]
+        name, place, zip_code = normal.name_hash, normal.place_hash, normal.zip_hash
+        email, phone, shown_country = normal.sha256(email), normal.sha256(phone), normal.sha256(country)
+    else:
+        name, place, zip_code, shown_country = normal.name, normal.place, normal.zip_code, country
+    return [
+        email,
+        phone,
+        name(one("first_name")),
+        name(one("last_name")),
+        place(one("city")),
+        place(one("province_code")),
+        zip_code(one("zip"), country),
+        shown_country,
+    ]
 
 
 def _google(contact: Contact, hashed: bool) -> list[str]:  # noqa: FBT001 - a row function of `Platform`
     country = normal.country(contact.get("country_code"))
     email, digits = _identifiers(contact, country, hashed=hashed)
     phone = normal.phone_e164(digits)
-    names = [normal.name(contact.get("first_name")), normal.name(contact.get("last_name"))]
+    name = normal.name
     if hashed:
-        email, phone = normal.sha256(email), normal.sha256(phone)
-        names = [normal.remembered_sha256(name) for name in names]
+        email, phone, name = normal.sha256(email), normal.sha256(phone), normal.name_hash
     # Google reads zip and country as they are, also in a hashed file.
-    return [email, phone, *names, country.upper(), normal.zip_code(contact.get("zip"), country)]
+    zip_code = normal.zip_code(contact.get("zip"), country)
+    return [email, phone, name(contact.get("first_name")), name(contact.get("last_name")), country.upper(), zip_code]
 
 
 def _tiktok(contact: Contact, hashed: bool) -> list[str]:  # noqa: FBT001 - a row function of `Platform`
