@@ -12,7 +12,7 @@ import structlog
 from sqlalchemy import delete, select, update
 
 from app.services import deletions, export_segment_files
-from app.services.upload_segment import SUBJECT as UPLOAD
+from app.services.upload_segment_report import blanked, open_report, seal
 from app.store.counters import keep_shop_id
 from app.store.crypto import customer_subject
 from app.store.models.connections import SyncMember
@@ -101,14 +101,10 @@ def _forget_addresses(session: Session, rooms: Rooms, ctx: ShopContext, hashes: 
 def _blank_in_reports(session: Session, rooms: Rooms, ctx: ShopContext, hashes: set[str]) -> None:
     """Take the addresses out of the kept reports of uploads; row number and outcome stay."""
     for record in session.scalars(select(SegmentUpload).where(SegmentUpload.shop_id == ctx.shop_id)):
-        subject = UPLOAD.format(record.id)
-        report = rooms.vault.open(ctx.shop_id, subject, record.report)
-        rows = [
-            [number, ERASED if rooms.vault.email_hash(text) in hashes else text, outcome]
-            for number, text, outcome in report["rows"]
-        ]
-        if rows != report["rows"]:
-            record.report = rooms.vault.seal(ctx.shop_id, subject, {**report, "rows": rows})
+        report = open_report(rooms.vault, ctx, record.id, record.report)
+        without = blanked(report, lambda text: rooms.vault.email_hash(text) in hashes, ERASED)
+        if without is not None:
+            record.report = seal(rooms.vault, ctx, record.id, without)
 
 
 def erase_shop(rooms: Rooms, ctx: ShopContext) -> None:

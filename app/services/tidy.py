@@ -11,7 +11,7 @@ from sqlalchemy import delete, select
 
 from app.services import export_segment_files
 from app.services.published import latest_history, published
-from app.services.upload_segment import SUBJECT as UPLOAD
+from app.services.upload_segment_report import Report, open_report, seal
 from app.store.models.segments import SegmentUpload
 from app.store.models.shops import Job, Run, Snapshot, WebhookDelivery
 
@@ -87,9 +87,8 @@ def _empty_reports(session: Session, rooms: Rooms, ctx: ShopContext, before: dat
     old = session.scalars(select(SegmentUpload).where(SegmentUpload.shop_id == ctx.shop_id, SegmentUpload.at < before))
     emptied = 0
     for record in old:
-        subject = UPLOAD.format(record.id)
-        if rooms.vault.open(ctx.shop_id, subject, record.report)["rows"]:
-            record.report = rooms.vault.seal(ctx.shop_id, subject, {"rows": []})
+        if open_report(rooms.vault, ctx, record.id, record.report).texts:
+            record.report = seal(rooms.vault, ctx, record.id, Report([], [], bytearray()))
             emptied += 1
     return emptied
 

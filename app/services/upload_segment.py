@@ -6,21 +6,23 @@ holds addresses, so it is kept sealed.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+import itertools
 from typing import TYPE_CHECKING, Any, Literal
 
 from pyroaring import BitMap
-from sqlalchemy import select
+from sqlalchemy import func, select
 
 from app.domain.money import exponent
 from app.errors import Conflict, Invalid, NotFound, Unavailable
+from app.services import upload_segment_report as upload_report
 from app.services.csv_cells import csv_lines, guarded
 from app.services.evaluate_segments import Outcome
 from app.services.segments import found, new_segment
 from app.services.segments_memberships import Writer
 from app.services.segments_statistics import Figures
 from app.services.segments_world import locked, members_of, open_world
-from app.services.upload_segment_file import Table, looks_like_email, normal_id, read_table
+from app.services.upload_segment_file import Identifier, Table, cleaned, looks_like_email, normal_id, read_table
+from app.services.upload_segment_report import DUPLICATE, INVALID, MATCHED, UNMATCHED, Report
 from app.store.counters import allocate
 from app.store.models.customers import Customer
 from app.store.models.segments import Segment, SegmentUpload
@@ -33,20 +35,14 @@ if TYPE_CHECKING:
     from app.domain.context import ShopContext
     from app.services.rooms import Rooms
 
-Identifier = Literal["email", "customer_id"]
+Key = str | int
+"""A keyed hash of an address, or a Shopify customer id."""
 MAX_BYTES = 200 << 20  # a million rows with names; the API lets uploads be this large and nothing else
 LOOKED_UP_AT_ONCE = 5_000
-SUBJECT = "upload:{}"
-
-
-@dataclass(frozen=True)
-class Row:
-    """One line of the file: its number (the header is 1), the text found, what became of it."""
-
-    number: int
-    text: str
-    outcome: Literal["matched", "unmatched", "duplicate", "invalid"]
-    customer_no: int | None = None
+READ_AT_ONCE = 50_000
+WRITTEN_AT_ONCE = 10_000
+WORTH_READING_ALL = 10  # finding one customer costs as much as reading ten in passing
+TEXT_LENGTH = 500  # of a cell, in the report
 
 
 def check(content: bytes) -> dict[str, Any]:
@@ -56,7 +52,7 @@ def check(content: bytes) -> dict[str, Any]:
     return {
         "encoding": table.encoding,
         "delimiter": table.delimiter,
-        "rows": len(table.rows),
+        "rows": sum(1 for _ in table.rows()),
         "columns": [
             {"header": header, "samples": table.samples(position), "identifier": table.identifier(position)}
             for position, header in enumerate(table.headers)
@@ -82,14 +78,18 @@ def upload(
 
     Raises Invalid (no such column, nothing recognised), NotFound, or Conflict (taken name, no uploaded list).
     """
-    table = _table(content)
-    position, kind = _mapping(table, column, identifier)
-    with rooms.store.reading(ctx) as session:
-        rows = _match(session, rooms, ctx, table, position, kind)
-    matched = BitMap(row.customer_no for row in rows if row.customer_no is not None)
     if segment_id is None and mode == "remove":
         raise Invalid("There is no list yet to remove from.", field="mode")
+    table = _table(content)
+    position, kind = _mapping(table, column, identifier)
+    rows, keys = _keyed(rooms, table, position, kind)
+    with rooms.store.reading(ctx) as session:
+        matched = _match(session, ctx, rows, keys, kind)
     now = rooms.clock.now()
+    with rooms.store.session(ctx) as session:
+        number = allocate(session, ctx.shop_id, "uploads")
+    # Sealed before the writing begins: a million rows take a second, in which nobody else could write.
+    sealed = upload_report.seal(rooms.vault, ctx, number, rows)
     with rooms.store.session(ctx) as session:
         segment = _target(session, ctx, segment_id, name or _title(filename), now)
         before = members_of(session, ctx, segment)
@@ -101,39 +101,50 @@ def upload(
         outcome.reason = None if after else "No row of the list is a customer of this shop."
         _with_statistics(rooms, ctx, outcome)
         Writer(session, ctx, None, now, None).store(segment, outcome)
-        record = _record(session, rooms, ctx, segment, table, rows)
-        record.mode, record.filename, record.column, record.identifier = (
-            mode,
-            filename[:255],
-            table.headers[position],
-            kind,
+        record = SegmentUpload(
+            shop_id=ctx.shop_id,
+            id=number,
+            segment_id=segment.id,
+            mode=mode,
+            filename=filename[:255],
+            column=table.headers[position],
+            identifier=kind,
+            encoding=table.encoding,
+            delimiter=table.delimiter,
+            rows=len(rows.texts),
+            **{name: rows.count(index) for index, name in enumerate(upload_report.OUTCOMES)},
+            size_before=len(before),
+            size_after=len(after),
+            at=now,
+            report=sealed,
         )
-        record.size_before, record.size_after, record.at = len(before), len(after), now
         session.add(record)
         return _shown(record, segment)
 
 
 def report(rooms: Rooms, ctx: ShopContext, segment_id: int, upload_id: int) -> tuple[str, Iterator[bytes]]:
-    """File name and lines of what became of each row. Raises NotFound."""
+    """File name and pieces of what became of each row. Raises NotFound."""
     with rooms.store.reading(ctx) as session:
         record = session.get(SegmentUpload, (ctx.shop_id, upload_id))
     if record is None or record.segment_id != segment_id:
         raise NotFound("There is no such upload.")
-    sealed = rooms.vault.open(ctx.shop_id, SUBJECT.format(upload_id), record.report)
+    rows = upload_report.open_report(rooms.vault, ctx, upload_id, record.report).rows()
 
-    def lines() -> Iterator[bytes]:
+    def pieces() -> Iterator[bytes]:
         yield csv_lines([("row", "value", "outcome")], quoted=True)
-        for number, text, outcome in sealed["rows"]:
-            yield csv_lines([(str(number), guarded(text), outcome)], quoted=True)
+        while chunk := list(itertools.islice(rows, WRITTEN_AT_ONCE)):
+            yield csv_lines([(str(number), guarded(text), outcome) for number, text, outcome in chunk], quoted=True)
 
-    return f"upload-{upload_id}-report.csv", lines()
+    return f"upload-{upload_id}-report.csv", pieces()
 
 
 def _table(content: bytes) -> Table:
     if len(content) > MAX_BYTES:
         raise Invalid(f"The file is larger than {MAX_BYTES >> 20} MB; split it.", field="file")
+    if not content:
+        raise Invalid("The file is empty.", field="file")
     table = read_table(content)
-    if not table.rows:
+    if not table.head:
         raise Invalid("The file has no rows.", field="file")
     return table
 
@@ -154,54 +165,84 @@ def _mapping(table: Table, column: str | None, identifier: Identifier | None) ->
     return position, kind
 
 
-def _match(
-    session: Session, rooms: Rooms, ctx: ShopContext, table: Table, position: int, kind: Identifier
-) -> list[Row]:
-    keyed: list[tuple[int, str, str | int | None]] = []
-    for number, cells in table.rows:
-        text = cells[position].strip() if position < len(cells) else ""
+def _keyed(rooms: Rooms, table: Table, position: int, kind: Identifier) -> tuple[Report, dict[Key, int]]:
+    """The report with every row invalid, duplicate or (so far) unmatched, and the place of each key's first row."""
+    numbers: list[int] = []
+    texts: list[str] = []
+    outcomes = bytearray()
+    keys: dict[Key, int] = {}
+    email_hash = rooms.vault.email_hash
+    for number, cells in table.rows():
+        text = cleaned(cells[position]) if position < len(cells) else ""
         if kind == "email":
-            keyed.append((number, text, rooms.vault.email_hash(text) if looks_like_email(text) else None))
+            key: Key | None = email_hash(text) if looks_like_email(text) else None
         else:
-            keyed.append((number, text, normal_id(text)))
-    known = _lookup(session, ctx, kind, sorted({key for _, _, key in keyed if key is not None}, key=str))
-    seen: set[str | int] = set()
+            key = normal_id(text)
+        if key is None:
+            outcomes.append(INVALID)
+        elif key in keys:
+            outcomes.append(DUPLICATE)
+        else:
+            keys[key] = len(texts)
+            outcomes.append(UNMATCHED)
+        numbers.append(number)
+        texts.append(text[:TEXT_LENGTH])
+    return Report(numbers, texts, outcomes), keys
+
+
+def _match(session: Session, ctx: ShopContext, rows: Report, keys: dict[Key, int], kind: Identifier) -> BitMap:
+    """The customers of the list, and their rows marked as matched."""
+    known = _lookup(session, ctx, kind, keys)
     customers: set[int] = set()
-    rows: list[Row] = []
-    for number, text, key in keyed:
-        if key is None or key in seen:
-            rows.append(Row(number, text, "invalid" if key is None else "duplicate"))
-            continue
-        seen.add(key)
+    for key, place in keys.items():
         customer = known.get(key)
         if customer is None:
-            rows.append(Row(number, text, "unmatched"))
-        elif customer in customers:  # two addresses of customers who were merged into one
-            rows.append(Row(number, text, "duplicate"))
+            continue
+        if customer in customers:  # two addresses of customers who were merged into one
+            rows.outcomes[place] = DUPLICATE
         else:
             customers.add(customer)
-            rows.append(Row(number, text, "matched", customer))
-    return rows
+            rows.outcomes[place] = MATCHED
+    return BitMap(customers)
 
 
-def _lookup(session: Session, ctx: ShopContext, kind: Identifier, keys: list[str | int]) -> dict[str | int | None, int]:
-    """Live customers by key; a merged one is the customer who stands for both."""
-    column = Customer.email_hash if kind == "email" else Customer.shopify_id
-    found_customers: dict[str | int | None, int] = {}
-    for start in range(0, len(keys), LOOKED_UP_AT_ONCE):
-        query = (
-            select(column, Customer.customer_no, Customer.merged_into)
-            .where(
-                Customer.shop_id == ctx.shop_id,
-                column.in_(keys[start : start + LOOKED_UP_AT_ONCE]),
-                Customer.erased_at.is_(None),
-            )
-            .order_by(Customer.merged_into.is_(None), Customer.customer_no.desc())
-        )
-        # Ordered so that the live customer with the lowest number is written last and stays.
-        for key, number, merged in session.execute(query):
-            found_customers[key] = int(merged) if merged is not None else int(number)
-    return found_customers
+def _lookup(session: Session, ctx: ShopContext, kind: Identifier, keys: dict[Key, int]) -> dict[Key, int]:
+    """Live customers by key, the lowest number of several; a merged one is the customer who stands for both."""
+    live: dict[Key, int] = {}
+    merged: dict[Key, tuple[int, int]] = {}
+    for key, number, into in _customers(session, ctx, kind, keys):
+        if key not in keys:
+            continue
+        if into is None:
+            live[key] = min(number, live.get(key, number))
+        else:
+            merged[key] = min((number, into), merged.get(key, (number, into)))
+    return {**{key: into for key, (_, into) in merged.items()}, **live}
+
+
+def _customers(
+    session: Session, ctx: ShopContext, kind: Identifier, keys: dict[Key, int]
+) -> Iterator[tuple[Key, int, int | None]]:
+    """Customers who may have one of the keys: key, number, whom they were merged into.
+
+    A long list is met by reading all customers once, which is quicker than finding each.
+    """
+    table = Customer.__table__.c
+    column = table.email_hash if kind == "email" else table.shopify_id
+    query = select(column, table.customer_no, table.merged_into).where(
+        table.shop_id == ctx.shop_id, table.erased_at.is_(None), column.is_not(None)
+    )
+    connection = session.connection()
+    everybody = session.scalar(select(func.count()).select_from(Customer).where(table.shop_id == ctx.shop_id)) or 0
+    if len(keys) * WORTH_READING_ALL > everybody:
+        for key, number, into in connection.execute(query.execution_options(yield_per=READ_AT_ONCE)):
+            yield key, number, into
+        return
+    wanted = list(keys)
+    for start in range(0, len(wanted), LOOKED_UP_AT_ONCE):
+        part = query.where(column.in_(wanted[start : start + LOOKED_UP_AT_ONCE]))
+        for key, number, into in connection.execute(part):
+            yield key, number, into
 
 
 def _target(session: Session, ctx: ShopContext, segment_id: int | None, name: str, now: Any) -> Segment:
@@ -224,26 +265,6 @@ def _with_statistics(rooms: Rooms, ctx: ShopContext, outcome: Outcome) -> None:
             }
     except Unavailable:
         return
-
-
-def _record(
-    session: Session, rooms: Rooms, ctx: ShopContext, segment: Segment, table: Table, rows: list[Row]
-) -> SegmentUpload:
-    number = allocate(session, ctx.shop_id, "uploads")
-    counts = {
-        name: sum(row.outcome == name for row in rows) for name in ("matched", "unmatched", "duplicate", "invalid")
-    }
-    sealed = {"rows": [[row.number, row.text, row.outcome] for row in rows]}
-    return SegmentUpload(
-        shop_id=ctx.shop_id,
-        id=number,
-        segment_id=segment.id,
-        encoding=table.encoding,
-        delimiter=table.delimiter,
-        rows=len(rows),
-        report=rooms.vault.seal(ctx.shop_id, SUBJECT.format(number), sealed),
-        **counts,
-    )
 
 
 def _title(filename: str) -> str:

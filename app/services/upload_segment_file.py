@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import io
+import itertools
 import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
@@ -14,14 +15,45 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
 Identifier = Literal["email", "customer_id"]
+Numbered = tuple[int, list[str]]
 DELIMITERS = (",", ";", "\t", "|")
-SAMPLES = 3
+SAMPLES, SAMPLE_LENGTH = 3, 200
+HEADER_LENGTH = 200
+HEAD, FIRST_LINES = 4_000, 64_000
+ODD_SHARE = 0.05
+LONGEST_UTF8 = 4
 LOOKED_AT = 200
 MOSTLY = 0.5
+MARKS = (
+    (b"\xef\xbb\xbf", "utf-8-sig"),
+    (b"\xff\xfe\x00\x00", "utf-32"),  # before UTF-16, whose mark it begins with
+    (b"\xff\xfe", "utf-16"),
+    (b"\xfe\xff", "utf-16"),
+)
+BINARY = {
+    b"PK\x03\x04": "an Excel workbook or a ZIP archive",
+    b"\xd0\xcf\x11\xe0": "an old Excel workbook",
+    b"\x89PNG": "an image",
+    b"\xff\xd8\xff": "an image",
+    b"GIF8": "an image",
+    b"%PDF": "a PDF document",
+    b"\x1f\x8b": "a compressed file",
+}
+CONTROL = re.compile(r"[\x00-\x08\x0e-\x1f\x7f\ufffd]")
+DECLARED = re.compile(r"\ufeff?sep=([,;\t|])\r?(?:\n|$)")
+INVISIBLE = "\ufeff\u200b\u200e\u200f\u2060"
 EMAIL = re.compile(r"[^@\s,;<>\"]{1,64}@[^@\s,;<>\"]{1,255}\.[^@\s,;<>\".]{2,63}")
 ID = re.compile(r"(?:gid://shopify/Customer/)?([1-9][0-9]{0,17})")
 EMAIL_HEADERS = frozenset({"email", "e-mail", "emailaddress", "e-mailaddress", "mail", "customeremail"})
 ID_HEADERS = frozenset({"customerid", "id", "shopifyid", "shopifycustomerid"})
+
+
+def cleaned(cell: str) -> str:
+    """A cell without what surrounds its value: white and invisible characters, a guard against formulas."""
+    text = cell.strip()
+    if not text.isascii():
+        text = text.strip(INVISIBLE).strip()
+    return text[1:] if text.startswith(("'=", "'+", "'-", "'@")) else text
 
 
 def looks_like_email(text: str) -> bool:
@@ -35,24 +67,32 @@ def normal_id(text: str) -> int | None:
     return int(found[1]) if found else None
 
 
-@dataclass(frozen=True)
+@dataclass
 class Table:
-    """The file as read: headers, and rows with their line-in-file numbers (the header is 1)."""
+    """The file as read: headers, the first rows, and the rest to come; each row with its number (the header is 1).
+
+    headers: each once, so that one of them names one column.
+    """
 
     headers: list[str]
-    rows: list[tuple[int, list[str]]]
+    head: list[Numbered]
     encoding: str
     delimiter: str
+    _rest: Iterator[Numbered]
+
+    def rows(self) -> Iterator[Numbered]:
+        """All rows that hold anything, once: a file of a million is never in memory as rows. Raises Invalid."""
+        return itertools.chain(self.head, self._rest)
 
     def samples(self, position: int) -> list[str]:
         """The first values of a column."""
-        return [cells[position] for _, cells in self.rows[:LOOKED_AT] if position < len(cells) and cells[position]][
+        return [cells[position][:SAMPLE_LENGTH] for _, cells in self.head if position < len(cells) and cells[position]][
             :SAMPLES
         ]
 
     def identifier(self, position: int) -> Identifier | None:
-        """What a column seems to hold, by its header and its values."""
-        values = [cells[position].strip() for _, cells in self.rows[:LOOKED_AT] if position < len(cells)]
+        """What a column seems to hold, by its header and its first values."""
+        values = [cleaned(cells[position]) for _, cells in self.head if position < len(cells)]
         values = [value for value in values if value]
         if not values:
             return None
@@ -74,44 +114,80 @@ class Table:
 
 
 def read_table(content: bytes) -> Table:
-    """Read a file. Raises Invalid if it can't be a table of text, naming the line."""
+    """Read a file up to its first rows. Raises Invalid if it can't be a table of text, naming the line."""
+    _refuse_binary(content)
     text, encoding = _decode(content)
-    text = text.replace("\x00", "")
-    delimiter = _delimiter(text)
-    records = list(_records(text, delimiter))
-    numbered = [(number, row) for number, row in enumerate(records, start=1) if any(cell.strip() for cell in row)]
-    if not numbered:
-        return Table([], [], encoding, delimiter)
-    first = [cell.strip() for cell in numbered[0][1]]
-    if any(looks_like_email(cell) or normal_id(cell) is not None for cell in first):
+    if "\x00" in text:
+        text = text.replace("\x00", "")
+    _refuse_control_characters(text)
+    declared = DECLARED.match(text)
+    if declared:  # a first line for one spreadsheet program: no row, but a row number
+        text = text[declared.end() :]
+    delimiter = declared[1] if declared else _delimiter(text)
+    numbered = _numbered(text, delimiter, 2 if declared else 1)
+    head = list(itertools.islice(numbered, LOOKED_AT + 1))
+    if not head:
+        return Table([], [], encoding, delimiter, iter(()))
+    first = [cell.strip() for cell in head[0][1]]
+    if any(looks_like_email(cleaned(cell)) or normal_id(cell) is not None for cell in first):
         headers = [f"Column {position}" for position in range(1, len(first) + 1)]
-        return Table(headers, numbered, encoding, delimiter)
-    return Table(first, numbered[1:], encoding, delimiter)
+        return Table(headers, head, encoding, delimiter, numbered)
+    return Table(_each_once(first), head[1:], encoding, delimiter, numbered)
 
 
-def _records(text: str, delimiter: str) -> Iterator[list[str]]:
+def _each_once(headers: list[str]) -> list[str]:
+    """Headers that are missing or come again get a name of their own."""
+    found: list[str] = []
+    for position, header in enumerate(headers, start=1):
+        name = header[:HEADER_LENGTH] or f"Column {position}"
+        again = 2
+        while name in found:
+            name, again = f"{header[:HEADER_LENGTH] or f'Column {position}'} ({again})", again + 1
+        found.append(name)
+    return found
+
+
+def _numbered(text: str, delimiter: str, first: int) -> Iterator[Numbered]:
+    for number, row in enumerate(_records(text, delimiter, first), start=first):
+        if "".join(row).strip():
+            yield number, row
+
+
+def _records(text: str, delimiter: str, first_line: int) -> Iterator[list[str]]:
     """The records of a file. One quote too many makes a cell of the rows after it: they must not go uncounted."""
     reader = csv.reader(io.StringIO(text, newline=""), delimiter=delimiter, strict=True)
+    line = first_line
     while True:
-        first = reader.line_num + 1
         try:
             record = next(reader, None)
         except csv.Error as fault:
-            lines = "this line" if reader.line_num <= first else f"lines {first:,} to {reader.line_num:,}"
-            raise Invalid(
-                f"Line {first:,}: a quotation mark is not closed, or stands beside other text, so {lines} can't be "
-                "read. Nothing was changed: correct or remove it and upload again.",
-                field="file",
-            ) from fault
+            raise _unreadable(fault, line, reader.line_num + first_line - 1) from fault
         if record is None:
             return
-        if any(_swallowed(cell, delimiter, len(record)) for cell in record):
+        end = reader.line_num + first_line - 1
+        if end > line and any(_swallowed(cell, delimiter, len(record)) for cell in record):
             raise Invalid(
-                f"Line {first:,}: a quotation mark opens a cell that ends only on line {reader.line_num:,}; what is "
+                f"Line {line:,}: a quotation mark opens a cell that ends only on line {end:,}; what is "
                 "between looks like rows. Nothing was changed: correct or remove it and upload again.",
                 field="file",
             )
         yield record
+        line = end + 1
+
+
+def _unreadable(fault: csv.Error, first: int, last: int) -> Invalid:
+    if "field larger" in str(fault):
+        return Invalid(
+            f"Line {first:,}: a cell holds more than {csv.field_size_limit():,} characters, perhaps because a "
+            "quotation mark is not closed. Nothing was changed: correct it and upload again.",
+            field="file",
+        )
+    lines = "this line" if last <= first else f"lines {first:,} to {last:,}"
+    return Invalid(
+        f"Line {first:,}: a quotation mark is not closed, or stands beside other text, so {lines} can't be "
+        "read. Nothing was changed: correct or remove it and upload again.",
+        field="file",
+    )
 
 
 def _swallowed(cell: str, delimiter: str, width: int) -> bool:
@@ -123,24 +199,41 @@ def _swallowed(cell: str, delimiter: str, width: int) -> bool:
     return False
 
 
+def _refuse_binary(content: bytes) -> None:
+    """Say what a file is that is no text, rather than find no addresses in it."""
+    for start, what in BINARY.items():
+        if content.startswith(start):
+            raise Invalid(f"This is {what}, not a CSV file. Save the list as CSV and upload that.", field="file")
+
+
+def _refuse_control_characters(text: str) -> None:
+    head = text[:HEAD]
+    odd = len(CONTROL.findall(head))
+    if odd > ODD_SHARE * len(head):
+        raise Invalid("This file holds no text; save the list as CSV and upload that.", field="file")
+
+
 def _decode(content: bytes) -> tuple[str, str]:
-    for mark, encoding in ((b"\xef\xbb\xbf", "utf-8-sig"), (b"\xff\xfe", "utf-16"), (b"\xfe\xff", "utf-16")):
+    for mark, encoding in MARKS:
         if content.startswith(mark):
             return content.decode(encoding, errors="replace"), encoding
-    head = content[:1000]
+    head = content[:HEAD]
     if len(head) > 1 and head[1::2].count(0) > len(head) // 4:
         return content.decode("utf-16-le", errors="replace"), "utf-16-le"
     if len(head) > 1 and head[::2].count(0) > len(head) // 4:
         return content.decode("utf-16-be", errors="replace"), "utf-16-be"
     try:
         return content.decode("utf-8"), "utf-8"
-    except UnicodeDecodeError:
+    except UnicodeDecodeError as fault:
+        # Cut off within its last character it is still UTF-8: read otherwise, every accent of it would be wrong.
+        if len(content) - fault.start < LONGEST_UTF8 and fault.reason == "unexpected end of data":
+            return content.decode("utf-8", errors="replace"), "utf-8"
         return content.decode("cp1252", errors="replace"), "cp1252"
 
 
 def _delimiter(text: str) -> str:
     """The one that the first line with any of them has most; quoted parts don't count."""
-    for line in text.splitlines()[:10]:
+    for line in text[:FIRST_LINES].splitlines()[:10]:
         bare = re.sub(r'"[^"]*"', "", line)
         counts = {mark: bare.count(mark) for mark in DELIMITERS}
         if max(counts.values()):

@@ -8,10 +8,10 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from sqlalchemy import select
 
+from app.services import upload_segment_report
 from app.services.erase import erase_customer
 from app.services.merge import merge_customers
 from app.services.tidy import tidy
-from app.services.upload_segment import SUBJECT
 from app.store.models.connections import Connection, Sync, SyncMember
 from app.store.models.customers import Customer, Suppression
 from app.store.models.segments import Segment, SegmentUpload
@@ -121,13 +121,16 @@ class TestCopiesOfTheAddress:
             session.add(connection(ctx.shop_id))
             session.flush()
             session.add_all(sync(ctx.shop_id, number) for number in (1, 2))
-            rows = [[2, "C7@Example.com ", "matched"], [3, "other@example.com", "unmatched"]]
+            rows = upload_segment_report.Report(
+                [2, 3], ["C7@Example.com ", "other@example.com"],
+                bytearray([upload_segment_report.MATCHED, upload_segment_report.UNMATCHED]),
+            )  # fmt: skip
             session.add(
                 SegmentUpload(
                     shop_id=ctx.shop_id, id=1, segment_id=1, mode="replace", filename="f.csv", column="Email",
                     identifier="email", encoding="utf-8", delimiter=",", rows=2, matched=1, unmatched=1, duplicate=0,
                     invalid=0, size_before=0, size_after=1, at=START,
-                    report=rooms.vault.seal(ctx.shop_id, SUBJECT.format(1), {"rows": rows}),
+                    report=upload_segment_report.seal(rooms.vault, ctx, 1, rows),
                 )
             )  # fmt: skip
             session.flush()
@@ -141,15 +144,15 @@ class TestCopiesOfTheAddress:
             )  # fmt: skip
         return filled
 
-    def report(self, world: World) -> list[list[Any]]:
+    def report(self, world: World) -> list[tuple[int, str, str]]:
         with world.rooms.store.reading(world.ctx) as session:
             record = session.get_one(SegmentUpload, (world.ctx.shop_id, 1))
-        rows: list[list[Any]] = world.rooms.vault.open(world.ctx.shop_id, SUBJECT.format(1), record.report)["rows"]
-        return rows
+        opened = upload_segment_report.open_report(world.rooms.vault, world.ctx, 1, record.report)
+        return list(opened.rows())
 
     def test_leave_the_reports_of_uploads(self, copied: World) -> None:
         erase_customer(copied.rooms, copied.ctx, 7)
-        assert self.report(copied) == [[2, "(erased)", "matched"], [3, "other@example.com", "unmatched"]]
+        assert self.report(copied) == [(2, "(erased)", "matched"), (3, "other@example.com", "unmatched")]
 
     def test_stay_with_a_sync_only_until_the_vendor_was_told(self, copied: World) -> None:
         erase_customer(copied.rooms, copied.ctx, 7)

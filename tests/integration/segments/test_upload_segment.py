@@ -2,9 +2,12 @@ from __future__ import annotations
 
 import csv
 import io
+import uuid
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 from pyroaring import BitMap
 from sqlalchemy import func, select
 
@@ -145,6 +148,58 @@ class TestUpload:
         number = segments.create(shop.rooms, shop.ctx, "Rule", {"v": 1, "match": {"did": "ordered"}})
         with pytest.raises(Conflict):
             upload(shop, "email\nc3@example.com\n", segment_id=number)
+
+
+rows = st.lists(
+    st.sampled_from(["c3@example.com", "C3@example.com ", "c5@example.com", "c6@example.com", "x@y.com", "", "=1+1"])
+    | st.integers(1, 70).map("c{}@example.com".format),
+    min_size=1, max_size=12,
+)  # fmt: skip
+
+
+class TestAnyList:
+    @settings(max_examples=15, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+    @given(first=rows, second=rows, mode=st.sampled_from(["replace", "add", "remove"]))
+    def test_rows_add_up_and_a_second_time_changes_nothing(
+        self, shop: SmallShop, first: list[str], second: list[str], mode: str
+    ) -> None:
+        before = self.everybody(shop)
+        made = upload(shop, self.file(first), name=f"List {uuid.uuid4()}")
+        assert made["rows"] == sum(counts(made)[1:]) == len(first)
+        number = segments.number(made["segment_id"])
+        changed = upload(shop, self.file(second), segment_id=number, mode=mode)
+        after = members(shop, made)
+        again = upload(shop, self.file(second), segment_id=number, mode=mode)
+        assert members(shop, made) == after
+        assert counts(again) == counts(changed)
+        assert changed["size_after"] == again["size_before"] == again["size_after"] == len(after)
+        assert self.everybody(shop) == before  # nobody new, nobody's consent touched
+        segments.delete(shop.rooms, shop.ctx, number)
+
+    def file(self, rows: list[str]) -> str:
+        return "email,n\n" + "".join(f"{text},x\n" for text in rows)
+
+    def everybody(self, shop: SmallShop) -> list[Any]:
+        with shop.rooms.store.reading(shop.ctx) as session:
+            columns = (Customer.customer_no, Customer.email_hash, Customer.email_consent, Customer.sms_consent)
+            return [tuple(row) for row in session.execute(select(*columns).order_by(Customer.customer_no))]
+
+    @pytest.mark.parametrize("worth", [0, 1_000])
+    @pytest.mark.parametrize("kind", ["email", "customer_id"])
+    def test_is_matched_alike_by_looking_each_up_and_by_reading_all(
+        self, shop: SmallShop, monkeypatch: pytest.MonkeyPatch, worth: int, kind: str
+    ) -> None:
+        monkeypatch.setattr(upload_segment, "WORTH_READING_ALL", worth)
+        with shop.rooms.store.session(shop.ctx) as session:
+            for no, into in ((7, 11), (9, 3)):
+                session.get_one(Customer, (shop.ctx.shop_id, no)).merged_into = into
+            session.get_one(Customer, (shop.ctx.shop_id, 13)).erased_at = shop.clock.now()
+            same = session.get_one(Customer, (shop.ctx.shop_id, 15)).email_hash
+            session.get_one(Customer, (shop.ctx.shop_id, 14)).email_hash = same
+        name = "c{}@example.com" if kind == "email" else "90{:02}"
+        report = upload(shop, f"{kind}\n" + "\n".join(name.format(no) for no in (3, 7, 9, 13, 15)))
+        assert members(shop, report) == BitMap([3, 11, 14 if kind == "email" else 15])
+        assert counts(report) == (5, 3, 1, 1, 0)
 
 
 class TestCheck:
