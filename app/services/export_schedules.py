@@ -178,9 +178,9 @@ def _deliver(rooms: Rooms, ctx: ShopContext, schedule: ExportSchedule, export_id
     root: Path | None = rooms.settings.export_dir
     if root is None:
         raise Invalid(NO_FOLDER)
-    filename, pieces = export_segment.stream(rooms, ctx, schedule.segment_id, export_id)
     folder = root / (export_segment.slugged(ctx.domain) or f"shop-{ctx.shop_id}")
     folder.mkdir(parents=True, exist_ok=True)
+    filename, pieces = export_segment.stream(rooms, ctx, schedule.segment_id, export_id)
     target = folder / Path(filename).name
     part = target.with_name(f".{target.name}.part")  # a file that stands is a whole file
     with part.open("wb") as file:

@@ -10,6 +10,7 @@ file, so that a cut one is not taken for a whole one.
 from __future__ import annotations
 
 import hashlib
+import itertools
 from dataclasses import dataclass
 from datetime import timedelta
 from typing import TYPE_CHECKING, BinaryIO
@@ -62,23 +63,22 @@ def write(rooms: Rooms, ctx: ShopContext, export_id: int, pieces: Iterable[bytes
 
 
 def read(rooms: Rooms, ctx: ShopContext, export_id: int) -> Iterator[bytes]:
-    """The pieces of a file in the clear. Raises Conflict, at once, if it is not there or not whole."""
+    """The pieces of a file in the clear. Raises Conflict: at once if it is not there, later if it is not whole."""
+    pieces = _pieces(rooms, ctx, export_id)
+    # Opened before the first byte goes out: a file that is removed from now on can still be read.
+    return itertools.chain([next(pieces, b"")], pieces)
+
+
+def _pieces(rooms: Rooms, ctx: ShopContext, export_id: int) -> Iterator[bytes]:
     path = _path(rooms, ctx, export_id)
     if not path.exists():
         raise Conflict(GONE)
-    file = path.open("rb")  # opened before the first byte goes out: a file removed later can still be read
-
-    def pieces() -> Iterator[bytes]:
-        with file:
-            count = 0
-            while True:
-                piece = _take(rooms, ctx, export_id, file, count)
-                if not piece:
-                    return
-                yield piece
-                count += 1
-
-    return pieces()
+    with path.open("rb") as file:
+        for count in itertools.count():
+            piece = _take(rooms, ctx, export_id, file, count)
+            if not piece:
+                return
+            yield piece
 
 
 def remove(rooms: Rooms, ctx: ShopContext, export_id: int) -> None:

@@ -95,6 +95,35 @@ class TestSegmentsApi:
         assert len(file.data.splitlines()) - 1 == export.json["rows"] == 45
         assert client.get(f"/api/segments/{segment['id']}/exports").json["items"][0]["id"] == export.json["id"]
 
+    def test_a_download_is_counted_made_polled_and_says_who_asked(self, shop: SmallShop) -> None:
+        def authenticated() -> None:
+            g.shop, g.user = shop.ctx, "4242"
+
+        client = create_app(shop.rooms, authenticated, []).test_client()
+        base = f"/api/segments/{made(client)['id']}/exports"
+        body = {"format": "google", "countries_mode": "without", "countries": ["EEA_UK"]}
+        counted = client.post(f"{base}/count", json=body)
+        assert (counted.status_code, counted.json["rows"], counted.json["exact"]) == (200, 45, True)
+        export = client.post(base, json=body).json
+        assert (export["hashed"], export["include_unsubscribed"], export["made_by"]) == (True, False, "4242")
+        assert client.get(f"{base}/{export['id']}").json == export
+        for wrong in ({"countries_mode": "only"}, {"countries": ["Germany"]}, {"format": "fax"}):
+            assert client.post(base, json=wrong).status_code == 422
+
+    def test_a_schedule_is_made_listed_paused_and_removed(self, client: FlaskClient) -> None:
+        segment = made(client)
+        base = f"/api/segments/{segment['id']}/export-schedules"
+        schedule = client.post(base, json={"format": "tiktok", "every": "week", "weekday": 2, "hour": 7})
+        assert (schedule.status_code, schedule.json["next_at"]) == (201, "2026-11-25T12:00:00Z")
+        listed = client.get(base).json
+        assert ([one["id"] for one in listed["items"]], listed["folder"]) == ([schedule.json["id"]], False)
+        one = f"{base}/{schedule.json['id']}"
+        assert client.patch(one, json={"state": "paused"}).json["state"] == "paused"
+        assert client.get(f"/api/segments/{segment['id']}").json["used_by"][0]["kind"] == "download"
+        assert client.delete(one).json == {"id": schedule.json["id"]}
+        assert client.get(base).json["items"] == []
+        assert client.post(base, json={"hour": 7, "destination": "file"}).status_code == 422
+
     def test_vocabulary_and_templates(self, client: FlaskClient, shop: SmallShop) -> None:
         refresh_segments(shop)
         assert client.get("/api/segments/vocabulary").json["max_leaves"] == 100
