@@ -166,7 +166,7 @@ def test_a_list_is_sent_once_then_only_what_changed(  # noqa: PLR0915 - one stor
 
     app = encore(f"/segments/upload?segment={segment['id']}")
     heading(page, "Upload a new file")
-    upload(app, name, second, "Change the list")
+    upload(app, name, second, "Replace the list")
     so_far = vendor.calls(demo)
     three = run(two["id"], f"Run: {JOINING + LEAVING} changes")
     assert (three["added"], three["removed"], three["updated"]) == (JOINING, LEAVING, 0)

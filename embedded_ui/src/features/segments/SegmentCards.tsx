@@ -108,7 +108,12 @@ function marginDetail(margin: number, of: number, all: number): string {
 }
 
 const DEPENDENT_PATHS = { segment: "/segments/", campaign: "/campaigns/", sync: "/connections?sync=" } as const;
-const DEPENDENT_NAMES = { segment: "Segment", campaign: "Campaign", sync: "Sync" } as const;
+const DEPENDENT_NAMES = { segment: "Segment", campaign: "Campaign", sync: "Sync", download: "Scheduled file" } as const;
+
+function address(segment: SegmentDetails, user: SegmentDetails["used_by"][number]): string {
+  if (user.kind === "download") return `/segments/${segment.id}?panel=download`;
+  return `${DEPENDENT_PATHS[user.kind]}${user.id}`;
+}
 
 /** What uses the segment, and which run its numbers are from. */
 export function RunAndUse({ segment }: Props) {
@@ -116,12 +121,12 @@ export function RunAndUse({ segment }: Props) {
     <s-section heading="Used by and worked out">
       <s-stack gap="base">
         {segment.used_by.length === 0 ? (
-          <s-paragraph color="subdued">No campaign, sync or other segment uses it.</s-paragraph>
+          <s-paragraph color="subdued">No campaign, sync, scheduled file or other segment uses it.</s-paragraph>
         ) : (
           <s-unordered-list>
             {segment.used_by.map((one) => (
               <s-list-item key={`${one.kind}-${one.id}`}>
-                {DEPENDENT_NAMES[one.kind]}: <s-link href={`${DEPENDENT_PATHS[one.kind]}${one.id}`}>{one.name}</s-link>
+                {DEPENDENT_NAMES[one.kind]}: <s-link href={address(segment, one)}>{one.name}</s-link>
               </s-list-item>
             ))}
           </s-unordered-list>

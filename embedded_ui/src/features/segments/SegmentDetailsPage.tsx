@@ -1,5 +1,5 @@
 import { useState } from "react";
-import { useNavigate, useParams } from "react-router";
+import { useNavigate, useParams, useSearchParams } from "react-router";
 import { ApiError } from "@/shared/api/client";
 import type { SegmentDetails } from "@/shared/api/types";
 import { RecommendationBanner } from "@/shared/recommendations/RecommendationBanner";
@@ -49,10 +49,12 @@ function NoSuchSegment() {
   );
 }
 
-type Panel = "none" | "download" | "delete";
-
 function DetailsPage({ segment, failed }: { segment: SegmentDetails; failed: Error | null }) {
-  const [panel, setPanel] = useState<Panel>("none");
+  const [deleting, setDeleting] = useState(false);
+  // In the address, so that a file that is being made is still there after a reload.
+  const [address, setAddress] = useSearchParams();
+  const downloading = address.get("panel") === "download";
+  const setDownloading = (open: boolean) => setAddress(open ? { panel: "download" } : {}, { replace: true });
   const actions = useSegmentActions(segment.id);
   const navigate = useNavigate();
   const { size } = segment.statistics;
@@ -72,7 +74,7 @@ function DetailsPage({ segment, failed }: { segment: SegmentDetails; failed: Err
       <s-button slot="secondary-actions" variant="secondary" disabled={nobody} href={`/connections?segment=${segment.id}`}>
         Sync
       </s-button>
-      <s-button slot="secondary-actions" variant="secondary" disabled={nobody} onClick={() => setPanel("download")}>
+      <s-button slot="secondary-actions" variant="secondary" disabled={nobody} onClick={() => setDownloading(true)}>
         Download
       </s-button>
       <s-button slot="secondary-actions" variant="secondary" commandFor="segment-more">
@@ -88,7 +90,7 @@ function DetailsPage({ segment, failed }: { segment: SegmentDetails; failed: Err
         )}
         {segment.rule !== null && <s-button icon="duplicate" onClick={duplicate}>Duplicate</s-button>}
         {segment.editable && (
-          <s-button icon="delete" tone="critical" onClick={() => setPanel("delete")}>Delete</s-button>
+          <s-button icon="delete" tone="critical" onClick={() => setDeleting(true)}>Delete</s-button>
         )}
       </s-menu>
       <s-stack gap="base">
@@ -98,8 +100,8 @@ function DetailsPage({ segment, failed }: { segment: SegmentDetails; failed: Err
           <FailedBanner segment={segment} retry={evaluate} trying={actions.evaluate.isPending} />
         )}
         {nobody && segment.state !== "failed" && <NobodyBanner segment={segment} />}
-        {panel === "delete" && <DeletePanel segment={segment} actions={actions} close={() => setPanel("none")} />}
-        {panel === "download" && !nobody && <DownloadPanel segment={segment} close={() => setPanel("none")} />}
+        {deleting && <DeletePanel segment={segment} actions={actions} close={() => setDeleting(false)} />}
+        {downloading && !nobody && <DownloadPanel segment={segment} close={() => setDownloading(false)} />}
         {!nobody && <RecommendationBanner segmentId={segment.id} />}
         <DetailsBody segment={segment} />
       </s-stack>

@@ -1,7 +1,7 @@
 import { useState } from "react";
 import { fieldError } from "@/shared/api/client";
 import type { UploadCheck } from "@/shared/api/types";
-import { counted } from "@/shared/format/numbers";
+import { counted, decimal } from "@/shared/format/numbers";
 import type { Mapping } from "./useUpload";
 
 interface Props {
@@ -13,11 +13,12 @@ interface Props {
   onUpload: (mapping: Mapping) => void;
 }
 
-const MODES: Record<Mapping["mode"], string> = {
-  replace: "Replace the list with this file",
-  add: "Add the people of this file",
-  remove: "Remove the people of this file",
+const MODES: Record<Mapping["mode"], { words: string; button: string }> = {
+  replace: { words: "Replace: only the customers of this file stay on the list", button: "Replace the list" },
+  add: { words: "Add: who is on the list stays, the customers of this file join", button: "Add to the list" },
+  remove: { words: "Remove: the customers of this file leave the list", button: "Remove from the list" },
 };
+const MEGABYTE = 1 << 20;
 
 const DELIMITERS: Record<string, string> = { ",": "comma", ";": "semicolon", "\t": "tab", "|": "bar" };
 
@@ -64,7 +65,7 @@ export function MappingForm({ check, file, segmentId, pending, error, onUpload }
               if (mode === "replace" || mode === "add" || mode === "remove") setMapping({ ...mapping, mode });
             }}
           >
-            {Object.entries(MODES).map(([mode, words]) => (
+            {Object.entries(MODES).map(([mode, { words }]) => (
               <s-choice key={mode} value={mode}>
                 {words}
               </s-choice>
@@ -97,10 +98,25 @@ export function MappingForm({ check, file, segmentId, pending, error, onUpload }
         </s-select>
         <s-box>
           <s-button variant="primary" disabled={!ready} loading={pending} onClick={() => onUpload(mapping)}>
-            {segmentId === null ? `Make a list from ${counted(check.rows, "row")}` : "Change the list"}
+            {segmentId === null ? `Make a list from ${counted(check.rows, "row")}` : MODES[mapping.mode].button}
           </s-button>
         </s-box>
+        {pending && <Working rows={check.rows} bytes={file.size} />}
       </s-stack>
     </s-section>
+  );
+}
+
+/** The browser tells nothing of how much was sent, so this says what takes the time. */
+function Working({ rows, bytes }: { rows: number; bytes: number }) {
+  const size = bytes < MEGABYTE ? "" : ` (${decimal(bytes / MEGABYTE)} MB)`;
+  return (
+    <s-stack direction="inline" gap="small">
+      <s-spinner accessibilityLabel="Matching the rows" />
+      <s-text color="subdued">
+        Sending the file{size} and looking up {counted(rows, "row")} among your customers. Stay on this page; a million
+        rows take half a minute.
+      </s-text>
+    </s-stack>
   );
 }

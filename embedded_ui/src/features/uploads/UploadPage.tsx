@@ -83,7 +83,7 @@ function ChooseFile({ choose, busy, chosen }: ChooseProps) {
         </s-paragraph>
         <s-drop-zone
           label="CSV file"
-          accept=".csv,.txt,text/csv"
+          accept=".csv,.tsv,.txt,text/csv"
           disabled={busy}
           onChange={(event) => choose(event.currentTarget.files)}
         />

@@ -32,6 +32,9 @@ export type LanguageRemark = Schemas["LanguageRemark"];
 export type UploadCheck = Schemas["UploadCheck"];
 export type UploadReport = Schemas["UploadReport"];
 export type SegmentExport = Schemas["Export"];
+export type ExportCount = Schemas["ExportCount"];
+export type ExportSchedule = Schemas["ExportSchedule"];
+export type NewSchedule = Schemas["NewSchedule"];
 
 export type CampaignSummary = Schemas["CampaignSummary"];
 export type Campaign = Schemas["Campaign"];
