@@ -7,7 +7,7 @@ BIN := $(VENV)/bin
 STAMPS := .make
 PIP := $(BIN)/python -m pip --disable-pip-version-check
 
-.PHONY: run test lint types contracts unit ui-test e2e kill-test rules-proof bench bench-prediction bench-policy bench-demographics bench-promises lock openapi clean help ui shims schema
+.PHONY: run test lint types contracts unit ui-test e2e kill-test rules-proof bench bench-prediction bench-policy bench-demographics bench-promises bench-files bench-segments lock openapi clean help ui shims schema
 
 help:
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /	/'
@@ -93,7 +93,7 @@ kill-test: $(STAMPS)/test schema ## The long form of the crash tests
 rules-proof: $(STAMPS)/test ## The whole proof of the rule compiler: 10,000 random rules against a second evaluator
 	ENCORE_RULES_PROOF=10000 $(BIN)/pytest -q tests/unit/rules/test_brute.py
 
-bench: bench-prediction bench-policy bench-demographics bench-promises ## All benchmarks
+bench: bench-prediction bench-policy bench-demographics bench-promises bench-files bench-segments ## All benchmarks
 
 bench-prediction: $(STAMPS)/bench ## Prediction quality against public baselines
 	$(BIN)/python -m benchmarks.prediction.run $(ARGS)
@@ -104,8 +104,14 @@ bench-policy: $(STAMPS)/test ## Policies and their evaluation on a real randomis
 bench-demographics: $(STAMPS)/test ## Gender from first names against the 1990 census
 	$(BIN)/python -m benchmarks.demographics
 
+bench-files: $(STAMPS)/test ## Speed and memory of downloads and uploads
+	$(BIN)/python -m benchmarks.files $(ARGS)
+
 bench-promises: $(STAMPS)/test ## How often promises of segments hold
 	$(BIN)/python -m benchmarks.promises
+
+bench-segments: $(STAMPS)/test ## Segments of a million customers against SQL written by hand
+	$(BIN)/python -m benchmarks.segments.run $(ARGS)
 
 openapi: $(STAMPS)/run ## Write the OpenAPI document and the UI's types
 	$(BIN)/encore openapi --out embedded_ui/openapi.json

@@ -13,7 +13,7 @@ async function panel(changes: Parameters<typeof answer>[0] = {}) {
   const asked = answer(changes);
   const { container, router } = open("/segments/seg_7?panel=download");
   await waitFor(() => expect(words(container)).toContain("Download members"));
-  await waitFor(() => expect(words(container)).toContain("Made by itself"));
+  await waitFor(() => expect(words(container)).toContain("Made on a schedule"));
   const section = container.querySelector<HTMLElement>('s-section[heading="Download members"]');
   if (section === null) throw new Error("no panel");
   return { asked, router, section };

@@ -32,7 +32,7 @@ export function DownloadLog({ segment }: { segment: SegmentDetails }) {
                   <s-table-header listSlot="labeled" format="numeric">Rows</s-table-header>
                   <s-table-header listSlot="labeled" format="numeric">Members</s-table-header>
                   <s-table-header listSlot="labeled">By</s-table-header>
-                  <s-table-header listSlot="inline">File</s-table-header>
+                  <s-table-header listSlot="labeled">File</s-table-header>
                 </s-table-header-row>
                 <s-table-body>
                   {(all ? items : items.slice(0, SHOWN)).map((made) => (

@@ -50,7 +50,7 @@ export function DownloadOptions({ choice, change }: Props) {
         />
       )}
       {words.hashing?.unhashed !== undefined && !choice.hashed && (
-        <s-banner tone="warning">
+        <s-banner tone="warning" heading="Do not open this file in a spreadsheet">
           <s-paragraph>{words.hashing.unhashed}</s-paragraph>
         </s-banner>
       )}

@@ -70,9 +70,7 @@ function Beforehand({ segment, choice }: { segment: SegmentDetails; choice: Choi
     <s-stack gap="small">
       <Counted found={counting.data} />
       {counting.data.warnings.map((text) => (
-        <s-banner key={text} tone="warning">
-          <s-paragraph>{text}</s-paragraph>
-        </s-banner>
+        <s-banner key={text} tone="warning" heading={text} />
       ))}
     </s-stack>
   );
@@ -119,9 +117,7 @@ function Done({ made, timezone }: { made: SegmentExport; timezone: string }) {
         </s-paragraph>
       </s-banner>
       {made.warnings.map((text) => (
-        <s-banner key={text} tone="warning">
-          <s-paragraph>{text}</s-paragraph>
-        </s-banner>
+        <s-banner key={text} tone="warning" heading={text} />
       ))}
     </>
   );

@@ -26,7 +26,7 @@ export function DownloadSchedules({ segment, choice }: Props) {
   const [adding, setAdding] = useState(false);
   const problem = actions.change.error ?? actions.remove.error;
   return (
-    <s-section heading="Made by itself">
+    <s-section heading="Made on a schedule">
       <Loaded query={schedules} noun="the schedules">
         {({ items, folder }) => (
           <s-stack gap="base">

@@ -41,7 +41,7 @@ export const FORMATS: Record<Format, FormatWords> = {
       label: "Hash e-mail, phone and names (SHA-256)",
       details: "Google accepts both; hashed, the file shows no names or addresses.",
       unhashed:
-        "Do not open this file in a spreadsheet before you upload it: Google wants phones with a leading plus, which a spreadsheet takes for a formula and spoils.",
+        "Google wants phones with a leading plus, which a spreadsheet takes for a formula and spoils. Upload the file as it is.",
     },
   },
   tiktok: {
