@@ -22,6 +22,7 @@ GMAIL = ("@gmail.com", "@googlemail.com")
 US_ZIP_DIGITS = 5
 REMEMBERED = 1 << 16  # names and places repeat; addresses and phones don't
 PLAIN_E164 = re.compile(r"\+([1-9](?:[ ().-]{0,2}[0-9]){6,14})", re.ASCII)
+NOT_ALPHANUMERIC = re.compile(r"[^0-9a-z]", re.ASCII)
 NOT_DIGITS = re.compile(r"[^0-9]", re.ASCII)
 
 
@@ -135,11 +136,16 @@ def country(raw: str | None) -> str:
     return "".join(c for c in (raw or "").lower() if "a" <= c <= "z")
 
 
-@lru_cache(REMEMBERED)
 def zip_code(raw: str | None, country_code: str) -> str:
     """Lower case, letters and digits alone; in the US the first five digits. country_code: as `country` gives it."""
-    text = "".join(c for c in (raw or "").lower() if c.isascii() and c.isalnum())
-    return text[:US_ZIP_DIGITS] if country_code == "us" else text
+    if not raw:
+        return ""
+    if country_code == "us":
+        first = raw[:US_ZIP_DIGITS]
+        if len(first) == US_ZIP_DIGITS and first.isascii() and first.isdecimal():
+            return first
+        return NOT_ALPHANUMERIC.sub("", raw.lower())[:US_ZIP_DIGITS]
+    return NOT_ALPHANUMERIC.sub("", raw.lower())
 
 
 @lru_cache(REMEMBERED)
@@ -155,6 +161,14 @@ def place_hash(raw: str | None) -> str:
 
 
 @lru_cache(REMEMBERED)
+def country_hash(code: str) -> str:
+    """SHA-256 of what `country` gives."""
+    return sha256(code)
+
+
+_remembered = lru_cache(REMEMBERED)(sha256)
+
+
 def zip_hash(raw: str | None, country_code: str) -> str:
     """SHA-256 of `zip_code`."""
-    return sha256(zip_code(raw, country_code))
+    return _remembered(zip_code(raw, country_code))  # not by what was written: nine digits hardly come again

@@ -66,7 +66,7 @@ def _meta(contact: Contact, hashed: bool) -> list[str]:  # noqa: FBT001 - a row 
     one = contact.get
     if hashed:
         name, place, zip_code = normal.name_hash, normal.place_hash, normal.zip_hash
-        email, phone, shown_country = normal.sha256(email), normal.sha256(phone), normal.sha256(country)
+        email, phone, shown_country = normal.sha256(email), normal.sha256(phone), normal.country_hash(country)
     else:
         name, place, zip_code, shown_country = normal.name, normal.place, normal.zip_code, country
     return [

@@ -6,6 +6,7 @@ from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any
 
 from click.testing import CliRunner
+from structlog.testing import capture_logs
 
 from app.cli_segments import segments
 from tests.integration.segments.conftest import refresh_segments
@@ -17,7 +18,8 @@ if TYPE_CHECKING:
 
 
 def run(shop: SmallShop, *arguments: str) -> Any:
-    return CliRunner().invoke(segments, ["first", *arguments], obj=lambda: SimpleNamespace(rooms=shop.rooms))
+    with capture_logs():  # the real command logs to stderr; its stdout is the answer alone
+        return CliRunner().invoke(segments, ["first", *arguments], obj=lambda: SimpleNamespace(rooms=shop.rooms))
 
 
 class TestSegmentsCommand:
