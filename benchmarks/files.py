@@ -3,8 +3,8 @@
     make bench-files ARGS=1000000 (about five minutes on two cores; 100,000 if not said)
 
 A shop of that many customers is made in SQLite in a temporary folder, contacts sealed as an import seals them.
-Printed: seconds, those of the processor, rows a second and the growth of resident memory of each step. Exit status 1 if the download
-takes longer than 30 seconds a million members, or the upload brings in fewer than 50,000 rows a second.
+Printed: seconds, those of the processor, rows a second and the growth of resident memory of each step. Exit status 1
+if the download takes longer than 30 seconds a million members, or the upload brings in fewer than 50,000 rows a second.
 """
 
 from __future__ import annotations

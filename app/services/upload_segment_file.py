@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import codecs
 import csv
 import io
 import itertools
@@ -19,9 +20,8 @@ Numbered = tuple[int, list[str]]
 DELIMITERS = (",", ";", "\t", "|")
 SAMPLES, SAMPLE_LENGTH = 3, 200
 HEADER_LENGTH = 200
-HEAD, FIRST_LINES = 4_000, 64_000
+HEAD, FIRST_BYTES, CHECKED_AT_ONCE = 4_000, 64_000, 1 << 20  # of UTF-32, four bytes are one character
 ODD_SHARE = 0.05
-LONGEST_UTF8 = 4
 LOOKED_AT = 200
 MOSTLY = 0.5
 MARKS = (
@@ -116,15 +116,15 @@ class Table:
 def read_table(content: bytes) -> Table:
     """Read a file up to its first rows. Raises Invalid if it can't be a table of text, naming the line."""
     _refuse_binary(content)
-    text, encoding = _decode(content)
-    if "\x00" in text:
-        text = text.replace("\x00", "")
-    _refuse_control_characters(text)
-    declared = DECLARED.match(text)
+    encoding = _encoding(content)
+    start = content[:FIRST_BYTES].decode(encoding, errors="replace").replace("\x00", "")
+    _refuse_control_characters(start)
+    lines = _lines(content, encoding)
+    declared = DECLARED.match(start)
     if declared:  # a first line for one spreadsheet program: no row, but a row number
-        text = text[declared.end() :]
-    delimiter = declared[1] if declared else _delimiter(text)
-    numbered = _numbered(text, delimiter, 2 if declared else 1)
+        next(lines)
+    delimiter = declared[1] if declared else _delimiter(start)
+    numbered = _numbered(lines, delimiter, 2 if declared else 1)
     head = list(itertools.islice(numbered, LOOKED_AT + 1))
     if not head:
         return Table([], [], encoding, delimiter, iter(()))
@@ -133,6 +133,12 @@ def read_table(content: bytes) -> Table:
         headers = [f"Column {position}" for position in range(1, len(first) + 1)]
         return Table(headers, head, encoding, delimiter, numbered)
     return Table(_each_once(first), head[1:], encoding, delimiter, numbered)
+
+
+def _lines(content: bytes, encoding: str) -> Iterator[str]:
+    """The lines as they stand, decoded as they are read: as one text a large file would take four times its size."""
+    for line in io.TextIOWrapper(io.BytesIO(content), encoding, errors="replace", newline=""):
+        yield line.replace("\x00", "") if "\x00" in line else line
 
 
 def _each_once(headers: list[str]) -> list[str]:
@@ -147,15 +153,15 @@ def _each_once(headers: list[str]) -> list[str]:
     return found
 
 
-def _numbered(text: str, delimiter: str, first: int) -> Iterator[Numbered]:
-    for number, row in enumerate(_records(text, delimiter, first), start=first):
+def _numbered(lines: Iterator[str], delimiter: str, first: int) -> Iterator[Numbered]:
+    for number, row in enumerate(_records(lines, delimiter, first), start=first):
         if "".join(row).strip():
             yield number, row
 
 
-def _records(text: str, delimiter: str, first_line: int) -> Iterator[list[str]]:
+def _records(lines: Iterator[str], delimiter: str, first_line: int) -> Iterator[list[str]]:
     """The records of a file. One quote too many makes a cell of the rows after it: they must not go uncounted."""
-    reader = csv.reader(io.StringIO(text, newline=""), delimiter=delimiter, strict=True)
+    reader = csv.reader(lines, delimiter=delimiter, strict=True)
     line = first_line
     while True:
         try:
@@ -213,27 +219,29 @@ def _refuse_control_characters(text: str) -> None:
         raise Invalid("This file holds no text; save the list as CSV and upload that.", field="file")
 
 
-def _decode(content: bytes) -> tuple[str, str]:
+def _encoding(content: bytes) -> str:
     for mark, encoding in MARKS:
         if content.startswith(mark):
-            return content.decode(encoding, errors="replace"), encoding
+            return encoding
     head = content[:HEAD]
     if len(head) > 1 and head[1::2].count(0) > len(head) // 4:
-        return content.decode("utf-16-le", errors="replace"), "utf-16-le"
+        return "utf-16-le"
     if len(head) > 1 and head[::2].count(0) > len(head) // 4:
-        return content.decode("utf-16-be", errors="replace"), "utf-16-be"
+        return "utf-16-be"
+    # Cut off within its last character it is still UTF-8, so nothing is said of the end: read otherwise, every accent
+    # of the file would be wrong.
+    decoder = codecs.getincrementaldecoder("utf-8")()
     try:
-        return content.decode("utf-8"), "utf-8"
-    except UnicodeDecodeError as fault:
-        # Cut off within its last character it is still UTF-8: read otherwise, every accent of it would be wrong.
-        if len(content) - fault.start < LONGEST_UTF8 and fault.reason == "unexpected end of data":
-            return content.decode("utf-8", errors="replace"), "utf-8"
-        return content.decode("cp1252", errors="replace"), "cp1252"
+        for start in range(0, len(content), CHECKED_AT_ONCE):
+            decoder.decode(content[start : start + CHECKED_AT_ONCE])
+    except UnicodeDecodeError:
+        return "cp1252"
+    return "utf-8"
 
 
 def _delimiter(text: str) -> str:
     """The one that the first line with any of them has most; quoted parts don't count."""
-    for line in text[:FIRST_LINES].splitlines()[:10]:
+    for line in text.splitlines()[:10]:
         bare = re.sub(r'"[^"]*"', "", line)
         counts = {mark: bare.count(mark) for mark in DELIMITERS}
         if max(counts.values()):
