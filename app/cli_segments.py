@@ -104,7 +104,7 @@ def _write(
     with part.open("wb") as file:
         file.writelines(lines)
     part.replace(out)
-    names = ("segment_id", "format", "members", "rows", "exclusions", "evaluated_at")
+    names = ("segment_id", "format", "members", "rows", "exclusions", "evaluated_at", "file_bytes", "sha256")
     return {**{name: export[name] for name in names}, "file": str(out)}
 
 

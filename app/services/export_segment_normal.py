@@ -41,7 +41,8 @@ def email_without_suffix(raw: str | None) -> str:
     address = email(raw)
     if "+" in address and address.endswith(GMAIL):
         local, _, domain = address.rpartition("@")
-        return f"{local.partition('+')[0]}@{domain}"
+        mailbox = local.partition("+")[0]
+        return f"{mailbox}@{domain}" if mailbox else address
     return address
 
 

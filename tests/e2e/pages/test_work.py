@@ -86,6 +86,27 @@ class TestSegmentDetails:
         ((_, body),) = api.asked("POST /api/segments/seg_7/exports")
         assert (body["format"], body["hashed"], body["include_unsubscribed"]) == ("meta", False, False)
 
+    def test_a_file_on_its_way_is_still_there_after_a_reload(self, go: Callable[[str], Page]) -> None:
+        page = go("/segments/seg_7")
+        page.get_by_role("button", name="Download").click()
+        expect(page.get_by_text("44.9% done")).to_be_visible()
+        page.reload()
+        expect(page.get_by_text("44.9% done")).to_be_visible()
+        expect(page.get_by_role("button", name="Save due_for_milk-tiktok.csv")).to_be_visible()
+
+    def test_a_schedule_is_made_of_the_choices_above(self, api: FakeApi, go: Callable[[str], Page]) -> None:
+        page = go("/segments/seg_7?panel=download")
+        page.get_by_role("radio", name=re.compile("Google")).click()
+        expect(page.get_by_text("country and zip stay readable")).to_be_visible()
+        page.get_by_role("button", name="Make it every day or week").click()
+        page.get_by_role("combobox", name="How often").select_option("0")
+        page.get_by_role("button", name="Save schedule").click()
+        expect(page.get_by_role("button", name="Make it every day or week")).to_be_visible()
+        ((_, body),) = api.asked("POST /api/segments/seg_7/export-schedules")
+        assert (body["format"], body["hashed"], body["every"], body["weekday"], body["hour"]) == (
+            "google", True, "week", 0, 6
+        )  # fmt: skip
+
 
 class TestSegmentBuilder:
     def test_a_rule_is_built_counted_undone_and_saved(self, api: FakeApi, go: Callable[[str], Page]) -> None:

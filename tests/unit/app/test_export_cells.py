@@ -134,6 +134,7 @@ class TestNormalForms:
         [
             (" Ann+Shop@Gmail.com ", "ann+shop@gmail.com", "ann@gmail.com"),
             ("ann+shop@example.com.", "ann+shop@example.com", "ann+shop@example.com"),
+            ("+ann@gmail.com", "+ann@gmail.com", "+ann@gmail.com"),
             ("a.nn@googlemail.com", "a.nn@googlemail.com", "a.nn@googlemail.com"),
         ],
     )
