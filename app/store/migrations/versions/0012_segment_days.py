@@ -1,7 +1,7 @@
 """a segment's days, and what the list sorts by
 
 Revision ID: 0012
-Revises: 0009
+Revises: 0011
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from app.store import base
 from app.store.migrations.tenancy import guard
 
 revision = "0012"
-down_revision = "0009"
+down_revision = "0011"
 branch_labels = None
 depends_on = None
 
