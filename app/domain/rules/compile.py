@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from app.domain.rules import names
 from app.domain.rules.names import PAIR_KIND
-from app.domain.rules.tree import NEGATIVE
+from app.domain.rules.tree import EVER, NEGATIVE
 from app.domain.rules.windows import Span, span
 
 if TYPE_CHECKING:
@@ -337,3 +337,54 @@ def event_rows(name: str, where: tuple[Filter, ...], during: Window, when: When)
         f"SELECT {source}, {identity} AS event, epoch_us({event.at}) AS instant {tail} WHERE {' AND '.join(conditions)}"
     )
     return query
+
+
+def moments_query(leaf: Did, when: When) -> Query:
+    """(moment in microseconds) of each event that a leaf counts, oldest first."""
+    event, query, conditions, source = _such_events(leaf)
+    _window(conditions, query, event.at, leaf.during, when)
+    _filters(conditions, query, leaf.where)
+    one = "o.order_id" if event.source == "orders" else "e.message_id"
+    query.sql = (
+        f"SELECT epoch_us(happened) AS moment FROM (SELECT {'DISTINCT ' if event.source == 'orders' else ''}{one},"
+        f" {event.at} AS happened {source} WHERE {' AND '.join(conditions)}) ORDER BY moment"
+    )
+    return query
+
+
+def like_query(leaf: Did, when: When, most: int) -> Query:
+    """The newest of the whole shop's events that a leaf would count at any time: (order_id), or (campaign_id, bot)."""
+    event, query, conditions, source = _such_events(leaf)
+    _window(conditions, query, event.at, EVER, when)
+    _filters(conditions, query, leaf.where)
+    columns = "o.order_id" if event.source == "orders" else "e.campaign_id, e.bot"
+    query.sql = (
+        f"SELECT {columns} {source} WHERE {' AND '.join(conditions)} GROUP BY {columns}"
+        f" ORDER BY max({event.at}) DESC, {columns} LIMIT {most:d}"
+    )
+    return query
+
+
+def like_line_query(leaf: Measure, when: When, most: int) -> Query:
+    """(order_id, line_id) of the newest of the whole shop's lines that a leaf would measure at any time."""
+    measured = names.MEASURES[f"{leaf.event}.{leaf.field}"]
+    tables: set[str] = {names.FIELDS[item.attr].table for item in leaf.where}
+    query = Query("")
+    conditions = ["o.counts", "o.customer_no IS NOT NULL", "l.counts", measured.condition]
+    _window(conditions, query, "o.processed_at", EVER, when)
+    _filters(conditions, query, leaf.where)
+    query.sql = (
+        f"SELECT o.order_id, l.line_id FROM orders o{_joins(tables, by_line=True)}"
+        f" WHERE {' AND '.join(conditions)} ORDER BY o.processed_at DESC, l.line_id LIMIT {most:d}"
+    )
+    return query
+
+
+def _such_events(leaf: Did) -> tuple[names.Event, Query, list[str], str]:
+    event = names.EVENTS[leaf.event]
+    if event.source == "events":
+        return event, Query(""), [event.condition, "e.customer_no IS NOT NULL"], "FROM events e"
+    tables: set[str] = {names.FIELDS[item.attr].table for item in leaf.where}
+    by_line = bool(tables & names.LINE_TABLES)
+    conditions = [event.condition, "o.customer_no IS NOT NULL", *(["l.counts"] if by_line else [])]
+    return event, Query(""), conditions, f"FROM orders o{_joins(tables, by_line=by_line)}"

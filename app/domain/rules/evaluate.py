@@ -213,6 +213,11 @@ def matched_leaves(rule: Rule, world: World) -> list[tuple[str, Leaf, BitMap]]:
     return [(path, leaf, _cached(leaf, world).members) for path, leaf in leaves(rule.match)]
 
 
+def match_leaf(leaf: Leaf, world: World) -> Matched:
+    """What one leaf selects; equal leaves run once per `world`."""
+    return _cached(leaf, world)
+
+
 def _combine(node: Node, path: str, matched: dict[str, BitMap], universe: BitMap) -> BitMap:
     if not isinstance(node, Group):
         return matched[path]
