@@ -77,6 +77,15 @@ class Alone:
         """Whether a table of customers has a column."""
         return column in self.columns.get(table, {})
 
+    def keep(self, order_ids: list[int]) -> None:
+        """Lay orders of the shop, with their lines, beside the customer's: models of one more."""
+        for table in ("orders", "order_lines"):
+            self.connection.execute(
+                f"INSERT INTO like_{table} SELECT * FROM main.{table} WHERE order_id IN"
+                f" (SELECT unnest(CAST(? AS BIGINT[]))) AND order_id NOT IN (SELECT order_id FROM like_{table})",
+                [order_ids],
+            )
+
     @contextmanager
     def in_thought(self) -> Iterator[World]:
         """A world whose tables may be changed; nothing of it stays."""
@@ -141,8 +150,12 @@ def alone(world: World, customer_no: int) -> Iterator[Alone]:
     cursor = main.cursor()
     try:
         for table in own:
-            main.execute(f"CREATE TABLE {schema}.{table} AS SELECT * FROM main.{table} WHERE customer_no = ?", [customer_no])
+            main.execute(
+                f"CREATE TABLE {schema}.{table} AS SELECT * FROM main.{table} WHERE customer_no = ?", [customer_no]
+            )
         main.execute(f"CREATE TABLE {schema}.products AS SELECT * FROM main.products")
+        for table in ("orders", "order_lines"):
+            main.execute(f"CREATE TABLE {schema}.like_{table} AS SELECT * FROM {schema}.{table} LIMIT 0")
         main.execute(f"DELETE FROM {schema}.orders WHERE processed_at >= ?", [world.as_of])
         if "events" in own:
             main.execute(f'DELETE FROM {schema}.events WHERE "at" >= ?', [world.as_of])

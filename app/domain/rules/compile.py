@@ -352,10 +352,10 @@ def moments_query(leaf: Did, when: When) -> Query:
     return query
 
 
-def like_query(leaf: Did, when: When, most: int) -> Query:
-    """The newest of the whole shop's events that a leaf would count at any time: (order_id), or (campaign_id, bot)."""
+def like_query(leaf: Did, when: When, most: int, window: Window = EVER) -> Query:
+    """The newest events that a leaf would count in a window, whoever did them: (order_id), or (campaign_id, bot)."""
     event, query, conditions, source = _such_events(leaf)
-    _window(conditions, query, event.at, EVER, when)
+    _window(conditions, query, event.at, window, when)
     _filters(conditions, query, leaf.where)
     columns = "o.order_id" if event.source == "orders" else "e.campaign_id, e.bot"
     query.sql = (

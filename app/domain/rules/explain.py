@@ -1,4 +1,4 @@
-"""Why one customer is in a segment or is not: the rule again, each part with whether it holds and the customer's value."""
+"""Why one customer is in a segment or is not: the rule again, each part with whether it holds, and the own value."""
 
 from __future__ import annotations
 

@@ -57,7 +57,7 @@ def value_of(attribute: names.Attribute, alone: Alone) -> Any:
     return attribute.absent if value is None else value
 
 
-def shown(value: Any, kind: str, currency: str, zone: ZoneInfo) -> str:
+def shown(value: Any, kind: str, currency: str, zone: ZoneInfo) -> str:  # noqa: PLR0911 - one line per kind
     """A value in words: $12.50, 14%, 4 March 2026."""
     if value is None:
         return "not known"
@@ -149,8 +149,9 @@ def _predict(leaf: Predict, alone: Alone, wording: Wording) -> str:
 
 def _predicted(leaf: Predict, alone: Alone) -> Any:
     unit = alone.world.unit
-    column = {"next_order": "next_order_at", "value": f"value_12m * {unit:d}"}.get(leaf.what, f"1 - p_order_{leaf.horizon}")
-    sql, values = f"SELECT {column} FROM customer_values", []
+    columns = {"next_order": "next_order_at", "value": f"value_12m * {unit:d}"}
+    values: list[str | None] = []
+    sql = f"SELECT {columns.get(leaf.what, f'1 - p_order_{leaf.horizon}')} FROM customer_values"
     if leaf.product_type is not None:
         sql = "SELECT probability FROM type_pairs WHERE kind = ? AND product_type = ?"
         values = [PAIR_KIND[leaf.what], leaf.product_type]
