@@ -32,6 +32,8 @@ NOUNS = (
     "segments_language",
     "exports",
     "receipts",
+    "explain",
+    "customers",
     "connections",
     "campaigns",
     "senders",

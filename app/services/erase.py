@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 import structlog
 from sqlalchemy import delete, select, update
 
-from app.services import deletions, export_segment_files
+from app.services import deletions, export_segment_files, segments_pins
 from app.services.upload_segment_report import blanked, open_report, seal
 from app.store.counters import keep_shop_id
 from app.store.crypto import customer_subject
@@ -60,6 +60,7 @@ def erase_customer(rooms: Rooms, ctx: ShopContext, shopify_id: int) -> None:
             deletions.add(session, rooms, ctx, "customer", row.customer_no)
             log.info("customer_erased", shop_id=ctx.shop_id, customer_no=row.customer_no)
         numbers = {row.customer_no for row in persons}
+        segments_pins.forget(session, ctx, numbers)
         _forget_addresses(session, rooms, ctx, hashes, numbers)
         export_segment_files.forget(session, rooms, ctx, numbers)
     if persons:

@@ -32,6 +32,7 @@ from app.services import (
     automatic_segments_tiers,
     demographics_classify,
     segments_memberships,
+    segments_pins,
 )
 from app.services.promises import spreads
 from app.services.segments_history import JUST_BEFORE
@@ -86,6 +87,7 @@ class Outcome:
     from_missing: int = 0
     statistics: dict[str, Any] = field(default_factory=dict)
     buyers: tuple[float, float] | None = None
+    pinned: dict[str, int] = field(default_factory=dict)
     duration_ms: int = 0
     state: str = "ready"
     reason: str | None = None
@@ -100,6 +102,7 @@ class Subject:
     rule_text: str | None
     definition: Definition | None = None
     segment: Segment | None = None
+    pins: segments_pins.Pins = field(default_factory=segments_pins.Pins)
 
     @property
     def about(self) -> tuple[str, int | str] | None:
@@ -154,6 +157,7 @@ def evaluate_all(rooms: Rooms, ctx: ShopContext, run: PublishedRun, progress: Ca
         used = segments_memberships.used_by(session, ctx)
         evaluation = Evaluating(ctx, world, merge_map(session, ctx), spreads(session, ctx, run.as_of))
         evaluation.take(_definitions(world, ctx), stored, used)
+        evaluation.pin(session)
         outcomes = evaluation.run(progress)
         evaluation.merge_equals(used)
         can_be_mailed = len(world.reach.reachable)
@@ -235,6 +239,13 @@ class Evaluating:
         self._world.world.segment_flip = self._flip
         self._world.world.history = self._history
 
+    def pin(self, session: Session) -> None:
+        """Give the subjects whom the merchant pinned into them or out."""
+        pins = segments_pins.read(session, self._ctx, self._merged)
+        for subject in self.subjects:
+            if subject.segment is not None and subject.definition is None:
+                subject.pins = pins.get(subject.segment.id, subject.pins)
+
     def run(self, progress: Callable[[int, int], None]) -> list[Outcome]:
         """Evaluate all; one outcome per subject, in order."""
         for position in range(len(self.subjects)):
@@ -294,6 +305,7 @@ class Evaluating:
         try:
             outcome = self._select(subject)
             outcome.statistics, outcome.buyers = self._statistics(subject, outcome.members)
+            outcome.statistics["pins"] = outcome.pinned or segments_pins.nothing()
         except EXPECTED_FAULTS as fault:
             log.warning("segment_failed", shop_id=self._ctx.shop_id, segment=min(subject.references))
             return Outcome(state="failed", fault=str(fault) or type(fault).__name__)
@@ -307,11 +319,12 @@ class Evaluating:
             return self._listed(subject)
         rule = parse(orjson.loads(subject.rule_text))
         found = evaluate(rule, self._world.world)
-        leaves = leaf_rows(found, self._world)
-        outcome = Outcome(
-            found.members, found.next_flip, leaves, len(found.from_missing), state="ready" if found.members else "empty"
-        )
-        if not found.members:
+        leaves, universe = leaf_rows(found, self._world), self._world.reach.universe
+        members = subject.pins.put(found.members, universe)
+        from_missing = len(found.from_missing - subject.pins.outside)
+        outcome = Outcome(members, found.next_flip, leaves, from_missing, state="ready" if members else "empty")
+        outcome.pinned = subject.pins.counts(found.members, universe)
+        if not members:
             outcome.reason = why_empty(leaves)
         return outcome
 

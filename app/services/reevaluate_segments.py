@@ -125,6 +125,7 @@ def _once(rooms: Rooms, ctx: ShopContext, wanted: set[int], *, quiet: bool) -> t
     ):
         evaluating = Evaluating(ctx, world, merge_map(session, ctx), spreads(session, ctx, world.run.as_of))
         evaluating.take([], segments, wanted)
+        evaluating.pin(session)
         outcomes = evaluating.run(lambda _done, _total: None)
     run, again = world.run, set()
     newest = published(rooms, ctx)

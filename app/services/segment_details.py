@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 import orjson
 
 from app.errors import Invalid, Unavailable
-from app.services import segments_dependents, segments_reasons
+from app.services import segments_dependents, segments_pins, segments_reasons
 from app.services.reachable import REASONS, reach
 from app.services.segments import found, history
 from app.services.segments_world import known_reach, members_of, open_world, small_number
@@ -80,6 +80,7 @@ def details(rooms: Rooms, ctx: ShopContext, segment_id: int) -> dict[str, Any]:
         "leaves": row.leaves if row else [],
         "from_missing": row.from_missing if row else 0,
         "used_by": users,
+        "pins": figures.get("pins") or segments_pins.nothing(),
         "currency": ctx.currency,
         "timezone": ctx.timezone,
         "evaluated_at": row.evaluated_at if row else None,
@@ -103,6 +104,7 @@ def members(
         segment = found(session, ctx, segment_id)
         row = session.get(Membership, (ctx.shop_id, segment.membership_id)) if segment.membership_id else None
         chosen = members_of(session, ctx, segment)
+        pinned = segments_pins.of_segment(session, ctx, segment_id).inside
     everybody = known_reach(rooms, ctx)
     chosen &= everybody.universe
     if reachable is not None:
@@ -114,6 +116,7 @@ def members(
             facts = segments_reasons.facts(world.connection, numbers)
     except Unavailable:
         reasons, facts = dict.fromkeys(numbers, segment.definition), {}
+    reasons |= {number: segments_pins.PINNED_IN for number in numbers if number in pinned}
     chances = segments_reasons.chances(rooms, ctx, segment, numbers)
     with rooms.store.reading(ctx) as session:
         now = reach(session, ctx, numbers)  # who unsubscribed a minute ago is not shown as one who can be mailed

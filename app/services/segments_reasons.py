@@ -10,8 +10,9 @@ import orjson
 from app.domain.rules import names
 from app.domain.rules.evaluate import matched_leaves
 from app.domain.rules.names import PAIR_KIND
+from app.domain.rules.own_values import shown
 from app.domain.rules.parse import RuleError, parse
-from app.domain.rules.sentence import leaf_sentence, money
+from app.domain.rules.sentence import leaf_sentence
 from app.domain.rules.tree import Attr, Predict
 from app.errors import EncoreError
 from app.services.automatic_segments_products import type_of
@@ -19,7 +20,6 @@ from app.services.published import open_run, published
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
-    from datetime import datetime
 
     from app.domain.context import ShopContext
     from app.domain.rules.tree import Leaf, Rule
@@ -115,18 +115,7 @@ def _attribute_values(leaf: Attr, world: ShopWorld, customers: Sequence[int]) ->
         f" WHERE v IS NOT NULL AND {IN_LIST}",
         [list(customers)],
     ).fetchall()
-    return {number: f"{known.label}: {_shown(value, known.type, world)}" for number, value in rows}
-
-
-def _shown(value: Any, kind: str, world: ShopWorld) -> str:
-    if kind == "money":
-        return money(value, world.wording.currency)
-    if kind == "share":
-        return f"{value:.0%}"
-    if kind == "date":
-        at: datetime = value
-        local = at.astimezone(world.world.zone)
-        return f"{local.day} {local:%B %Y}"
-    if isinstance(value, list):
-        return ", ".join(map(str, value)) or "none"
-    return f"{value:.1f}".removesuffix(".0") if isinstance(value, float) else str(value)
+    return {
+        number: f"{known.label}: {shown(value, known.type, world.wording.currency, world.world.zone)}"
+        for number, value in rows
+    }

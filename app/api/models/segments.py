@@ -175,6 +175,15 @@ class LeafResult(BaseModel):
     remaining: int | None = Field(description="After this and all earlier conditions of the top group `all`")
 
 
+class PinCounts(BaseModel):
+    """Pinned customers. Size = what the rule selects + added - removed."""
+
+    pinned_in: int
+    pinned_out: int
+    added: int = Field(description="Pinned in, of whom the rule says no")
+    removed: int = Field(description="Pinned out, of whom the rule says yes")
+
+
 class SegmentDetails(BaseModel):
     """All of a segment's page but the members."""
 
@@ -200,6 +209,7 @@ class SegmentDetails(BaseModel):
     leaves: list[LeafResult]
     from_missing: int = Field(description="Members who are in only because a value is missing")
     used_by: list[Dependent]
+    pins: PinCounts
     currency: str
     timezone: str
     evaluated_at: datetime | None

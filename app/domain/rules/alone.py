@@ -39,6 +39,7 @@ class Alone:
     """One customer's data, with the world of all customers beside it.
 
     columns: table → its columns, for tables with a row per customer.
+    mailable: whether the customer could be mailed if they allowed it: a valid address that is not suppressed.
     looks:   how many leaves were asked so far, for whoever keeps to a budget.
     """
 
@@ -46,6 +47,7 @@ class Alone:
     whole: World
     world: World
     columns: dict[str, dict[str, str]]
+    mailable: bool = False
     looks: int = 0
     held: dict[str, bool] = field(default_factory=dict)
 
@@ -134,7 +136,7 @@ class Alone:
 
 
 @contextmanager
-def alone(world: World, customer_no: int) -> Iterator[Alone]:
+def alone(world: World, customer_no: int, *, mailable: bool = False) -> Iterator[Alone]:
     """Set one customer's rows apart; they are gone at the end. What lies at or after `as_of` is unknown."""
     schema = f"customer_{customer_no:d}"
     main = world.connection
@@ -162,7 +164,7 @@ def alone(world: World, customer_no: int) -> Iterator[Alone]:
         cursor.execute("SET TimeZone = 'UTC'")
         cursor.execute(f"SET search_path = '{schema},main'")
         small = replace(world, connection=cursor, universe=BitMap([customer_no]) & world.universe, cache={})
-        yield Alone(customer_no, world, small, own)
+        yield Alone(customer_no, world, small, own, mailable)
     finally:
         cursor.close()
         main.execute(f"DROP SCHEMA {schema} CASCADE")

@@ -97,7 +97,7 @@ class FewerOrders:
 
 @dataclass(frozen=True)
 class SetConsent:
-    """Another answer on a channel."""
+    """Another answer on a channel. Who does not allow e-mail can't be reached by it."""
 
     channel: Literal["email", "sms"]
     state: Literal["yes", "no", "pending"]
@@ -145,7 +145,7 @@ def put(changes: Sequence[Change], alone: Alone, world: World) -> World:
             case FewerOrders():
                 _fewer_orders(change, world)
             case SetConsent():
-                world = replace(world, consent=_answers(change, alone.customer_no, world.consent))
+                world = _set_consent(change, alone, world)
             case SetReachable():
                 world = replace(world, reachable=_with(world.reachable, alone.customer_no, inside=change.reachable))
             case SetMember():
@@ -156,6 +156,14 @@ def put(changes: Sequence[Change], alone: Alone, world: World) -> World:
 def _with(members: BitMap, customer_no: int, *, inside: bool) -> BitMap:
     one = type(members)([customer_no])
     return members | one if inside else members - one
+
+
+def _set_consent(change: SetConsent, alone: Alone, world: World) -> World:
+    world = replace(world, consent=_answers(change, alone.customer_no, world.consent))
+    if change.channel != "email":
+        return world
+    reached = change.state == "yes" and (alone.mailable or alone.customer_no in world.reachable)
+    return replace(world, reachable=_with(world.reachable, alone.customer_no, inside=reached))
 
 
 def _answers(

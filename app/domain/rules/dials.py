@@ -191,7 +191,9 @@ def _answer_dials(found: list[Leaf], alone: Alone) -> Iterator[Dial]:
             yield Dial(leaf, tuple(SetConsent(leaf.channel, state) for state in states))  # type: ignore[arg-type]
         elif isinstance(leaf, Reachable) and Reachable not in done:
             done.add(Reachable)
-            yield Dial(leaf, (SetReachable(not alone.holds(leaf)),))
+            allows = SetConsent("email", "yes")
+            reached: Change = allows if alone.mailable else SetReachable(reachable=True)
+            yield Dial(leaf, (SetConsent("email", "no") if alone.holds(leaf) else reached,))
         elif isinstance(leaf, Member) and leaf.segment not in done:
             done.add(leaf.segment)
             yield Dial(leaf, (SetMember(leaf.segment, not alone.holds(leaf)),))

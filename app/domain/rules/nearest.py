@@ -263,7 +263,8 @@ def _concerns(change: Change, leaf: Leaf) -> bool:
         case SetValue():
             return isinstance(leaf, Attr) and leaf.attr == change.attr
         case SetConsent():
-            return isinstance(leaf, Consent) and leaf.channel == change.channel
+            reached = isinstance(leaf, Reachable) and change.channel == "email"
+            return reached or (isinstance(leaf, Consent) and leaf.channel == change.channel)
         case SetReachable():
             return isinstance(leaf, Reachable)
         case SetMember():

@@ -139,6 +139,15 @@ class TestNearestChange:
         assert "1 order fewer" in found[0].text
         assert "can't be undone" in found[0].text
 
+    def test_of_who_is_not_reachable_is_to_allow_mail_if_that_is_enough(self, shop: brute.Shop) -> None:
+        shop.reachable, shop.consent = set(), {("email", "yes"): set(), ("email", "no"): {1, 2}}
+        rule = parse({"v": 1, "match": {"all": [{"reachable": "email"}, {"consent": "email", "is": "yes"}]}})
+        with connect(shop) as connection:
+            with alone(world(shop, connection), 1, mailable=True) as one:
+                assert [way.text for way in nearest(rule, one, WORDS)] == ["the customer allowed e-mail"]
+            with alone(world(shop, connection), 1) as one:
+                assert len(nearest(rule, one, WORDS)[0].changes) == 2
+
     def test_is_none_where_only_a_prediction_or_chance_decides(self, shop: brute.Shop) -> None:
         assert ways(shop, 1, {"predict": "lapse", "op": "gte", "value": 0.5}) == []
         assert ways(shop, 1, {"sample": {"percent": 50, "salt": "x"}}) == []

@@ -68,6 +68,8 @@ def _make(change: Change, other: Shop, shop: Shop, no: int, position: int) -> No
             gone = set(change.of[: change.n])
             other.orders = [order for order in other.orders if order["order_id"] not in gone]
         case SetConsent():
+            other.reachable = other.reachable - ({no} if change.channel == "email" and change.state != "yes" else set())
+            other.consent = {key: set(members) for key, members in other.consent.items()}
             for (channel, state), members in other.consent.items():
                 if channel == change.channel:
                     members.discard(no)
