@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 import orjson
 from pyroaring import BitMap
-from sqlalchemy import select
+from sqlalchemy import and_, or_, select
 
 from app.errors import Invalid
 from app.store.models.campaigns import Campaign
