@@ -89,7 +89,10 @@ def _below(before: Place, kind: str) -> int:
 
 
 def _earlier(at: Any, number: Any, before: Place, kind: str) -> Any:
-    return or_(at < before[0], and_(at == before[0], number < _below(before, kind)))
+    below = _below(before, kind)
+    if below == MOST_ID:  # beyond what some ids' columns can be compared with
+        return at <= before[0]
+    return or_(at < before[0], and_(at == before[0], number < below))
 
 
 def _orders(connection: duckdb.DuckDBPyConnection | None, number: int, before: Place | None, most: int) -> list[Entry]:

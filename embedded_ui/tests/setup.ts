@@ -20,3 +20,6 @@ beforeAll(() => {
 afterEach(() => {
   cleanup();
 });
+
+// jsdom lays nothing out, so there is nowhere to scroll to.
+Element.prototype.scrollIntoView = () => undefined;

@@ -37,6 +37,14 @@ export const routes: RouteObject[] = [
         lazy: async () => ({ Component: (await import("@/features/rules/EditSegmentPage")).EditSegmentPage }),
       },
       {
+        path: "customers",
+        lazy: async () => ({ Component: (await import("@/features/customers/CustomersPage")).CustomersPage }),
+      },
+      {
+        path: "customers/:customerNo",
+        lazy: async () => ({ Component: (await import("@/features/customers/CustomerPage")).CustomerPage }),
+      },
+      {
         path: "campaigns",
         lazy: async () => ({ Component: (await import("@/features/campaigns/CampaignsPage")).CampaignsPage }),
       },

@@ -115,6 +115,19 @@ function address(segment: SegmentDetails, user: SegmentDetails["used_by"][number
   return `${DEPENDENT_PATHS[user.kind]}${user.id}`;
 }
 
+/** What uses a segment, each with a link to it. */
+export function DependentList({ segment }: { segment: SegmentDetails }) {
+  return (
+    <s-unordered-list>
+      {segment.used_by.map((one) => (
+        <s-list-item key={`${one.kind}-${one.id}`}>
+          {DEPENDENT_NAMES[one.kind]}: <s-link href={address(segment, one)}>{one.name}</s-link>
+        </s-list-item>
+      ))}
+    </s-unordered-list>
+  );
+}
+
 /** What uses the segment, and which run its numbers are from. */
 export function RunAndUse({ segment }: Props) {
   return (
@@ -123,13 +136,7 @@ export function RunAndUse({ segment }: Props) {
         {segment.used_by.length === 0 ? (
           <s-paragraph color="subdued">No campaign, sync, scheduled file or other segment uses it.</s-paragraph>
         ) : (
-          <s-unordered-list>
-            {segment.used_by.map((one) => (
-              <s-list-item key={`${one.kind}-${one.id}`}>
-                {DEPENDENT_NAMES[one.kind]}: <s-link href={address(segment, one)}>{one.name}</s-link>
-              </s-list-item>
-            ))}
-          </s-unordered-list>
+          <DependentList segment={segment} />
         )}
         <s-unordered-list>
           <s-list-item>

@@ -8,6 +8,7 @@ import { Failure } from "@/shared/states/Failure";
 import { Loaded } from "@/shared/states/Loaded";
 import { toast } from "@/shared/states/toast";
 import { AboutSegment, HowItBehaves, RunAndUse } from "./SegmentCards";
+import { DeletePanel } from "./DeletePanel";
 import { DownloadPanel } from "./DownloadPanel";
 import { MembersTable } from "./MembersTable";
 import { ProbabilityChart } from "./SegmentCharts";
@@ -18,6 +19,8 @@ import { TrendChart } from "./TrendChart";
 import { Promises } from "./Promises";
 import { ConditionFunnel } from "./ConditionFunnel";
 import { useSegment, useSegmentActions } from "./useSegments";
+import { VersionsPanel } from "./VersionsPanel";
+import { WhyPanel } from "./WhyPanel";
 
 /** One segment: who is in it and why, how they behave, and what to do with them. */
 export function SegmentDetailsPage() {
@@ -49,8 +52,10 @@ function NoSuchSegment() {
   );
 }
 
+type Panel = "none" | "delete" | "versions";
+
 function DetailsPage({ segment, failed }: { segment: SegmentDetails; failed: Error | null }) {
-  const [deleting, setDeleting] = useState(false);
+  const [panel, setPanel] = useState<Panel>("none");
   // In the address, so that a file that is being made is still there after a reload.
   const [address, setAddress] = useSearchParams();
   const downloading = address.get("panel") === "download";
@@ -89,8 +94,11 @@ function DetailsPage({ segment, failed }: { segment: SegmentDetails; failed: Err
           <s-button icon="upload" href={`/segments/upload?segment=${segment.id}`}>Upload a new file</s-button>
         )}
         {segment.rule !== null && <s-button icon="duplicate" onClick={duplicate}>Duplicate</s-button>}
+        {segment.source === "rule" && (
+          <s-button icon="clock" onClick={() => setPanel("versions")}>Versions</s-button>
+        )}
         {segment.editable && (
-          <s-button icon="delete" tone="critical" onClick={() => setDeleting(true)}>Delete</s-button>
+          <s-button icon="delete" tone="critical" onClick={() => setPanel("delete")}>Delete</s-button>
         )}
       </s-menu>
       <s-stack gap="base">
@@ -100,7 +108,8 @@ function DetailsPage({ segment, failed }: { segment: SegmentDetails; failed: Err
           <FailedBanner segment={segment} retry={evaluate} trying={actions.evaluate.isPending} />
         )}
         {nobody && segment.state !== "failed" && <NobodyBanner segment={segment} />}
-        {deleting && <DeletePanel segment={segment} actions={actions} close={() => setDeleting(false)} />}
+        {panel === "delete" && <DeletePanel segment={segment} actions={actions} close={() => setPanel("none")} />}
+        {panel === "versions" && <VersionsPanel segment={segment} close={() => setPanel("none")} />}
         {downloading && !nobody && <DownloadPanel segment={segment} close={() => setDownloading(false)} />}
         {!nobody && <RecommendationBanner segmentId={segment.id} />}
         <DetailsBody segment={segment} />
@@ -109,8 +118,25 @@ function DetailsPage({ segment, failed }: { segment: SegmentDetails; failed: Err
   );
 }
 
+/** The customer that is asked about stands in the address, so that other pages can link to the answer. */
+function useAskedAbout(): [number | null, (customerNo: number | null) => void] {
+  const [search, setSearch] = useSearchParams();
+  const asked = search.get("customer");
+  const ask = (customerNo: number | null) =>
+    setSearch(
+      (before) => {
+        if (customerNo === null) before.delete("customer");
+        else before.set("customer", customerNo.toString());
+        return before;
+      },
+      { replace: true, preventScrollReset: true },
+    );
+  return [asked !== null && /^\d{1,9}$/.test(asked) ? Number(asked) : null, ask];
+}
+
 function DetailsBody({ segment }: { segment: SegmentDetails }) {
   const nobody = segment.statistics.size === 0;
+  const [asked, ask] = useAskedAbout();
   return (
     <>
       <AboutSegment segment={segment} />
@@ -124,7 +150,8 @@ function DetailsBody({ segment }: { segment: SegmentDetails }) {
       {!nobody && segment.category === "repurchase" && <GapsChart segment={segment} />}
       {!nobody && <AffinityCard segment={segment} />}
       {!nobody && <CompareWith segment={segment} />}
-      {!nobody && <MembersTable segment={segment} />}
+      <WhyPanel segment={segment} customerNo={asked} choose={ask} />
+      {!nobody && <MembersTable segment={segment} explain={ask} />}
       <RunAndUse segment={segment} />
     </>
   );
@@ -167,37 +194,6 @@ function NobodyBanner({ segment }: { segment: SegmentDetails }) {
           ? "Its members show here when that is done."
           : "Campaign, sync and download are off until it has members. It fills by itself when customers qualify."}
       </s-paragraph>
-    </s-banner>
-  );
-}
-
-interface DeletePanelProps {
-  segment: SegmentDetails;
-  actions: ReturnType<typeof useSegmentActions>;
-  close: () => void;
-}
-
-function DeletePanel({ segment, actions, close }: DeletePanelProps) {
-  const navigate = useNavigate();
-  const remove = () =>
-    actions.remove.mutate(undefined, {
-      onSuccess: () => {
-        toast("Segment deleted");
-        void navigate("/segments");
-      },
-    });
-  return (
-    <s-banner tone="warning" heading={`Delete “${segment.name}”?`}>
-      <s-paragraph>
-        Customers, campaigns and what was sent stay as they are. It can be brought back for 30 days.
-      </s-paragraph>
-      {actions.remove.isError && <Failure what="It was not deleted" error={actions.remove.error} />}
-      <s-button slot="secondary-actions" variant="secondary" tone="critical" loading={actions.remove.isPending} onClick={remove}>
-        Delete segment
-      </s-button>
-      <s-button slot="secondary-actions" variant="secondary" onClick={close}>
-        Keep it
-      </s-button>
     </s-banner>
   );
 }

@@ -86,3 +86,42 @@ export function useSegmentActions(segment_id: string) {
   });
   return { duplicate, remove, evaluate };
 }
+
+/** The rules that a segment had, newest first. */
+export function useVersions(segment_id: string) {
+  return useQuery({
+    queryKey: ["segment", segment_id, "versions"],
+    queryFn: async () =>
+      (await unwrap(api.GET("/api/segments/{segment_id}/versions", { params: { path: { segment_id } } }))).items,
+  });
+}
+
+/** Makes an old rule the newest version again. */
+export function useRestoreVersion(segment_id: string) {
+  const queries = useQueryClient();
+  return useMutation({
+    mutationFn: (version: number) =>
+      unwrap(
+        api.POST("/api/segments/{segment_id}/versions/{version}/restore", { params: { path: { segment_id, version } } }),
+      ),
+    onSuccess: () =>
+      Promise.all([
+        queries.invalidateQueries({ queryKey: ["segments"] }),
+        queries.invalidateQueries({ queryKey: ["segment", segment_id] }),
+      ]),
+  });
+}
+
+/** Brings a deleted segment back. */
+export function useRestoreSegment() {
+  const queries = useQueryClient();
+  return useMutation({
+    mutationFn: (segment_id: string) =>
+      unwrap(api.POST("/api/segments/{segment_id}/restore", { params: { path: { segment_id } } })),
+    onSuccess: () =>
+      Promise.all([
+        queries.invalidateQueries({ queryKey: ["segments"] }),
+        queries.invalidateQueries({ queryKey: ["segment"] }),
+      ]),
+  });
+}

@@ -450,6 +450,143 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/segments/{segment_id}/explain/{customer_no}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Why in, why not, the nearest change that would flip it, and when it flips if nothing happens. */
+        get: operations["explain_explain__string_segment_id__explain__int_customer_no__get"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/segments/{segment_id}/pins": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Who is pinned in or out, newest first. */
+        get: operations["explain_pins__string_segment_id__pins_get"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/segments/{segment_id}/pins/{customer_no}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        /** Pin a customer in or out, whatever the rule says. 409: an automatic segment or an uploaded list. */
+        put: operations["explain_pin__string_segment_id__pins__int_customer_no__put"];
+        post?: never;
+        /** Leave a customer to the rule again. */
+        delete: operations["explain_unpin__string_segment_id__pins__int_customer_no__delete"];
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/customers": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Customers of an exact e-mail address, Shopify id or customer number. Names are sealed and can't be searched. */
+        get: operations["customers_search_get"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/customers/{customer_no}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** The customer, consent, key figures and predictions. 404 says so if the customer's data was erased. */
+        get: operations["customers_profile__int_customer_no__get"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/customers/{customer_no}/timeline": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Orders, consent, messages and segments entered or left, newest first. */
+        get: operations["customers_timeline__int_customer_no__timeline_get"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/customers/{customer_no}/segments": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** The segments that the customer is in, each with the reason, and those the customer is pinned out of. */
+        get: operations["customers_segments__int_customer_no__segments_get"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/customers/{customer_no}/decisions": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** What campaigns decided about the customer, and why nothing was sent. */
+        get: operations["customers_decisions__int_customer_no__decisions_get"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/connections": {
         parameters: {
             query?: never;
@@ -1649,6 +1786,7 @@ export interface components {
             from_missing: number;
             /** Used By */
             used_by: components["schemas"]["Dependent"][];
+            pins: components["schemas"]["PinCounts"];
             /** Currency */
             currency: string;
             /** Timezone */
@@ -1724,6 +1862,26 @@ export interface components {
             label: string;
             /** Count */
             count: number;
+        };
+        /**
+         * PinCounts
+         * @description Pinned customers. Size = what the rule selects + added - removed.
+         */
+        PinCounts: {
+            /** Pinned In */
+            pinned_in: number;
+            /** Pinned Out */
+            pinned_out: number;
+            /**
+             * Added
+             * @description Pinned in, of whom the rule says no
+             */
+            added: number;
+            /**
+             * Removed
+             * @description Pinned out, of whom the rule says yes
+             */
+            removed: number;
         };
         /**
          * SizePoint
@@ -2615,6 +2773,591 @@ export interface components {
              * Format: date-time
              */
             settled_at: string;
+        };
+        /**
+         * Explanation
+         * @description Why one customer is in a segment or is not.
+         */
+        Explanation: {
+            /** Segment Id */
+            segment_id: string;
+            /** Segment Name */
+            segment_name: string;
+            /** Customer No */
+            customer_no: number;
+            /** Name */
+            name: string;
+            /** Email */
+            email: string | null;
+            /**
+             * Member
+             * @description In the segment as last worked out
+             */
+            member: boolean;
+            /**
+             * Holds
+             * @description Whether the rule takes the customer now; null without a rule
+             */
+            holds: boolean | null;
+            /** Pinned */
+            pinned: ("in" | "out") | null;
+            /** Summary */
+            summary: string;
+            /** Parts */
+            parts: components["schemas"]["ExplainedPart"][];
+            /**
+             * Ways
+             * @description The nearest first; at most three
+             */
+            ways: components["schemas"]["Way"][];
+            /**
+             * No Way
+             * @description Why there is none
+             */
+            no_way: string | null;
+            /**
+             * Flips At
+             * @description When membership changes if nothing happens, within 400 days
+             */
+            flips_at: string | null;
+            /**
+             * Flips To
+             * @description What it changes to
+             */
+            flips_to: boolean | null;
+            /**
+             * Held
+             * @description What is taken as it is now for the date
+             */
+            held: string[];
+            /** Evaluated At */
+            evaluated_at: string | null;
+            /**
+             * As Of
+             * @description Of the data looked at
+             */
+            as_of: string | null;
+            /** Timezone */
+            timezone: string;
+        };
+        /**
+         * ExplainedPart
+         * @description One part of the rule for one customer; parts come in the order of the rule, each group before its parts.
+         */
+        ExplainedPart: {
+            /** Path */
+            path: string;
+            /**
+             * Depth
+             * @description 0 for the whole rule
+             */
+            depth: number;
+            /**
+             * Kind
+             * @enum {string}
+             */
+            kind: "all" | "any" | "none" | "leaf";
+            /** Holds */
+            holds: boolean;
+            /**
+             * Helps
+             * @description Whether this part pushes towards being in: under a `none` to hold is to keep out
+             */
+            helps: boolean;
+            /** Sentence */
+            sentence: string;
+            /**
+             * Missing
+             * @description The customer's value is missing
+             */
+            missing: boolean;
+            /**
+             * Value
+             * @description The customer's own value
+             */
+            value: string | null;
+            /**
+             * Fixed
+             * @description Why nothing that happens to this customer alone changes it
+             */
+            fixed: string | null;
+        };
+        /**
+         * Way
+         * @description A change that would flip membership, found on a copy of the customer's data.
+         */
+        Way: {
+            /**
+             * Text
+             * @description After "if": "the customer placed 1 more order now"
+             */
+            text: string;
+            /**
+             * Changes
+             * @description How many things would have to change
+             */
+            changes: number;
+        };
+        /**
+         * PinList
+         * @description All pins of a segment, newest first.
+         */
+        PinList: {
+            /** Items */
+            items: components["schemas"]["Pin"][];
+        };
+        /**
+         * Pin
+         * @description One pinned customer.
+         */
+        Pin: {
+            /** Customer No */
+            customer_no: number;
+            /** Name */
+            name: string;
+            /** Email */
+            email: string | null;
+            /**
+             * Kind
+             * @enum {string}
+             */
+            kind: "in" | "out";
+            /**
+             * At
+             * Format: date-time
+             */
+            at: string;
+            /** Note */
+            note: string | null;
+        };
+        /**
+         * NewPin
+         * @description Pin a customer in or out.
+         */
+        NewPin: {
+            /**
+             * Kind
+             * @enum {string}
+             */
+            kind: "in" | "out";
+            /**
+             * Note
+             * @default null
+             */
+            note?: string | null;
+        };
+        /**
+         * FoundCustomers
+         * @description All who fit; names are sealed, so nobody is found by name.
+         */
+        FoundCustomers: {
+            /** Items */
+            items: components["schemas"]["FoundCustomer"][];
+        };
+        /**
+         * FoundCustomer
+         * @description A customer found.
+         */
+        FoundCustomer: {
+            /** Customer No */
+            customer_no: number;
+            /**
+             * Customer Id
+             * @description Shopify's id; null for a guest
+             */
+            customer_id: string | null;
+            /** Name */
+            name: string;
+            /** Email */
+            email: string | null;
+        };
+        /**
+         * Profile
+         * @description All of a customer's page but timeline, segments and decisions.
+         */
+        Profile: {
+            /** Customer No */
+            customer_no: number;
+            /**
+             * Customer Id
+             * @description Shopify's id; null for a guest
+             */
+            customer_id: string | null;
+            /** Name */
+            name: string;
+            /** Email */
+            email: string | null;
+            /**
+             * Since
+             * Format: date-time
+             */
+            since: string;
+            /**
+             * Merged
+             * @description Numbers of customers who were merged into this one
+             */
+            merged: number[];
+            /** Reachable */
+            reachable: boolean;
+            /** Not Reachable */
+            not_reachable: ("no_email" | "invalid_email" | "suppressed" | "unsubscribed" | "not_subscribed" | "pending_confirmation") | null;
+            /** Why Not */
+            why_not: string | null;
+            /** Consent */
+            consent: components["schemas"]["ConsentState"][];
+            messages: components["schemas"]["MessageCounts"];
+            /** @description Null for a customer without an order that counts */
+            facts: components["schemas"]["CustomerFacts"] | null;
+            values: components["schemas"]["CustomerValues"] | null;
+            /** Repurchase */
+            repurchase: components["schemas"]["LikelyProduct"][];
+            /** Cross Sell */
+            cross_sell: components["schemas"]["LikelyProduct"][];
+            /** As Of */
+            as_of: string | null;
+            /** Currency */
+            currency: string;
+            /** Timezone */
+            timezone: string;
+        };
+        /**
+         * ConsentState
+         * @description What the customer allows on one channel.
+         */
+        ConsentState: {
+            /**
+             * Channel
+             * @enum {string}
+             */
+            channel: "email" | "sms";
+            /**
+             * State
+             * @description Shopify's state in lower case, e.g. subscribed
+             */
+            state: string;
+            /** At */
+            at: string | null;
+            /**
+             * Source
+             * @description shopify | csv | unsubscribe_link | one_click | complaint
+             */
+            source: string | null;
+            /** Opt In Level */
+            opt_in_level: string | null;
+        };
+        /**
+         * CustomerFacts
+         * @description Worked out from orders that count, by the last refresh.
+         */
+        CustomerFacts: {
+            /** Orders */
+            orders: number;
+            /** Net Minor */
+            net_minor: number;
+            /** Gross Minor */
+            gross_minor: number;
+            /** Average Order Minor */
+            average_order_minor: number | null;
+            /**
+             * First Order At
+             * Format: date-time
+             */
+            first_order_at: string;
+            /**
+             * Last Order At
+             * Format: date-time
+             */
+            last_order_at: string;
+            /** Days Since Order */
+            days_since_order: number;
+            /**
+             * Median Gap Days
+             * @description The customer's own; null before a second order day
+             */
+            median_gap_days: number | null;
+            /** Expected Gap Days */
+            expected_gap_days: number;
+            /**
+             * Gap Ratio
+             * @description Days since the last order over the expected gap
+             */
+            gap_ratio: number;
+        };
+        /**
+         * CustomerValues
+         * @description Predictions about the customer.
+         */
+        CustomerValues: {
+            /** P Order 30D */
+            p_order_30d: number | null;
+            /** P Order 60D */
+            p_order_60d: number | null;
+            /** P Order 90D */
+            p_order_90d: number | null;
+            /** Orders 12M */
+            orders_12m: number | null;
+            /**
+             * Value 12M Minor
+             * @default null
+             */
+            value_12m_minor?: number | null;
+            /** Next Order At */
+            next_order_at: string | null;
+            /** Next Order Low */
+            next_order_low: string | null;
+            /** Next Order High */
+            next_order_high: string | null;
+        };
+        /**
+         * LikelyProduct
+         * @description A product that the customer is likely to buy within 30 days.
+         */
+        LikelyProduct: {
+            /** Product Id */
+            product_id: string;
+            /** Title */
+            title: string;
+            /** Probability */
+            probability: number;
+            /** Lift */
+            lift: number | null;
+            /**
+             * Because
+             * @description The earlier purchase that it rests on
+             */
+            because: string | null;
+        };
+        /**
+         * MessageCounts
+         * @description Marketing e-mails so far.
+         */
+        MessageCounts: {
+            /** Sent */
+            sent: number;
+            /** Held Out */
+            held_out: number;
+            /** Last Sent At */
+            last_sent_at: string | null;
+        };
+        /**
+         * Timeline
+         * @description A page of the timeline, newest first.
+         */
+        Timeline: {
+            /** Items */
+            items: components["schemas"]["TimelineEntry"][];
+            /** Next */
+            next: string | null;
+        };
+        /**
+         * OrderLine
+         * @description One line of an order.
+         */
+        OrderLine: {
+            /** Title */
+            title: string;
+            /** Product Id */
+            product_id: string | null;
+            /** Quantity */
+            quantity: number;
+            /**
+             * Kept
+             * @description Quantity after returns
+             */
+            kept: number;
+            /**
+             * Total Minor
+             * @description After discounts
+             */
+            total_minor: number;
+            /**
+             * Net Minor
+             * @description After refunds, too
+             */
+            net_minor: number;
+        };
+        /**
+         * TimelineConsent
+         * @description A change of consent.
+         */
+        TimelineConsent: {
+            /**
+             * Channel
+             * @enum {string}
+             */
+            channel: "email" | "sms";
+            /** State */
+            state: string;
+            /** Previous */
+            previous: string | null;
+            /** Source */
+            source: string;
+        };
+        /**
+         * TimelineEntry
+         * @description One thing that happened; the part named by `kind` is there.
+         */
+        TimelineEntry: {
+            /**
+             * Kind
+             * @enum {string}
+             */
+            kind: "order" | "consent" | "message" | "segment";
+            /**
+             * At
+             * Format: date-time
+             */
+            at: string;
+            /** Key */
+            key: string;
+            /** Text */
+            text: string;
+            /** @default null */
+            order?: components["schemas"]["TimelineOrder"] | null;
+            /** @default null */
+            consent?: components["schemas"]["TimelineConsent"] | null;
+            /** @default null */
+            message?: components["schemas"]["TimelineMessage"] | null;
+            /** @default null */
+            segment?: components["schemas"]["TimelineSegment"] | null;
+        };
+        /**
+         * TimelineMessage
+         * @description A change of a message's state.
+         */
+        TimelineMessage: {
+            /** Message Id */
+            message_id: string;
+            /** Campaign Id */
+            campaign_id: string;
+            /** Campaign */
+            campaign: string | null;
+            /** State */
+            state: string;
+            /**
+             * Kind
+             * @enum {string}
+             */
+            kind: "repurchase" | "cross_sell";
+        };
+        /**
+         * TimelineOrder
+         * @description An order with its lines.
+         */
+        TimelineOrder: {
+            /** Order Id */
+            order_id: string;
+            /** Name */
+            name: string | null;
+            /**
+             * State
+             * @enum {string}
+             */
+            state: "counts" | "cancelled" | "test" | "unpaid";
+            /** Total Minor */
+            total_minor: number;
+            /** Refunded Minor */
+            refunded_minor: number;
+            /** Refunded At */
+            refunded_at: string | null;
+            /** Lines */
+            lines: components["schemas"]["OrderLine"][];
+        };
+        /**
+         * TimelineSegment
+         * @description A segment entered or left.
+         */
+        TimelineSegment: {
+            /** Segment Id */
+            segment_id: string;
+            /** Name */
+            name: string;
+            /**
+             * Moved
+             * @enum {string}
+             */
+            moved: "entered" | "left";
+        };
+        /**
+         * SegmentsOfCustomer
+         * @description By category and name.
+         */
+        SegmentsOfCustomer: {
+            /** Items */
+            items: components["schemas"]["SegmentOfCustomer"][];
+        };
+        /**
+         * SegmentOfCustomer
+         * @description A segment that the customer is in, or pinned out of.
+         */
+        SegmentOfCustomer: {
+            /** Segment Id */
+            segment_id: string;
+            /** Name */
+            name: string;
+            /**
+             * Category
+             * @enum {string}
+             */
+            category: "cross_sell" | "repurchase" | "custom" | "retain" | "behavioral" | "demographics";
+            /**
+             * Source
+             * @enum {string}
+             */
+            source: "automatic" | "rule" | "upload";
+            /** Member */
+            member: boolean;
+            /** Pinned */
+            pinned: ("in" | "out") | null;
+            /** Reason */
+            reason: string;
+        };
+        /**
+         * DecisionsOfCustomer
+         * @description Newest first.
+         */
+        DecisionsOfCustomer: {
+            /** Items */
+            items: components["schemas"]["DecisionOfCustomer"][];
+        };
+        /**
+         * DecisionOfCustomer
+         * @description What one campaign decided about the customer, and why.
+         */
+        DecisionOfCustomer: {
+            /** Campaign Id */
+            campaign_id: string;
+            /** Campaign */
+            campaign: string | null;
+            /**
+             * Outcome
+             * @enum {string}
+             */
+            outcome: "selected" | "held_out" | "skipped" | "lost";
+            /** Reason */
+            reason: string | null;
+            /** Text */
+            text: string;
+            /** Product */
+            product: string | null;
+            /** Probability */
+            probability: number | null;
+            /** Lift */
+            lift: number | null;
+            /**
+             * Since
+             * Format: date-time
+             */
+            since: string;
+            /**
+             * Last Tick
+             * Format: date-time
+             */
+            last_tick: string;
+            /** Current */
+            current: boolean;
+            /** Message State */
+            message_state: string | null;
         };
         /**
          * ConnectionsOut
@@ -5528,6 +6271,300 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["SegmentReceipts"];
+                };
+            };
+            /** @description Unprocessable Entity */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ValidationErrorModel"][];
+                };
+            };
+        };
+    };
+    explain_explain__string_segment_id__explain__int_customer_no__get: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description seg_<int> */
+                segment_id: string;
+                customer_no: number;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Explanation"];
+                };
+            };
+            /** @description Unprocessable Entity */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ValidationErrorModel"][];
+                };
+            };
+        };
+    };
+    explain_pins__string_segment_id__pins_get: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description seg_<int> */
+                segment_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["PinList"];
+                };
+            };
+            /** @description Unprocessable Entity */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ValidationErrorModel"][];
+                };
+            };
+        };
+    };
+    explain_pin__string_segment_id__pins__int_customer_no__put: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description seg_<int> */
+                segment_id: string;
+                customer_no: number;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["NewPin"];
+            };
+        };
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["SegmentDetails"];
+                };
+            };
+            /** @description Unprocessable Entity */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ValidationErrorModel"][];
+                };
+            };
+        };
+    };
+    explain_unpin__string_segment_id__pins__int_customer_no__delete: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description seg_<int> */
+                segment_id: string;
+                customer_no: number;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["SegmentDetails"];
+                };
+            };
+            /** @description Unprocessable Entity */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ValidationErrorModel"][];
+                };
+            };
+        };
+    };
+    customers_search_get: {
+        parameters: {
+            query: {
+                /** @description An exact e-mail address, Shopify id or customer number */
+                q: string;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["FoundCustomers"];
+                };
+            };
+            /** @description Unprocessable Entity */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ValidationErrorModel"][];
+                };
+            };
+        };
+    };
+    customers_profile__int_customer_no__get: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                customer_no: number;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Profile"];
+                };
+            };
+            /** @description Unprocessable Entity */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ValidationErrorModel"][];
+                };
+            };
+        };
+    };
+    customers_timeline__int_customer_no__timeline_get: {
+        parameters: {
+            query?: {
+                cursor?: string | null;
+                limit?: number;
+            };
+            header?: never;
+            path: {
+                customer_no: number;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Timeline"];
+                };
+            };
+            /** @description Unprocessable Entity */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ValidationErrorModel"][];
+                };
+            };
+        };
+    };
+    customers_segments__int_customer_no__segments_get: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                customer_no: number;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["SegmentsOfCustomer"];
+                };
+            };
+            /** @description Unprocessable Entity */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ValidationErrorModel"][];
+                };
+            };
+        };
+    };
+    customers_decisions__int_customer_no__decisions_get: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                customer_no: number;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["DecisionsOfCustomer"];
                 };
             };
             /** @description Unprocessable Entity */

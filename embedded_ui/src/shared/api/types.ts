@@ -35,6 +35,16 @@ export type SegmentExport = Schemas["Export"];
 export type ExportCount = Schemas["ExportCount"];
 export type ExportSchedule = Schemas["ExportSchedule"];
 export type NewSchedule = Schemas["NewSchedule"];
+export type SegmentVersion = Schemas["Version"];
+export type Explanation = Schemas["Explanation"];
+export type ExplainedPart = Schemas["ExplainedPart"];
+export type Pin = Schemas["Pin"];
+
+export type FoundCustomer = Schemas["FoundCustomer"];
+export type Profile = Schemas["Profile"];
+export type TimelineEntry = Schemas["TimelineEntry"];
+export type SegmentOfCustomer = Schemas["SegmentOfCustomer"];
+export type DecisionOfCustomer = Schemas["DecisionOfCustomer"];
 
 export type CampaignSummary = Schemas["CampaignSummary"];
 export type Campaign = Schemas["Campaign"];
