@@ -12,7 +12,7 @@ from app.services import customer_profile_timeline, segments_pins, segments_reas
 from app.services.customers import live_customer, named
 from app.services.import_customers import survivors
 from app.services.published import open_run, published
-from app.services.reachable import REASONS, reach
+from app.services.reachable import REASONS, why_not
 from app.services.segments_world import members_of, open_world
 from app.store.models.campaigns import Campaign, Decision
 from app.store.models.customers import ConsentEvent
@@ -46,7 +46,7 @@ def profile(rooms: Rooms, ctx: ShopContext, customer_no: int) -> dict[str, Any]:
     with rooms.store.reading(ctx) as session:
         customer = live_customer(session, ctx, customer_no)
         numbers = _numbers(session, ctx, customer)
-        why_not = reach(session, ctx).why_not(customer.customer_no)
+        unreachable = why_not(session, ctx, customer)
         consent = _consent(session, ctx, customer, numbers)
         messages = _message_counts(session, ctx, numbers)
     run = published(rooms, ctx)
@@ -58,9 +58,9 @@ def profile(rooms: Rooms, ctx: ShopContext, customer_no: int) -> dict[str, Any]:
         **named(rooms, ctx, customer),
         "since": customer.created_at,
         "merged": sorted(numbers[1:]),
-        "reachable": why_not is None,
-        "not_reachable": why_not,
-        "why_not": REASONS[why_not] if why_not else None,
+        "reachable": unreachable is None,
+        "not_reachable": unreachable,
+        "why_not": REASONS[unreachable] if unreachable else None,
         "consent": consent,
         "messages": messages,
         **figures,

@@ -31,8 +31,8 @@ if TYPE_CHECKING:
 Entry = dict[str, Any]
 Place = tuple[datetime, str]
 MOST_ID = 2**63 - 1
-CHANGES_READ_AT_ONCE = 200
-MOST_CHANGES_READ = 4_000  # evaluations looked through for one page; a segment keeps every one of its changes
+CHANGES_READ_AT_ONCE = 100
+MOST_CHANGES_READ = 1_000  # evaluations looked through for one page: a bitmap of everybody who moved is read for each
 
 
 def page(
@@ -48,22 +48,29 @@ def page(
     numbers: the customer and everybody merged into them. Raises Invalid for a strange cursor.
     """
     before = place_of(cursor) if cursor is not None else None
+    moved, seen_to = _segments(session, ctx, numbers, before, limit + 1)
     found = [
         *_orders(connection, numbers[0], before, limit + 1),
         *_consents(session, ctx, numbers, before, limit + 1),
         *_messages(session, ctx, numbers, before, limit + 1),
-        *_segments(session, ctx, numbers, before, limit + 1),
+        *moved,
     ]
-    found = [entry for entry in found if before is None or (entry["at"], entry["key"]) < before]
-    found.sort(key=lambda entry: (entry["at"], entry["key"]), reverse=True)
-    shown = found[:limit]
-    more = len(found) > limit
-    return {"items": shown, "next": cursor_of(shown[-1]) if more else None}
+    found.sort(key=place, reverse=True)
+    # Beyond where segments were looked through, one that was entered could be missing: the next page goes on there.
+    shown = [entry for entry in found if seen_to is None or place(entry) >= seen_to][:limit]
+    if len(shown) == limit and len(found) > limit:
+        return {"items": shown, "next": cursor_of(place(shown[-1]))}
+    return {"items": shown, "next": cursor_of(seen_to) if seen_to is not None else None}
 
 
-def cursor_of(entry: Entry) -> str:
-    """The place right after an entry, as text for an address."""
-    raw = orjson.dumps([entry["at"].astimezone(UTC).isoformat(), entry["key"]])
+def place(entry: Entry) -> Place:
+    """Where an entry stands in the timeline."""
+    return entry["at"], entry["key"]
+
+
+def cursor_of(after: Place) -> str:
+    """The place right after which a page begins, as text for an address."""
+    raw = orjson.dumps([after[0].astimezone(UTC).isoformat(), after[1]])
     return base64.urlsafe_b64encode(raw).decode().rstrip("=")
 
 
@@ -209,9 +216,12 @@ def _messages(
 
 def _segments(
     session: Session, ctx: ShopContext, numbers: Sequence[int], before: Place | None, most: int
-) -> list[Entry]:
-    """Segments entered and left, by looking through the newest evaluations that changed anybody."""
-    mine, read, last = BitMap(numbers), 0, None
+) -> tuple[list[Entry], Place | None]:
+    """Segments entered and left, by looking through the newest evaluations that changed anybody.
+
+    Also the place up to which that was done, if there are more than one page looks through.
+    """
+    mine, read, last, stopped = BitMap(numbers), 0, 0, datetime.max.replace(tzinfo=UTC)
     found: list[Entry] = []
     names = {row.id: row.name for row in session.execute(_listed(ctx))}
     while len(found) < most and read < MOST_CHANGES_READ:
@@ -221,19 +231,19 @@ def _segments(
         )
         if before is not None:
             query = query.where(MembershipChange.at <= before[0])
-        if last is not None:
+        if last:
             query = query.where(MembershipChange.id < last)
         rows = list(session.scalars(query.order_by(MembershipChange.id.desc()).limit(CHANGES_READ_AT_ONCE)))
         for row in rows:
             for moved, blob in (("entered", row.entered), ("left", row.left)):
                 if row.segment_id in names and BitMap.deserialize(blob) & mine:
                     entry = _moved(row, moved, names[row.segment_id])
-                    if before is None or (entry["at"], entry["key"]) < before:
+                    if before is None or place(entry) < before:
                         found.append(entry)
         if len(rows) < CHANGES_READ_AT_ONCE:
-            break
-        read, last = read + len(rows), rows[-1].id
-    return found
+            return found, None
+        read, last, stopped = read + len(rows), rows[-1].id, rows[-1].at
+    return found, (stopped, f"segment:{last:020d}:")
 
 
 def _listed(ctx: ShopContext) -> Any:

@@ -120,6 +120,11 @@ def departed(session: Session, ctx: ShopContext) -> BitMap:
     return BitMap(session.scalars(query))
 
 
+def why_not(session: Session, ctx: ShopContext, customer: Customer) -> str | None:
+    """Why one live customer can't be mailed, or None: as `reach` says it of everybody."""
+    return reach(session, ctx, [customer.customer_no]).why_not(customer.customer_no)
+
+
 def reachable(session: Session, ctx: ShopContext) -> BitMap:
     """The customers who can be mailed now."""
     return reach(session, ctx).reachable

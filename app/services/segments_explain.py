@@ -11,8 +11,9 @@ from app.domain.rules.explain import explain as reasons
 from app.domain.rules.explain import why_fixed
 from app.domain.rules.flips import next_flip
 from app.domain.rules.nearest import nearest
-from app.domain.rules.parse import parse
+from app.domain.rules.parse import RuleError, parse
 from app.domain.rules.tree import Consent, Member, Predict, Reachable, leaves
+from app.errors import Conflict
 from app.services import segments_pins
 from app.services.customers import live_customer, named
 from app.services.segments import found
@@ -37,8 +38,8 @@ NO_RULE = {
 def explain(rooms: Rooms, ctx: ShopContext, segment_id: int, customer_no: int) -> dict[str, Any]:
     """Shape of the API's `Explanation`. Evaluates the rule for one customer, on the published data and today's consent.
 
-    Raises NotFound for an unknown segment or customer, Unavailable before the first refresh, RuleError's ValueError
-    for a rule that the grammar of today no longer reads.
+    Raises NotFound for an unknown segment or customer, Unavailable before the first refresh, Conflict for a stored
+    rule that the grammar of today no longer reads.
     """
     with rooms.store.reading(ctx) as session:
         segment = found(session, ctx, segment_id)
@@ -67,7 +68,10 @@ def explain(rooms: Rooms, ctx: ShopContext, segment_id: int, customer_no: int) -
     if segment.rule_text is None:
         is_in, is_out = NO_RULE.get(segment.source, NO_RULE["upload"])
         return {**answer, "summary": is_in if member else is_out}
-    rule = parse(orjson.loads(segment.rule_text))
+    try:
+        rule = parse(orjson.loads(segment.rule_text))
+    except RuleError as fault:
+        raise Conflict(f"The rule of “{segment.name}” can't be read any more: {fault}. Save it again.") from fault
     with open_world(rooms, ctx) as world:
         answer |= _by_rule(rule, world, customer.customer_no)
     answer["summary"] = _summary(answer)
@@ -136,4 +140,4 @@ def _summary(answer: dict[str, Any]) -> str:
     if holds != answer["member"]:
         change = "comes in" if holds else "goes out"
         return f"The rule {'holds' if holds else 'does not hold'} now: the customer {change} at the next evaluation."
-    return "In: the rule holds." if holds else "Not in: the rule does not hold."
+    return "The rule holds for this customer." if holds else "The rule does not hold for this customer."

@@ -3,6 +3,7 @@ export function Navigation() {
   return (
     <s-app-nav>
       <s-link href="/segments">Segments</s-link>
+      <s-link href="/customers">Customers</s-link>
       <s-link href="/campaigns">Campaigns</s-link>
       <s-link href="/predictions">Predictions</s-link>
       <s-link href="/senders">Senders</s-link>

@@ -49,7 +49,7 @@ describe("A customer's page", () => {
     await waitFor(() => expect(words(container)).toContain("Not subscribed to e-mail marketing"));
     expect(asked.map((one) => one.key)).not.toContain(EXPLAIN);
     fireEvent.click(button(container, "Why: Coffee lovers who stopped"));
-    await waitFor(() => expect(words(container)).toContain("In: the rule holds."));
+    await waitFor(() => expect(words(container)).toContain("The rule holds for this customer."));
   });
 
   it("of an erased customer says that and nothing else", async () => {
@@ -148,7 +148,7 @@ describe("Why in, why not?", () => {
     const rows = [...container.querySelectorAll<HTMLElement>("s-menu s-button")].filter((one) => one.textContent === "Why in?");
     fireEvent.click(rows[1] as HTMLElement);
     await waitFor(() => expect(asked.map((one) => one.key)).toContain(EXPLAIN));
-    await waitFor(() => expect(words(container)).toContain("In: the rule holds."));
+    await waitFor(() => expect(words(container)).toContain("The rule holds for this customer."));
   });
 });
 

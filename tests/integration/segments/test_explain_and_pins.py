@@ -53,7 +53,7 @@ class TestExplain:
     def test_names_the_customers_own_values_and_the_nearest_change(self, client: FlaskClient) -> None:
         found = client.get(f"/api/segments/{made(client, COFFEE)}/explain/3").json
         assert (found["name"], found["email"]) == ("Ann-Marie O'Hara 3", "c3@example.com")
-        assert found["summary"] == "Not in: the rule does not hold."
+        assert found["summary"] == "The rule does not hold for this customer."
         assert found["parts"][0]["value"] == "Never ordered so"
         assert found["ways"][0]["text"].startswith("the customer placed 1 more order now, counted by “Ordered (product")
 

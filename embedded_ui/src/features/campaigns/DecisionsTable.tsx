@@ -132,7 +132,9 @@ function Decisions({ decisions, timezone }: { decisions: Decision[]; timezone: s
       <s-table-body>
         {decisions.map((decision) => (
           <s-table-row key={decision.id}>
-            <s-table-cell>{decision.label}</s-table-cell>
+            <s-table-cell>
+              <s-link href={`/customers/${decision.customer_no.toString()}`}>{decision.label}</s-link>
+            </s-table-cell>
             <s-table-cell>
               <s-badge tone={OUTCOMES[decision.outcome].tone}>{OUTCOMES[decision.outcome].words}</s-badge>
             </s-table-cell>

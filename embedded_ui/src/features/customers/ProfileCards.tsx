@@ -3,7 +3,6 @@ import { Figure, Figures } from "@/shared/figures/Figure";
 import { asOf, day, moment } from "@/shared/format/dates";
 import { money, wholeMoney } from "@/shared/format/money";
 import { count, counted, decimal, estimate, percent } from "@/shared/format/numbers";
-import { capital } from "@/shared/format/words";
 import { SOURCES } from "./words";
 
 interface Props {
@@ -105,34 +104,59 @@ export function LikelyProducts({ profile }: Props) {
         <s-paragraph color="subdued">Nothing is predicted for this customer.</s-paragraph>
       ) : (
         <s-stack gap="base">
-          <Products title="again" products={repurchase} />
-          <Products title="for the first time" products={cross_sell} />
+          {repurchase.length > 0 && <Again products={repurchase} />}
+          {cross_sell.length > 0 && <FirstTime products={cross_sell} />}
         </s-stack>
       )}
     </s-section>
   );
 }
 
-function Products({ title, products }: { title: string; products: Profile["repurchase"] }) {
-  if (products.length === 0) return null;
+function Again({ products }: { products: Profile["repurchase"] }) {
   return (
-    <s-table>
-      <s-table-header-row>
-        <s-table-header listSlot="primary">{capital(title)}</s-table-header>
-        <s-table-header listSlot="labeled" format="numeric">Chance</s-table-header>
-        <s-table-header listSlot="labeled" format="numeric">Lift</s-table-header>
-        <s-table-header listSlot="secondary">Because of</s-table-header>
-      </s-table-header-row>
-      <s-table-body>
-        {products.map((one) => (
-          <s-table-row key={one.product_id}>
-            <s-table-cell>{one.title}</s-table-cell>
-            <s-table-cell>{percent(one.probability)}</s-table-cell>
-            <s-table-cell>{decimal(one.lift)}</s-table-cell>
-            <s-table-cell>{one.because === null ? "–" : `Bought ${one.because}`}</s-table-cell>
-          </s-table-row>
-        ))}
-      </s-table-body>
-    </s-table>
+    <s-stack gap="small-200">
+      <s-text type="strong">Again</s-text>
+      <s-table>
+        <s-table-header-row>
+          <s-table-header listSlot="primary">Product</s-table-header>
+          <s-table-header listSlot="labeled" format="numeric">Chance</s-table-header>
+        </s-table-header-row>
+        <s-table-body>
+          {products.map((one) => (
+            <s-table-row key={one.product_id}>
+              <s-table-cell>{one.title}</s-table-cell>
+              <s-table-cell>{percent(one.probability)}</s-table-cell>
+            </s-table-row>
+          ))}
+        </s-table-body>
+      </s-table>
+    </s-stack>
+  );
+}
+
+/** A first purchase rests on an earlier one of something else, and on how much more likely that makes it. */
+function FirstTime({ products }: { products: Profile["cross_sell"] }) {
+  return (
+    <s-stack gap="small-200">
+      <s-text type="strong">For the first time</s-text>
+      <s-table>
+        <s-table-header-row>
+          <s-table-header listSlot="primary">Product</s-table-header>
+          <s-table-header listSlot="labeled" format="numeric">Chance</s-table-header>
+          <s-table-header listSlot="labeled" format="numeric">Lift</s-table-header>
+          <s-table-header listSlot="secondary">Because of</s-table-header>
+        </s-table-header-row>
+        <s-table-body>
+          {products.map((one) => (
+            <s-table-row key={one.product_id}>
+              <s-table-cell>{one.title}</s-table-cell>
+              <s-table-cell>{percent(one.probability)}</s-table-cell>
+              <s-table-cell>{decimal(one.lift)}</s-table-cell>
+              <s-table-cell>{one.because === null ? "–" : `Bought ${one.because}`}</s-table-cell>
+            </s-table-row>
+          ))}
+        </s-table-body>
+      </s-table>
+    </s-stack>
   );
 }
