@@ -95,9 +95,10 @@ def _below(before: Place, kind: str) -> int:
     return int(number) if number.isascii() and number.isdecimal() else 0
 
 
-def _earlier(at: Any, number: Any, before: Place, kind: str) -> Any:
-    below = _below(before, kind)
-    if below == MOST_ID:  # beyond what some ids' columns can be compared with
+def _earlier(at: Any, number: Any, before: Place, kind: str, least: int = 0) -> Any:
+    """Rows after the cursor. least: 1 where a row makes several entries, so that its own may lie after it, too."""
+    below = _below(before, kind) + least
+    if below >= MOST_ID:  # beyond what some ids' columns can be compared with
         return at <= before[0]
     return or_(at < before[0], and_(at == before[0], number < below))
 
@@ -230,7 +231,7 @@ def _segments(
             (MembershipChange.entered_count > 0) | (MembershipChange.left_count > 0),
         )
         if before is not None:
-            query = query.where(MembershipChange.at <= before[0])
+            query = query.where(_earlier(MembershipChange.at, MembershipChange.id, before, "segment", least=1))
         if last:
             query = query.where(MembershipChange.id < last)
         rows = list(session.scalars(query.order_by(MembershipChange.id.desc()).limit(CHANGES_READ_AT_ONCE)))

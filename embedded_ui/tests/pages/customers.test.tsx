@@ -74,6 +74,13 @@ describe("A customer's page", () => {
     }
   });
 
+  it("goes on where a stretch of the timeline is empty", async () => {
+    answer({ "GET /api/customers/8/timeline": { data: { items: [], next: "abc" } } });
+    const { container } = open("/customers/8");
+    await waitFor(() => expect(words(container)).toContain("Nothing in this stretch of time."));
+    expect(button(container, "Next page").hasAttribute("disabled")).toBe(false);
+  });
+
   it("keeps the rest when one part fails", async () => {
     answer({ "GET /api/customers/8/timeline": refused("The store is busy.", null, 503) });
     const { container } = open("/customers/8");

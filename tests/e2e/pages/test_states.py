@@ -92,6 +92,16 @@ PAGES = [
         ["12.6% of customers", "33 to 49 within 30 days", "$164,906", "ada.winters@example.com", "Milk reminder"],
     ),
     States(
+        "customer",
+        "/customers/8",
+        "GET /api/customers/8",
+        "Loading the customer",
+        "The customer could not be loaded",
+        {"facts": None, "values": None, "repurchase": [], "cross_sell": []},
+        "Nothing is predicted for this customer.",
+        ["Not reachable: Unsubscribed", "$182.40", "Coffee lovers who stopped", "Order #1042", "Milk reminder"],
+    ),
+    States(
         "segment builder",
         "/segments/new",
         "GET /api/segments/vocabulary",

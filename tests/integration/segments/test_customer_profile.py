@@ -7,6 +7,7 @@ import pytest
 from flask import g
 
 from app.api.app import create_app
+from app.services import customer_profile_timeline
 from app.services.erase import erase_customer
 from app.services.merge import merge_customers
 from app.store.models.campaigns import Campaign, Decision
@@ -75,12 +76,13 @@ def mail(shop: SmallShop, no: int) -> None:
 def whole(client: FlaskClient, no: int, limit: int) -> list[dict[str, Any]]:
     """The timeline, page by page."""
     entries, cursor = [], ""
-    while True:
+    for _ in range(200):
         page = client.get(f"/api/customers/{no}/timeline?limit={limit}{cursor}").json
         entries += page["items"]
         if page["next"] is None:
             return entries
         cursor = f"&cursor={page['next']}"
+    raise AssertionError("the timeline has no end")
 
 
 class TestSearch:
@@ -154,6 +156,16 @@ class TestTimeline:
         refresh_segments(shop)
         mail(shop, 10)
         assert whole(client, 10, 2) == whole(client, 10, 200)
+
+    def test_that_stops_looking_for_segments_goes_on_from_there_and_leaves_nothing_out(
+        self, client: FlaskClient, shop: SmallShop, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        refresh_segments(shop)
+        mail(shop, 10)
+        whole_at_once = whole(client, 10, 200)
+        monkeypatch.setattr(customer_profile_timeline, "CHANGES_READ_AT_ONCE", 3)
+        monkeypatch.setattr(customer_profile_timeline, "MOST_CHANGES_READ", 6)
+        assert whole(client, 10, 4) == whole_at_once
 
     def test_says_what_became_of_orders(self, client: FlaskClient) -> None:
         states = [entry["order"]["state"] for entry in whole(client, 7, 50) if entry["kind"] == "order"]

@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+import shutil
+from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -7,13 +9,19 @@ from flask import g
 from sqlalchemy import select
 
 from app.api.app import create_app
+from app.domain.rules.evaluate import evaluate
+from app.domain.rules.parse import parse
+from app.services import customer_features
 from app.services.erase import erase_customer
 from app.services.merge import merge_customers
+from app.services.published import PublishedRun
+from app.services.segments_world import open_world
 from app.store.models.segment_pins import SegmentPin
-from tests.integration.segments.conftest import AS_OF, refresh_segments
+from tests.integration.segments.conftest import refresh_segments
 
 if TYPE_CHECKING:
     from flask.testing import FlaskClient
+    from pyroaring import BitMap
 
     from tests.integration.segments.conftest import SmallShop
 
@@ -39,6 +47,18 @@ def made(client: FlaskClient, rule: dict[str, Any]) -> str:
 def members(client: FlaskClient, segment: str) -> dict[int, str]:
     found = client.get(f"/api/segments/{segment}/members?limit=200").json
     return {row["customer_no"]: row["reason"] for row in found["items"]}
+
+
+def selected(shop: SmallShop, rule: dict[str, Any], at: datetime, run_id: int) -> BitMap:
+    """Who a rule selects at a later moment, with the figures of a refresh at that moment."""
+    folder = shop.rooms.lake.run_dir(shop.ctx, run_id)
+    shutil.copytree(shop.run.dir, folder, dirs_exist_ok=True)
+    connection = shop.rooms.lake.connect(shop.ctx, shop.run.versions)
+    customer_features.build(connection, shop.ctx, at, folder / "features.parquet")
+    connection.close()
+    run = PublishedRun(run_id, at, shop.run.versions, at, folder)
+    with open_world(shop.rooms, shop.ctx, run) as world:
+        return evaluate(parse(rule), world.world).members
 
 
 class TestExplain:
@@ -71,7 +91,10 @@ class TestExplain:
         active = next(row["id"] for row in stages if row["key"] == "auto:active")
         found = client.get(f"/api/segments/{active}/explain/6").json
         assert (found["member"], found["flips_to"]) == (True, False)
-        assert found["flips_at"] > AS_OF.isoformat()
+        rule = client.get(f"/api/segments/{active}").json["rule"]
+        at = datetime.fromisoformat(found["flips_at"])
+        assert 6 in selected(shop, rule, at - timedelta(microseconds=1), 2)
+        assert 6 not in selected(shop, rule, at, 3)
 
     def test_of_nobody_is_not_found_and_an_erased_customer_says_so(self, client: FlaskClient, shop: SmallShop) -> None:
         segment = made(client, RECENT)

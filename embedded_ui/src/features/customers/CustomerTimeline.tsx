@@ -15,10 +15,11 @@ export function CustomerTimeline({ profile }: { profile: Profile }) {
     <s-section heading="Timeline">
       <Loaded query={timeline} noun="the timeline" lines={6}>
         {(page) =>
-          page.items.length === 0 ? (
+          page.items.length === 0 && page.next === null && !paging.hasPrevious ? (
             <s-paragraph color="subdued">Nothing has happened yet: no order, no message, no change of consent.</s-paragraph>
           ) : (
             <>
+              {page.items.length === 0 && <s-paragraph color="subdued">Nothing in this stretch of time.</s-paragraph>}
               <ul className="encore-timeline">
                 {page.items.map((entry) => (
                   <li key={entry.key}>
