@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING, Any
 
 from app.services import segments_pins
 from app.services.customers import named
-from app.services.evaluate_segments import evaluate_one
 from app.services.import_customers import survivors
+from app.services.reevaluate_segments import evaluate_one
 from app.services.segments import found
 from app.store.models.customers import Customer
 

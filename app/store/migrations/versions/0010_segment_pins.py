@@ -1,7 +1,7 @@
 """pinned members of segments
 
 Revision ID: 0010
-Revises: 0008
+Revises: 0009
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from app.store.base import UtcDateTime
 from app.store.migrations.tenancy import guard
 
 revision = "0010"
-down_revision = "0008"
+down_revision = "0009"
 branch_labels = None
 depends_on = None
 

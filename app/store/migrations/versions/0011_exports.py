@@ -1,7 +1,7 @@
 """downloads for more platforms, prepared in the background, and on a schedule
 
 Revision ID: 0011
-Revises: 0009
+Revises: 0010
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from app.store import base
 from app.store.migrations.tenancy import guard
 
 revision = "0011"
-down_revision = "0009"
+down_revision = "0010"
 branch_labels = None
 depends_on = None
 

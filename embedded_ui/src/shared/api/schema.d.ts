@@ -296,41 +296,6 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
-    "/api/segments/{segment_id}/exports": {
-        parameters: {
-            query?: never;
-            header?: never;
-            path?: never;
-            cookie?: never;
-        };
-        /** The log of downloads, newest first. */
-        get: operations["segments_list_exports__string_segment_id__exports_get"];
-        put?: never;
-        /** Count and log a download; the file itself is at `url`. rows = members less all exclusions. */
-        post: operations["segments_create_export__string_segment_id__exports_post"];
-        delete?: never;
-        options?: never;
-        head?: never;
-        patch?: never;
-        trace?: never;
-    };
-    "/api/segments/{segment_id}/exports/{export_id}/file": {
-        parameters: {
-            query?: never;
-            header?: never;
-            path?: never;
-            cookie?: never;
-        };
-        /** The CSV file of a logged download, streamed. */
-        get: operations["segments_export_file__string_segment_id__exports__int_export_id__file_get"];
-        put?: never;
-        post?: never;
-        delete?: never;
-        options?: never;
-        head?: never;
-        patch?: never;
-        trace?: never;
-    };
     "/api/segments/{segment_id}/uploads/{upload_id}/report": {
         parameters: {
             query?: never;
@@ -414,6 +379,145 @@ export interface paths {
         options?: never;
         head?: never;
         patch?: never;
+        trace?: never;
+    };
+    "/api/segments/shopify/import": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** A pasted segment query as a rule, with what could not be carried over. Nothing is saved. 422 for other text. */
+        post: operations["segments_language_import_segment_import_post"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/segments/shopify/export": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** A rule as a segment query, with what could not be carried over. 422 for a rule that is not valid. */
+        post: operations["segments_language_export_segment_export_post"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/segments/{segment_id}/exports/count": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** What a download would hold: nothing is made or logged. */
+        post: operations["exports_count_export_exports_count_post"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/segments/{segment_id}/exports": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** The log of downloads, newest first. */
+        get: operations["exports_list_exports_exports_get"];
+        put?: never;
+        /** Log and make a download; that of a large segment is `preparing` first. The file is at `url` once it is ready. */
+        post: operations["exports_create_export_exports_post"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/segments/{segment_id}/exports/{export_id}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** One download: how far it is, what is in it. */
+        get: operations["exports_one_export_exports__int_export_id__get"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/segments/{segment_id}/exports/{export_id}/file": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** The CSV file of a logged download, streamed. */
+        get: operations["exports_export_file_exports__int_export_id__file_get"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/segments/{segment_id}/export-schedules": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** The schedules of a segment, oldest first. */
+        get: operations["exports_list_schedules_export_schedules_get"];
+        put?: never;
+        /** Make a download every day or week. 422 if a file is asked for and no folder is configured. */
+        post: operations["exports_create_schedule_export_schedules_post"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/segments/{segment_id}/export-schedules/{schedule_id}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        post?: never;
+        /** Remove a schedule; the downloads it made stay in the log. */
+        delete: operations["exports_delete_schedule_export_schedules__int_schedule_id__delete"];
+        options?: never;
+        head?: never;
+        /** Pause a schedule, or let it go on with its next time. */
+        patch: operations["exports_change_schedule_export_schedules__int_schedule_id__patch"];
         trace?: never;
     };
     "/api/receipts": {
@@ -1268,6 +1372,11 @@ export interface components {
             failed_jobs: number;
             /** Running Jobs */
             running_jobs: number;
+            /**
+             * Missed Refreshes
+             * @description Failed one after the other since the last that ended well
+             */
+            missed_refreshes: number;
             /** Differences */
             differences: components["schemas"]["CountDifference"][];
             /** Models */
@@ -1526,7 +1635,7 @@ export interface components {
              * Kind
              * @enum {string}
              */
-            kind: "attribute" | "event" | "event_field" | "measure" | "prediction" | "consent";
+            kind: "attribute" | "event" | "event_field" | "measure" | "prediction" | "consent" | "life" | "move";
             /**
              * Type
              * @enum {string}
@@ -1842,7 +1951,7 @@ export interface components {
              * Kind
              * @enum {string}
              */
-            kind: "segment" | "campaign" | "sync";
+            kind: "segment" | "campaign" | "sync" | "download";
             /** Id */
             id: string;
             /** Name */
@@ -2191,89 +2300,6 @@ export interface components {
             evaluated_at: string | null;
         };
         /**
-         * Export
-         * @description A logged download: rows = members less all exclusions.
-         */
-        Export: {
-            /** Id */
-            id: number;
-            /** Segment Id */
-            segment_id: string;
-            /**
-             * Format
-             * @enum {string}
-             */
-            format: "plain" | "meta";
-            /** Hashed */
-            hashed: boolean;
-            /** Include Unsubscribed */
-            include_unsubscribed: boolean;
-            /** Members */
-            members: number;
-            /** Rows */
-            rows: number;
-            /** Exclusions */
-            exclusions: components["schemas"]["Exclusion"][];
-            /**
-             * Evaluated At
-             * Format: date-time
-             */
-            evaluated_at: string;
-            /**
-             * Created At
-             * Format: date-time
-             */
-            created_at: string;
-            /** Filename */
-            filename: string;
-            /** Url */
-            url: string;
-        };
-        /**
-         * Exclusion
-         * @description Members left out of a file, by reason.
-         */
-        Exclusion: {
-            /** Reason */
-            reason: string;
-            /** Label */
-            label: string;
-            /** Count */
-            count: number;
-        };
-        /**
-         * NewExport
-         * @description A download to make.
-         */
-        NewExport: {
-            /**
-             * Format
-             * @default plain
-             * @enum {string}
-             */
-            format?: "plain" | "meta";
-            /**
-             * Hashed
-             * @description Meta only: SHA-256 of each identifying cell
-             * @default false
-             */
-            hashed?: boolean;
-            /**
-             * Include Unsubscribed
-             * @description Also members who are not reachable
-             * @default false
-             */
-            include_unsubscribed?: boolean;
-        };
-        /**
-         * ExportList
-         * @description The log of downloads, newest first.
-         */
-        ExportList: {
-            /** Items */
-            items: components["schemas"]["Export"][];
-        };
-        /**
          * Overlap
          * @description How segments overlap. The regions' sizes add up to `together`.
          */
@@ -2449,6 +2475,406 @@ export interface components {
             high: number | null;
             /** Count */
             count: number;
+        };
+        /**
+         * ImportedSegment
+         * @description A segment query as a rule; null if nothing of it could be carried over.
+         *
+         *     left_out: parts that the rule lacks: without them it selects other customers. differs: parts that mean something
+         *     slightly else.
+         */
+        ImportedSegment: {
+            /** Rule */
+            rule: {
+                [key: string]: unknown;
+            } | null;
+            /** Sentence */
+            sentence: string | null;
+            /** Left Out */
+            left_out: components["schemas"]["LanguageRemark"][];
+            /** Differs */
+            differs: components["schemas"]["LanguageRemark"][];
+        };
+        /**
+         * LanguageRemark
+         * @description A part of the one language, and what is to be said about it in the other.
+         */
+        LanguageRemark: {
+            /** Part */
+            part: string;
+            /** Reason */
+            reason: string;
+        };
+        /**
+         * ImportBody
+         * @description A segment query, in either of Shopify's spellings.
+         */
+        ImportBody: {
+            /** Query */
+            query: string;
+        };
+        /**
+         * ExportedSegment
+         * @description A rule as a segment query; null if nothing of it could be carried over. left_out, differs: as above.
+         */
+        ExportedSegment: {
+            /** Query */
+            query: string | null;
+            /** Left Out */
+            left_out: components["schemas"]["LanguageRemark"][];
+            /** Differs */
+            differs: components["schemas"]["LanguageRemark"][];
+        };
+        /**
+         * ExportBody
+         * @description A rule, and how Shopify is to read it: until Admin API 2026-07, or from 2026-10 on.
+         */
+        ExportBody: {
+            /** Rule */
+            rule: {
+                [key: string]: unknown;
+            };
+            /**
+             * Spelling
+             * @default 2026-10
+             * @enum {string}
+             */
+            spelling?: "2026-07" | "2026-10";
+        };
+        /**
+         * ExportCount
+         * @description What a download would hold: rows = members less all exclusions.
+         */
+        ExportCount: {
+            /** Members */
+            members: number;
+            /** Rows */
+            rows: number;
+            /**
+             * Exact
+             * @description False: of a large segment only who can be mailed was counted; rows is the most
+             */
+            exact: boolean;
+            /** Exclusions */
+            exclusions: components["schemas"]["Exclusion"][];
+            /** Warnings */
+            warnings: string[];
+        };
+        /**
+         * Exclusion
+         * @description Members left out of a file, by reason.
+         */
+        Exclusion: {
+            /** Reason */
+            reason: string;
+            /** Label */
+            label: string;
+            /** Count */
+            count: number;
+        };
+        /**
+         * NewExport
+         * @description A download to make or to count.
+         */
+        NewExport: {
+            /**
+             * Format
+             * @default plain
+             * @enum {string}
+             */
+            format?: "plain" | "meta" | "google" | "tiktok" | "pinterest";
+            /**
+             * Hashed
+             * @description Platforms: SHA-256 of the identifying cells; left out = only Google's file
+             * @default null
+             */
+            hashed?: boolean | null;
+            /**
+             * Include Unsubscribed
+             * @description Also members who are not reachable; left out = only in a plain file
+             * @default null
+             */
+            include_unsubscribed?: boolean | null;
+            /**
+             * With Value
+             * @description Meta only: a column of predicted sales of the next 12 months
+             * @default false
+             */
+            with_value?: boolean;
+            /**
+             * Countries Mode
+             * @description all, only those of countries, all without them
+             * @default all
+             * @enum {string}
+             */
+            countries_mode?: "all" | "only" | "without";
+            /** Countries */
+            countries?: string[];
+        };
+        /**
+         * Export
+         * @description A logged download: rows = members less all exclusions, once it is ready.
+         */
+        Export: {
+            /** Id */
+            id: number;
+            /** Segment Id */
+            segment_id: string;
+            /**
+             * State
+             * @enum {string}
+             */
+            state: "preparing" | "ready" | "failed";
+            /**
+             * Problem
+             * @description Why it failed
+             */
+            problem: string | null;
+            /**
+             * Format
+             * @enum {string}
+             */
+            format: "plain" | "meta" | "google" | "tiktok" | "pinterest";
+            /** Hashed */
+            hashed: boolean;
+            /** Include Unsubscribed */
+            include_unsubscribed: boolean;
+            /** With Value */
+            with_value: boolean;
+            /**
+             * Countries Mode
+             * @enum {string}
+             */
+            countries_mode: "all" | "only" | "without";
+            /** Countries */
+            countries: string[];
+            /** Members */
+            members: number;
+            /**
+             * Looked At
+             * @description Members so far, while it is prepared
+             */
+            looked_at: number;
+            /** Rows */
+            rows: number;
+            /** Exclusions */
+            exclusions: components["schemas"]["Exclusion"][];
+            /** Warnings */
+            warnings: string[];
+            /**
+             * Evaluated At
+             * Format: date-time
+             */
+            evaluated_at: string;
+            /**
+             * Created At
+             * Format: date-time
+             */
+            created_at: string;
+            /** Filename */
+            filename: string;
+            /** File Bytes */
+            file_bytes: number | null;
+            /**
+             * Sha256
+             * @description Of the file, in hex
+             */
+            sha256: string | null;
+            /**
+             * Made By
+             * @description Shopify's number of the member of staff
+             */
+            made_by: string | null;
+            /** Schedule Id */
+            schedule_id: number | null;
+            /**
+             * Delivered To
+             * @description The file that a schedule wrote
+             */
+            delivered_to: string | null;
+            /**
+             * Can Be Fetched
+             * @description Ready, and not yet a day old
+             */
+            can_be_fetched: boolean;
+            /** Url */
+            url: string;
+        };
+        /**
+         * ExportList
+         * @description The log of downloads, newest first.
+         */
+        ExportList: {
+            /** Items */
+            items: components["schemas"]["Export"][];
+        };
+        /**
+         * ExportSchedule
+         * @description A download that is made again and again.
+         */
+        ExportSchedule: {
+            /** Id */
+            id: number;
+            /** Segment Id */
+            segment_id: string;
+            /**
+             * Format
+             * @enum {string}
+             */
+            format: "plain" | "meta" | "google" | "tiktok" | "pinterest";
+            /** Hashed */
+            hashed: boolean;
+            /** Include Unsubscribed */
+            include_unsubscribed: boolean;
+            /** With Value */
+            with_value: boolean;
+            /**
+             * Countries Mode
+             * @enum {string}
+             */
+            countries_mode: "all" | "only" | "without";
+            /** Countries */
+            countries: string[];
+            /**
+             * Every
+             * @enum {string}
+             */
+            every: "day" | "week";
+            /** Weekday */
+            weekday: number | null;
+            /** Hour */
+            hour: number;
+            /**
+             * Destination
+             * @enum {string}
+             */
+            destination: "link" | "file";
+            /**
+             * State
+             * @enum {string}
+             */
+            state: "active" | "paused" | "stopped";
+            /**
+             * Reason
+             * @description Why it stopped
+             */
+            reason: string | null;
+            /**
+             * Next At
+             * Format: date-time
+             */
+            next_at: string;
+            /** Last At */
+            last_at: string | null;
+            /** Last Export Id */
+            last_export_id: number | null;
+            /**
+             * Problem
+             * @description Of the last run, if it failed
+             */
+            problem: string | null;
+            /**
+             * Created At
+             * Format: date-time
+             */
+            created_at: string;
+            /** Made By */
+            made_by: string | null;
+        };
+        /**
+         * NewSchedule
+         * @description A download to make every day or week.
+         */
+        NewSchedule: {
+            /**
+             * Format
+             * @default plain
+             * @enum {string}
+             */
+            format?: "plain" | "meta" | "google" | "tiktok" | "pinterest";
+            /**
+             * Hashed
+             * @description Platforms: SHA-256 of the identifying cells; left out = only Google's file
+             * @default null
+             */
+            hashed?: boolean | null;
+            /**
+             * Include Unsubscribed
+             * @description Also members who are not reachable; left out = only in a plain file
+             * @default null
+             */
+            include_unsubscribed?: boolean | null;
+            /**
+             * With Value
+             * @description Meta only: a column of predicted sales of the next 12 months
+             * @default false
+             */
+            with_value?: boolean;
+            /**
+             * Countries Mode
+             * @description all, only those of countries, all without them
+             * @default all
+             * @enum {string}
+             */
+            countries_mode?: "all" | "only" | "without";
+            /** Countries */
+            countries?: string[];
+            /**
+             * Every
+             * @default day
+             * @enum {string}
+             */
+            every?: "day" | "week";
+            /**
+             * Weekday
+             * @description Of a week: 0 = Monday
+             * @default null
+             */
+            weekday?: number | null;
+            /**
+             * Hour
+             * @description On the shop's own clock
+             */
+            hour: number;
+            /**
+             * Destination
+             * @description link: in the log for 24 hours; file: in the installation's folder for exports
+             * @default link
+             * @enum {string}
+             */
+            destination?: "link" | "file";
+        };
+        /**
+         * ScheduleList
+         * @description The schedules of a segment, oldest first.
+         */
+        ScheduleList: {
+            /** Items */
+            items: components["schemas"]["ExportSchedule"][];
+            /**
+             * Folder
+             * @description Whether this installation has a folder for scheduled files
+             */
+            folder: boolean;
+        };
+        /**
+         * ScheduleChange
+         * @description Pause a schedule, or let it go on.
+         */
+        ScheduleChange: {
+            /**
+             * State
+             * @enum {string}
+             */
+            state: "active" | "paused";
+        };
+        /**
+         * ScheduleGone
+         * @description A schedule that was removed.
+         */
+        ScheduleGone: {
+            /** Id */
+            id: number;
         };
         /**
          * ShopReceipts
@@ -5961,107 +6387,6 @@ export interface operations {
             };
         };
     };
-    segments_list_exports__string_segment_id__exports_get: {
-        parameters: {
-            query?: never;
-            header?: never;
-            path: {
-                /** @description seg_<int> */
-                segment_id: string;
-            };
-            cookie?: never;
-        };
-        requestBody?: never;
-        responses: {
-            /** @description OK */
-            200: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["ExportList"];
-                };
-            };
-            /** @description Unprocessable Entity */
-            422: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["ValidationErrorModel"][];
-                };
-            };
-        };
-    };
-    segments_create_export__string_segment_id__exports_post: {
-        parameters: {
-            query?: never;
-            header?: never;
-            path: {
-                /** @description seg_<int> */
-                segment_id: string;
-            };
-            cookie?: never;
-        };
-        requestBody: {
-            content: {
-                "application/json": components["schemas"]["NewExport"];
-            };
-        };
-        responses: {
-            /** @description Created */
-            201: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["Export"];
-                };
-            };
-            /** @description Unprocessable Entity */
-            422: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["ValidationErrorModel"][];
-                };
-            };
-        };
-    };
-    segments_export_file__string_segment_id__exports__int_export_id__file_get: {
-        parameters: {
-            query?: never;
-            header?: never;
-            path: {
-                /** @description seg_<int> */
-                segment_id: string;
-                export_id: number;
-            };
-            cookie?: never;
-        };
-        requestBody?: never;
-        responses: {
-            /** @description OK */
-            200: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "text/csv": string;
-                };
-            };
-            /** @description Unprocessable Entity */
-            422: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["ValidationErrorModel"][];
-                };
-            };
-        };
-    };
     segments_upload_report__string_segment_id__uploads__int_upload_id__report_get: {
         parameters: {
             query?: never;
@@ -6210,6 +6535,380 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["Gaps"];
+                };
+            };
+            /** @description Unprocessable Entity */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ValidationErrorModel"][];
+                };
+            };
+        };
+    };
+    segments_language_import_segment_import_post: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["ImportBody"];
+            };
+        };
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ImportedSegment"];
+                };
+            };
+            /** @description Unprocessable Entity */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ValidationErrorModel"][];
+                };
+            };
+        };
+    };
+    segments_language_export_segment_export_post: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["ExportBody"];
+            };
+        };
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ExportedSegment"];
+                };
+            };
+            /** @description Unprocessable Entity */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ValidationErrorModel"][];
+                };
+            };
+        };
+    };
+    exports_count_export_exports_count_post: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description seg_<int> */
+                segment_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["NewExport"];
+            };
+        };
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ExportCount"];
+                };
+            };
+            /** @description Unprocessable Entity */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ValidationErrorModel"][];
+                };
+            };
+        };
+    };
+    exports_list_exports_exports_get: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description seg_<int> */
+                segment_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ExportList"];
+                };
+            };
+            /** @description Unprocessable Entity */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ValidationErrorModel"][];
+                };
+            };
+        };
+    };
+    exports_create_export_exports_post: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description seg_<int> */
+                segment_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["NewExport"];
+            };
+        };
+        responses: {
+            /** @description Created */
+            201: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Export"];
+                };
+            };
+            /** @description Unprocessable Entity */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ValidationErrorModel"][];
+                };
+            };
+        };
+    };
+    exports_one_export_exports__int_export_id__get: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description seg_<int> */
+                segment_id: string;
+                export_id: number;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Export"];
+                };
+            };
+            /** @description Unprocessable Entity */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ValidationErrorModel"][];
+                };
+            };
+        };
+    };
+    exports_export_file_exports__int_export_id__file_get: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description seg_<int> */
+                segment_id: string;
+                export_id: number;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "text/csv": string;
+                };
+            };
+            /** @description Unprocessable Entity */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ValidationErrorModel"][];
+                };
+            };
+        };
+    };
+    exports_list_schedules_export_schedules_get: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description seg_<int> */
+                segment_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ScheduleList"];
+                };
+            };
+            /** @description Unprocessable Entity */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ValidationErrorModel"][];
+                };
+            };
+        };
+    };
+    exports_create_schedule_export_schedules_post: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description seg_<int> */
+                segment_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["NewSchedule"];
+            };
+        };
+        responses: {
+            /** @description Created */
+            201: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ExportSchedule"];
+                };
+            };
+            /** @description Unprocessable Entity */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ValidationErrorModel"][];
+                };
+            };
+        };
+    };
+    exports_delete_schedule_export_schedules__int_schedule_id__delete: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description seg_<int> */
+                segment_id: string;
+                schedule_id: number;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ScheduleGone"];
+                };
+            };
+            /** @description Unprocessable Entity */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ValidationErrorModel"][];
+                };
+            };
+        };
+    };
+    exports_change_schedule_export_schedules__int_schedule_id__patch: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description seg_<int> */
+                segment_id: string;
+                schedule_id: number;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["ScheduleChange"];
+            };
+        };
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ExportSchedule"];
                 };
             };
             /** @description Unprocessable Entity */
