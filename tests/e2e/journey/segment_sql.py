@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 from datetime import datetime, time, timedelta
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 from zoneinfo import ZoneInfo
 
 if TYPE_CHECKING:
@@ -42,7 +42,11 @@ def numbers(sentence: str) -> list[float]:
 
 
 def prepare(moment: Moment) -> list[str]:
-    """Statements that make, per customer: `counted` orders, `habit`, `money`, `rhythm`."""
+    """Statements that make, per customer: `counted` orders, `habit`, `money`, `rhythm` and what else habits need.
+
+    `live`, `subscribed` and `reachable` are the store's to know: whoever asks for members by consent makes them.
+    """
+    today = f"CAST(timezone('{moment.timezone}', {moment.sql()}) AS DATE)"
     return [
         f"""CREATE TEMP TABLE counted AS
             SELECT customer_no, order_id, processed_at,
@@ -74,6 +78,30 @@ def prepare(moment: Moment) -> list[str]:
         """CREATE TEMP TABLE taste AS
             SELECT l.customer_no, count(DISTINCT nullif(p.product_type, '')) AS types
             FROM order_lines l JOIN products p USING (product_no) WHERE l.counts GROUP BY l.customer_no""",
+        f"""CREATE TEMP TABLE clock AS
+            SELECT customer_no, hour(timezone('{moment.timezone}', processed_at)) AS hour, month(day) AS month
+            FROM counted""",
+        f"""CREATE TEMP TABLE tenure AS SELECT customer_no, {today} - min(day) AS days FROM counted GROUP BY 1""",
+        """CREATE TEMP TABLE bargains AS
+            SELECT customer_no, count(*) AS n, count(*) FILTER (WHERE o.discounts_minor > 0 OR order_id IN
+                (SELECT order_id FROM order_lines WHERE NOT is_gift_card AND discount_minor > 0)) AS cheap
+            FROM counted c JOIN orders o USING (order_id, customer_no) GROUP BY 1""",
+        """CREATE TEMP TABLE favourite AS
+            SELECT customer_no, arg_min(product_type, (-times, product_type)) AS product_type
+            FROM (SELECT l.customer_no, p.product_type, count(*) AS times FROM order_lines l
+                  JOIN products p USING (product_no) WHERE l.counts AND p.product_type <> '' GROUP BY ALL)
+            GROUP BY 1""",
+        # A score counts in fifths how many have less, so equals share it; frequency and spend weigh the same.
+        """CREATE TEMP TABLE grid AS
+            WITH amounts AS (SELECT customer_no, last_day, n, coalesce(net, 0) AS net
+                             FROM habit LEFT JOIN money USING (customer_no)),
+            fifths AS (SELECT customer_no,
+                   1 + 5 * (count(*) OVER (ORDER BY last_day) - count(*) OVER (PARTITION BY last_day))
+                       // count(*) OVER () AS r,
+                   1 + 5 * (count(*) OVER (ORDER BY n) - count(*) OVER (PARTITION BY n)) // count(*) OVER () AS f,
+                   1 + 5 * (count(*) OVER (ORDER BY net) - count(*) OVER (PARTITION BY net)) // count(*) OVER () AS m
+                FROM amounts)
+            SELECT customer_no, r, ceil((f + m) / 2) AS fm FROM fifths""",
     ]
 
 
@@ -99,6 +127,47 @@ def _rising(n: list[float]) -> str:
     return f"earlier > 0 AND recent >= {n[0]} * earlier AND recent >= {n[3] * CENTS}"
 
 
+def _share(condition: str) -> str:
+    return (
+        "SELECT customer_no FROM habit JOIN (SELECT customer_no, count(*) AS hits FROM clock"
+        f" WHERE {condition} GROUP BY 1) USING (customer_no) WHERE"
+    )
+
+
+def _hours(first: int, last: int) -> Callable[[list[float], Moment], str]:
+    return lambda n, _: f"{_share(f'hour BETWEEN {first} AND {last}')} hits >= {n[0]} * n AND n >= {n[1]}"
+
+
+def _months(months: str) -> Callable[[list[float], Moment], str]:
+    return lambda n, _: (
+        f"SELECT customer_no FROM ({_share(f'month IN ({months})')} hits >= {n[0]} * n AND n >= {n[1]})"
+        f" JOIN tenure USING (customer_no) WHERE days >= {n[2]}"
+    )
+
+
+def _between(table: str, value: str, tier: str, unit: int = 1, skip: int = 0) -> Callable[[list[float], Moment], str]:
+    """A tier of a ladder: the lowest ends below the sentence's first number, the highest begins there."""
+
+    def sql(n: list[float], _: Moment) -> str:
+        cuts = [number * unit for number in n[skip:]]
+        low = f"{value} >= {cuts[0]}" if tier != "lowest" else "true"
+        high = f"{value} < {cuts[0 if tier == 'lowest' else 1]}" if tier != "highest" else "true"
+        return f"SELECT customer_no FROM {table} WHERE {value} IS NOT NULL AND {low} AND {high}"
+
+    return sql
+
+
+def _ladder(table: str, value: str, keys: str, unit: int = 1, skip: int = 0) -> dict[str, Any]:
+    first, *middle, last = keys.split()
+    tiers = [(first, "lowest"), *((key, "middle") for key in middle), (last, "highest")]
+    return {key: _between(table, value, tier, unit, skip) for key, tier in tiers}
+
+
+def _bargains(condition: str) -> str:
+    return f"SELECT customer_no FROM bargains WHERE {condition}"
+
+
+EACH_ORDER = "habit JOIN money USING (customer_no)"
 BY_KEY: dict[str, Callable[[list[float], Moment], str]] = {
     "active": lambda _, __: _silence(None, 1),
     "due": lambda n, _: _silence(n[0], n[1]),
@@ -131,13 +200,79 @@ BY_KEY: dict[str, Callable[[list[float], Moment], str]] = {
     "likely_30d": lambda n, _: _predicted(f"p_order_30d >= {n[0]}"),
     "due_this_week": lambda n, at: _predicted(f"next_order_at >= {at.sql()} AND next_order_at < {at.day(-int(n[0]))}"),
     "churn_risk": lambda n, _: _predicted(f"n >= 2 AND 1 - p_order_90d >= {n[0]}"),
+    "due_next_week": lambda n, at: _predicted(
+        f"next_order_at >= {at.day(-int(n[1]))} AND next_order_at < {at.day(-int(n[0]))}"
+    ),
+    "valuable_slipping": lambda n, _: _predicted(f"value_12m >= {n[1]} AND 1 - p_order_90d >= {n[2]}"),
+    "never_refunded": lambda n, _: _habit_and_money(f"paid > 0 AND paid <= net AND n >= {n[0]}"),
+    "any_day": lambda n, _: _habit_and_money(f"weekend > {n[0]} AND weekend < {n[1]} AND n >= {n[2]}"),
+    "morning": _hours(6, 11),
+    "afternoon": _hours(12, 17),
+    "evening": _hours(18, 23),
+    "night": _hours(0, 5),
+    "season_mar_may": _months("3, 4, 5"),
+    "season_jun_aug": _months("6, 7, 8"),
+    "season_sep_nov": _months("9, 10, 11"),
+    "season_dec_feb": _months("12, 1, 2"),
+    "second_order_due": lambda n, _: (
+        "SELECT customer_no FROM habit JOIN rhythm USING (customer_no)"
+        f" WHERE n = 1 AND silence > {n[0]} AND silence <= {n[1]}"
+    ),
+    "never_ordered": lambda _, __: "SELECT customer_no FROM live ANTI JOIN habit USING (customer_no)",
+    "subscribed_never_ordered": lambda _, __: "SELECT customer_no FROM subscribed ANTI JOIN habit USING (customer_no)",
+    "unreachable_buyers": lambda _, __: (
+        "SELECT customer_no FROM live SEMI JOIN habit USING (customer_no) ANTI JOIN reachable USING (customer_no)"
+    ),
+    "orders_1": lambda n, _: f"SELECT customer_no FROM habit WHERE n = {n[0]}",
+    "orders_2": lambda n, _: f"SELECT customer_no FROM habit WHERE n = {n[0]}",
+    "orders_3_4": lambda n, _: f"SELECT customer_no FROM habit WHERE n BETWEEN {n[0]} AND {n[1]}",
+    "orders_5_9": lambda n, _: f"SELECT customer_no FROM habit WHERE n BETWEEN {n[0]} AND {n[1]}",
+    "orders_10": lambda n, _: f"SELECT customer_no FROM habit WHERE n >= {n[0]}",
+    "discount_never": lambda _, __: _bargains("cheap = 0"),
+    "discount_sometimes": lambda n, _: _bargains(f"cheap > 0 AND cheap < {n[1]} * n"),
+    "discount_mostly": lambda n, _: _bargains(f"cheap >= {n[0]} * n AND cheap < n"),
+    "discount_always": lambda _, __: _bargains("cheap = n"),
+    **_ladder("money", "net", "spend_lower spend_middle spend_upper spend_top", CENTS),
+    **_ladder(
+        "habit JOIN money USING (customer_no)", "round(net / n)", "basket_small basket_medium basket_large", CENTS
+    ),
+    **_ladder("tenure", "days", "tenure_90 tenure_365 tenure_730 tenure_over"),
+    **_ladder("own_gaps", "gap", "rhythm_weekly rhythm_monthly rhythm_quarterly rhythm_rare"),
+    **_ladder("customer_values", "value_12m", "value_lower value_middle value_upper value_top", skip=1),
+    **_ladder("customer_values", "1 - p_order_90d", "churn_low churn_medium churn_high churn_very_high"),
 }
+TEXTS = {
+    r"Your customer field (\S+) is (?:“(.+)”|empty)\.": lambda found: (
+        f"SELECT customer_no FROM customers WHERE metafields['{found[1]}'] "
+        + ("IS NULL" if found[2] is None else f"= '{found[2]}'")
+    ),
+    r"Lives in (?:“([^”]+)”, )??(?:“([^”]+)”, )?“([^”]+)”, by the default address\.": lambda found: (
+        "SELECT customer_no FROM customers WHERE "
+        + " AND ".join(
+            f"lower({column}) = lower('{value}')"
+            for column, value in zip(("city", "province", "country"), found.groups(), strict=True)
+            if value
+        )
+    ),
+    r"The customer's language at your shop is “(.+)”\.": lambda found: (
+        f"SELECT customer_no FROM customers WHERE language = '{found[1]}'"
+    ),
+    r"At least (\d+) orders, and “(.+)” is the product type they bought most often\.": lambda found: (
+        "SELECT customer_no FROM favourite JOIN habit USING (customer_no)"
+        f" WHERE product_type = '{found[2]}' AND n >= {found[1]}"
+    ),
+    r"Recency score (\d)(?: to (\d))?(?: \(.+\))?, frequency and spend score (\d)(?: to (\d))?, each of 5\.": lambda found: (  # noqa: E501
+        f"SELECT customer_no FROM grid WHERE r BETWEEN {found[1]} AND {found[2] or found[1]}"
+        f" AND fm BETWEEN {found[3]} AND {found[4] or found[3]}"
+    ),
+}
+"""Sentences that name something in words."""
 
 
 def members_sql(key: str, sentence: str, moment: Moment) -> str:
     """The members of one automatic segment that is not about a product. KeyError if no one wrote its SQL."""
-    field = re.fullmatch(r"Your customer field (\S+) is (?:“(.+)”|(empty))\.", sentence)
-    if field:
-        holds = "IS NULL" if field[3] else f"= '{field[2]}'"
-        return f"SELECT customer_no FROM customers WHERE metafields['{field[1]}'] {holds}"
+    for pattern, sql in TEXTS.items():
+        found = re.fullmatch(pattern, sentence)
+        if found:
+            return sql(found)
     return BY_KEY[key.removeprefix("auto:")](numbers(sentence), moment)

@@ -8,6 +8,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import pyarrow as pa
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -25,7 +26,8 @@ from app.services import (
 )
 from app.services.segments_list import CATEGORIES
 from app.services.segments_statistics import Figures
-from tests.integration.segments.random_shops import CTX, UNIT, random_shop
+from tests.e2e.journey.segment_sql import Moment, members_sql, prepare
+from tests.integration.segments.random_shops import AS_OF, CTX, UNIT, random_shop
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -132,6 +134,22 @@ class TestDefinitions:
             assert set(amounts) <= wanted, (one.key, amounts, wanted)
             days = {f"{number} days" for number in re.findall(r"(\d+) days", text)}
             assert days <= wanted | spans | {f"{number} days" for number in wanted}, (one.key, days, wanted, spans)
+
+
+class TestSentences:
+    @given(seed=st.integers(0, 2**32), customers=st.integers(1, 60))
+    @settings(max_examples=8, deadline=None)
+    def test_sql_written_from_the_sentence_alone_finds_the_members(self, seed: int, customers: int) -> None:
+        with opened(seed, customers) as shop:
+            store = {"live": shop.reach.universe, "subscribed": shop.reach.reachable, "reachable": shop.reach.reachable}
+            for name, members in store.items():
+                shop.connection.register(name, pa.table({"customer_no": pa.array(members, pa.int32())}))
+            moment = Moment(AS_OF, CTX.timezone)
+            for statement in prepare(moment):
+                shop.connection.execute(statement)
+            for one in own_segments(shop).values():
+                rows = shop.connection.execute(members_sql(one.key, one.definition, moment)).fetchall()
+                assert {row[0] for row in rows} == set(shop.members(one)), (one.key, one.definition)
 
 
 class TestPartitions:

@@ -10,10 +10,12 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
+from flask import g
 from hypothesis import given
 from hypothesis import strategies as st
 from pyroaring import BitMap
 
+from app.api.app import create_app
 from app.errors import Invalid, NotFound
 from app.lake.schemas import TABLES
 from app.services import (
@@ -33,6 +35,8 @@ from app.store.models.shops import Run
 from tests.integration.segments.conftest import AS_OF, COFFEE, publish, refresh_segments
 
 if TYPE_CHECKING:
+    from flask.testing import FlaskClient
+
     from tests.integration.segments.conftest import SmallShop
 
 
@@ -255,3 +259,33 @@ class TestKept:
 
         assert [ask("a"), ask("b"), ask("a"), ask("c"), ask("a"), ask("b")] == [1, 2, 1, 3, 1, 4]
         assert made == ["a", "b", "c", "b"]
+
+
+class TestApi:
+    @pytest.fixture
+    def client(self, shop: SmallShop) -> FlaskClient:
+        def authenticate() -> None:
+            g.shop = shop.ctx
+
+        return create_app(shop.rooms, authenticate, []).test_client()
+
+    def test_figures_come_over_http(self, shop: SmallShop, client: FlaskClient) -> None:
+        first, second = (f"seg_{create(shop, name, match)}" for name, match in (
+            ("Buyers", {"did": "ordered"}), ("Reachable", {"reachable": "email"})
+        ))  # fmt: skip
+        overlap = client.get(f"/api/segments/overlap?ids={first},{second}").json
+        assert [region["size"] for region in overlap["regions"]] == [45, 5, 10]
+        assert client.get(f"/api/segments/{first}/affinity").json["members"] == 50
+        assert client.get(f"/api/segments/{first}/trend").json["days"] == [
+            {"day": "2026-11-20", "size": 50, "entered": 0, "left": 0}
+        ]
+        assert client.get(f"/api/segments/{first}/gaps").json["median_days"] == 14
+
+    @pytest.mark.parametrize("ids", ["seg_1", "seg_1,seg_2,seg_3,seg_4", "1,2", "seg_1,seg_1", ""])
+    def test_another_choice_of_segments_is_refused(self, client: FlaskClient, ids: str) -> None:
+        assert client.get(f"/api/segments/overlap?ids={ids}").status_code == 422
+
+    def test_what_is_not_there_is_not_found(self, client: FlaskClient) -> None:
+        for tail in ("affinity", "trend", "gaps"):
+            assert client.get(f"/api/segments/seg_99/{tail}").status_code == 404
+        assert client.get("/api/segments/overlap?ids=seg_98,seg_99").status_code == 404
