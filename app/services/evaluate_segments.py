@@ -27,6 +27,7 @@ from app.services import (
     automatic_segments,
     automatic_segments_classes,
     automatic_segments_demographics,
+    automatic_segments_habits,
     automatic_segments_products,
     automatic_segments_rfm,
     automatic_segments_tiers,
@@ -377,17 +378,21 @@ def why_empty(leaves: list[dict[str, Any]]) -> str:
 
 def _definitions(world: ShopWorld, ctx: ShopContext) -> list[Definition]:
     unit = 10 ** exponent(ctx.currency)
+    connection = world.connection
+    found = automatic_segments.thresholds(connection, unit)
+    # Of those with the same members the first is listed: the best known, then products, which campaigns are made for.
     return storable(
         ctx,
         [
-            *automatic_segments.definitions(world.connection, ctx, unit),
-            *automatic_segments_rfm.definitions(world.connection),
-            *automatic_segments_tiers.definitions(world.connection, ctx, unit),
-            *automatic_segments_classes.definitions(world.connection),
-            *automatic_segments_demographics.definitions(world.connection, demographics_classify.about(world.run.dir)),
+            *automatic_segments.definitions(found, ctx),
+            *automatic_segments_demographics.definitions(connection, demographics_classify.about(world.run.dir)),
             *automatic_segments_products.definitions(
-                world.connection, world.reach.reachable, world.run.dir / CHOSEN_FILE
+                connection, world.reach.reachable, world.run.dir / CHOSEN_FILE
             ),
+            *automatic_segments_habits.definitions(found, ctx),
+            *automatic_segments_rfm.definitions(connection),
+            *automatic_segments_tiers.definitions(connection, ctx, unit),
+            *automatic_segments_classes.definitions(connection),
         ],
     )
 

@@ -21,6 +21,7 @@ from app.domain.rules.tree import Attr, Predict, leaves
 from app.services import (
     automatic_segments,
     automatic_segments_classes,
+    automatic_segments_habits,
     automatic_segments_rfm,
     automatic_segments_tiers,
 )
@@ -51,8 +52,10 @@ def opened(seed: int, customers: int) -> Iterator[RandomShop]:
 
 def own_segments(shop: RandomShop) -> dict[str, Definition]:
     """All that need neither a product of its own nor a merchant's field."""
+    thresholds = automatic_segments.thresholds(shop.connection, UNIT)
     found = [
-        *automatic_segments.definitions(shop.connection, CTX, UNIT),
+        *automatic_segments.definitions(thresholds, CTX),
+        *automatic_segments_habits.definitions(thresholds, CTX),
         *automatic_segments_rfm.definitions(shop.connection),
         *automatic_segments_tiers.definitions(shop.connection, CTX, UNIT),
         *automatic_segments_classes.definitions(shop.connection),
