@@ -20,6 +20,7 @@ from app.errors import Conflict, EncoreError, NotFound, Unavailable
 from app.services import export_segment_files as files
 from app.services.export_segment_contents import Contents, Options
 from app.services.export_segment_platforms import PLATFORMS, warnings
+from app.services.processes import no_search_for_cycles
 from app.services.reachable import REASONS, reach
 from app.services.segments import found
 from app.services.segments_world import members_of
@@ -180,7 +181,8 @@ def _make(rooms: Rooms, ctx: ShopContext, export: SegmentExport, members: BitMap
                 said = contents.looked_at
                 _note(rooms, ctx, export.id, looked_at=said)
 
-    written = files.write(rooms, ctx, export.id, watched())
+    with no_search_for_cycles():
+        written = files.write(rooms, ctx, export.id, watched())
     with rooms.store.reading(ctx) as session:
         erased = select(Customer.customer_no).where(
             Customer.shop_id == ctx.shop_id, Customer.erased_at >= export.created_at

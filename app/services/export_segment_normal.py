@@ -23,6 +23,7 @@ US_ZIP_DIGITS = 5
 REMEMBERED = 1 << 16  # names and places repeat; addresses and phones don't
 PLAIN_E164 = re.compile(r"\+([1-9](?:[ ().-]{0,2}[0-9]){6,14})", re.ASCII)
 NOT_ALPHANUMERIC = re.compile(r"[^0-9a-z]", re.ASCII)
+NOT_LETTERS = re.compile(r"[^a-z]", re.ASCII)
 NOT_DIGITS = re.compile(r"[^0-9]", re.ASCII)
 
 
@@ -117,7 +118,9 @@ def name(raw: str | None) -> str:
 
     A vowel of प्रिया is a mark, not a letter: without its marks it is another name. A mark alone is nothing.
     """
-    kept = (c for c in unicodedata.normalize("NFC", raw or "").lower() if c.isalpha() or _is_mark(c))
+    if raw is None or raw.isascii():
+        return _az(raw)
+    kept = (c for c in unicodedata.normalize("NFC", raw).lower() if c.isalpha() or _is_mark(c))
     return "".join(itertools.dropwhile(_is_mark, kept))
 
 
@@ -128,13 +131,17 @@ def _is_mark(character: str) -> bool:
 @lru_cache(REMEMBERED)
 def place(raw: str | None) -> str:
     """a-z without accents: Zürich → zurich."""
-    return "".join(c for c in unicodedata.normalize("NFKD", raw or "").lower() if "a" <= c <= "z")
+    return _az(unicodedata.normalize("NFKD", raw or ""))
 
 
 @lru_cache(REMEMBERED)
 def country(raw: str | None) -> str:
     """The ISO code in lower case."""
-    return "".join(c for c in (raw or "").lower() if "a" <= c <= "z")
+    return _az(raw)
+
+
+def _az(raw: str | None) -> str:
+    return NOT_LETTERS.sub("", (raw or "").lower())
 
 
 def zip_code(raw: str | None, country_code: str) -> str:

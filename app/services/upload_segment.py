@@ -17,6 +17,7 @@ from app.errors import Conflict, Invalid, NotFound, Unavailable
 from app.services import upload_segment_report as upload_report
 from app.services.csv_cells import csv_lines, guarded
 from app.services.evaluate_segments import Outcome
+from app.services.processes import no_search_for_cycles
 from app.services.segments import found, new_segment
 from app.services.segments_memberships import Writer
 from app.services.segments_statistics import Figures
@@ -82,9 +83,10 @@ def upload(
         raise Invalid("There is no list yet to remove from.", field="mode")
     table = _table(content)
     position, kind = _mapping(table, column, identifier)
-    rows, keys = _keyed(rooms, table, position, kind)
-    with rooms.store.reading(ctx) as session:
-        matched = _match(session, ctx, rows, keys, kind)
+    with no_search_for_cycles():
+        rows, keys = _keyed(rooms, table, position, kind)
+        with rooms.store.reading(ctx) as session:
+            matched = _match(session, ctx, rows, keys, kind)
     now = rooms.clock.now()
     with rooms.store.session(ctx) as session:
         number = allocate(session, ctx.shop_id, "uploads")
