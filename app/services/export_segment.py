@@ -300,8 +300,8 @@ def _logged(session: Session, ctx: ShopContext, segment_id: int, export_id: int)
 
 def _filename(ctx: ShopContext, segment: Segment, file_format: str, day: str) -> str:
     slug = slugged(segment.name)[:60]
-    shop = ctx.domain.removesuffix(".myshopify.com")
-    return f"{shop}-{slug or 'segment'}-{day}{f'-{file_format}' if file_format != 'plain' else ''}.csv"
+    shop = slugged(ctx.domain.removesuffix(".myshopify.com"))  # a shop from CSV files may be called anything
+    return f"{shop or 'shop'}-{slug or 'segment'}-{day}{f'-{file_format}' if file_format != 'plain' else ''}.csv"
 
 
 def slugged(text: str) -> str:

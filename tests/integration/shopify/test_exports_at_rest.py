@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from app.services import erase, runs
+from app.services import erase, export_segment_files, runs
 from app.shopify.importer import STEPS
 from app.store.models.shops import Shop
 from tests.standins import TINY
@@ -70,6 +70,7 @@ class TestAnErasedShop:
         left = encore.rooms.settings.imports_dir / "shop_1" / "run_9"
         left.mkdir(parents=True)
         (left / "customers.jsonl").write_text("{}")
+        export_segment_files.write(encore.rooms, ctx, 7, iter([b"email\r\n"]))
         encore.installer.uninstalled(ctx)
         erase.erase_shop(encore.rooms, ctx)
         return encore
@@ -77,6 +78,7 @@ class TestAnErasedShop:
     def test_leaves_neither_lake_nor_exports(self, erased: Connected) -> None:
         assert exports(erased) == []
         assert not (erased.rooms.settings.lake_dir / "shop_1").exists()
+        assert not (erased.rooms.settings.kept_exports_dir / "shop_1").exists()
 
     def test_passes_its_number_to_nobody(self, erased: Connected) -> None:
         assert erased.install(TINY).shop_id == 2
