@@ -3,19 +3,22 @@
 from __future__ import annotations
 
 import time
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
 import pytest
+from alembic import command
 from alembic.autogenerate import compare_metadata
 from alembic.migration import MigrationContext
-from sqlalchemy import create_engine, make_url, select, text
+from sqlalchemy import MetaData, create_engine, make_url, select, text
 
 from app.store.counters import allocate
-from app.store.migrate import upgrade
+from app.store.migrate import config, upgrade
 from app.store.models.customers import ProductId
+from app.store.models.segments import Segment, SegmentDay
 from app.store.models.shops import Shop
 from app.store.schema import metadata
-from app.store.session import Store
+from app.store.session import Store, make_engine
 from tests.conftest import add_shop
 
 if TYPE_CHECKING:
@@ -40,6 +43,48 @@ class TestMigrations:
         with store.session(ctx) as session:
             assert allocate(session, 1, "segments") == 1
         store.close()
+
+
+class TestSegmentDays:
+    def test_days_and_what_lists_sort_by_are_filled_from_what_was_stored(self, empty_store_url: str) -> None:
+        engine = make_engine(empty_store_url)
+        with engine.connect() as connection:
+            command.upgrade(config(connection), "0008")
+        store = Store(empty_store_url)
+        shop = add_shop(store, 1, "first.myshopify.com")
+        moments = [datetime(2026, 11, 20, hour, tzinfo=UTC) for hour in (3, 12, 20)]  # the 19th and the 20th there
+        old = MetaData()
+        with engine.begin() as connection:
+            if engine.dialect.name == "postgresql":
+                connection.execute(text("SELECT set_config('app.shop_id', 'all', true)"))
+            old.reflect(connection, only=["segments", "memberships", "membership_changes"])
+            segment = {"shop_id": 1, "id": 1, "name": "Buyers", "description": "", "category": "custom",
+                       "source": "rule", "state": "ready", "definition": "x", "version": 1, "membership_id": 3,
+                       "created_at": moments[0], "updated_at": moments[0]}  # fmt: skip
+            connection.execute(old.tables["segments"].insert(), segment)
+            figures = {"reachable": 7, "net_share": 0.25, "expected": {"buyers": 2.5}}
+            member = {"shop_id": 1, "id": 3, "segment_id": 1, "evaluated_at": moments[2], "size": 12, "members": b"",
+                      "leaves": [], "from_missing": 0, "statistics": figures, "duration_ms": 1}  # fmt: skip
+            connection.execute(old.tables["memberships"].insert(), member)
+            changes = [
+                {"shop_id": 1, "id": no, "segment_id": 1, "at": at, "size": size, "entered_count": came,
+                 "left_count": went, "entered": b"", "left": b""}
+                for no, (at, size, came, went) in enumerate(
+                    zip(moments, (10, 11, 12), (10, 2, 1), (0, 1, 0), strict=True), start=1
+                )
+            ]  # fmt: skip
+            connection.execute(old.tables["membership_changes"].insert(), changes)
+        engine.dispose()
+        upgrade(empty_store_url)
+        with store.reading(shop) as session:
+            row = session.get_one(Segment, (1, 1))
+            days = list(session.scalars(select(SegmentDay).order_by(SegmentDay.day)))
+        store.close()
+        assert (row.size, row.reachable, row.net_share, row.expected_buyers) == (12, 7, 0.25, 2.5)
+        assert row.evaluated_at == moments[2]
+        assert [(one.day.day, one.size, one.entered_count, one.left_count) for one in days] == [
+            (19, 10, 0, 0), (20, 12, 3, 1)
+        ]  # fmt: skip
 
 
 @pytest.mark.postgres
