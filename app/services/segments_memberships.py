@@ -127,6 +127,7 @@ class Writer:
             return False
         row.evaluated_at, row.next_flip_at, row.duration_ms = self._now, outcome.next_flip, outcome.duration_ms
         row.leaves, row.from_missing = outcome.leaves, outcome.from_missing
+        segment.evaluated_at = self._now
         return True
 
     def retire(self, defined: set[str]) -> None:
