@@ -165,7 +165,8 @@ def export(rooms: Rooms, ctx: ShopContext) -> Figures:
     """Everybody into Meta's format, hashed, from asking to the last byte."""
     number = segments.create(rooms, ctx, "Everybody", EVERYBODY)
     started = time.perf_counter()
-    made = export_segment.create(rooms, ctx, number, file_format="meta", hashed=True, include_unsubscribed=True)
+    asked = export_segment.options("meta", hashed=True, include_unsubscribed=True)
+    made = export_segment.create(rooms, ctx, number, asked, at_once=True)
     _, lines = export_segment.stream(rooms, ctx, number, made["id"])
     size = sum(map(len, lines))
     return {"export in Meta's format, s": time.perf_counter() - started, "export, GB of memory": _gigabytes(),
