@@ -109,7 +109,7 @@ COPY (
 ) TO '{target}' (FORMAT PARQUET)"""
 RATES = """
 COPY (
-    SELECT k.{what}, kind, CASE kind WHEN 'repurchase' THEN 0.05 ELSE 0.005 END AS base_rate, 100.0 AS positives
+    SELECT k.{what}, kind, CASE kind WHEN 'repurchase' THEN 0.05 ELSE 0.005 END::DOUBLE AS base_rate, 100.0 AS positives
     FROM (SELECT DISTINCT {what} FROM kinds) k, (VALUES ('repurchase'), ('cross_sell')) v(kind) ORDER BY ALL
 ) TO '{target}' (FORMAT PARQUET)"""
 NO_ASSOCIATIONS = """
@@ -167,7 +167,7 @@ def _lake(
     began = until - timedelta(days=800)
     sources: dict[str, tuple[str, dict[str, Any]]] = {
         "products": (PRODUCTS, {"first": FIRST_PRODUCT_ID, "began": began}),
-        "customers": (CUSTOMERS, {"began": began, "until": until, "customers": customers, "countries": COUNTRIES}),
+        "customers": (CUSTOMERS, {"began": began, "customers": customers, "countries": COUNTRIES}),
         "orders": (ORDERS, {"countries": COUNTRIES}),
         "order_lines": (LINES, {}),
     }
@@ -242,21 +242,23 @@ def some_changed_orders(ctx: ShopContext, rooms: Rooms, orders: int, at: datetim
     rng = np.random.default_rng(5)
     before = rooms.lake.versions(ctx)
     connection = rooms.lake.connect(ctx, before)
-    given = {"customers": rng.choice(1_000_000, orders, replace=False).tolist(), "at": at}
+    buyers = connection.execute("SELECT DISTINCT customer_no FROM orders ORDER BY 1").fetchnumpy()["customer_no"]
+    some = rng.choice(buyers, min(orders, len(buyers)), replace=False)
+    given = {"customers": some.tolist(), "at": at}
     first = connection.execute("SELECT max(order_id) FROM orders").fetchall()[0][0] + 1
-    rows = connection.execute(
+    rows = connection.sql(
         """SELECT o.* REPLACE ($first + row_number() OVER () AS order_id, $at AS processed_at, $at AS updated_at)
            FROM orders o WHERE customer_no IN (SELECT unnest($customers::INTEGER[]))
            QUALIFY row_number() OVER (PARTITION BY customer_no ORDER BY order_id) = 1""",
-        {**given, "first": first},
+        params={**given, "first": first},
     ).to_arrow_table()
     connection.register("fresh", rows)
-    lines = connection.execute(
+    lines = connection.sql(
         """SELECT l.* REPLACE (f.order_id AS order_id, $at AS ordered_at,
                   1000000000 + row_number() OVER () AS line_id)
            FROM fresh f JOIN order_lines l USING (customer_no)
            QUALIFY row_number() OVER (PARTITION BY l.customer_no ORDER BY l.line_id) <= 2""",
-        {"at": at},
+        params={"at": at},
     ).to_arrow_table()
     connection.close()
     ids = rows.column("order_id").to_pylist()
