@@ -98,14 +98,16 @@ class Alone:
             self.connection.execute("ROLLBACK")
 
     @contextmanager
-    def later(self, moment: datetime) -> Iterator[World]:
+    def later(self, moment: datetime, *, ticking: bool) -> Iterator[World]:
         """The world as it is at a later moment if nothing happens until then.
 
-        Attributes that tick are moved on; predictions and other segments stay as they are.
+        ticking: whether attributes that change by time alone are moved on, too; it takes a moment.
+        Predictions and other segments stay as they are.
         """
         with self.in_thought() as world:
             moved = replace(world, as_of=moment)
-            self._tick(moved)
+            if ticking:
+                self._tick(moved)
             yield moved
 
     def _tick(self, world: World) -> None:

@@ -50,17 +50,18 @@ def next_flip(rule: Rule, alone: Alone, days: int = DAYS) -> Flip | None:
     waiting = {
         path: (leaf, _instants(leaf, alone, moments, end)) for path, leaf in leaves(rule.match) if not held(leaf)
     }
+    ticking = any(isinstance(leaf, Attr) and leaf.attr in TICKING for _, leaf in leaves(rule.match))
     at = world.as_of
     while True:
         at = min((when for _, plan in waiting.values() if (when := plan.after(at)) is not None), default=end)
         if at >= end:
             return None
-        with alone.later(at) as later:
+        with alone.later(at, ticking=ticking) as later:
             for path, (leaf, plan) in waiting.items():
                 if plan.due(at):
                     matched = alone.matched(leaf, later)
                     truth[path] = alone.customer_no in matched.members
-                    plan.learn(at, matched.flip)
+                    plan.learn(at, matched.flip, world.zone)
         if combined(rule.match, truth) != now:
             return Flip(at, not now)
 
@@ -74,7 +75,7 @@ class _Plan:
     """The instants at which one leaf may change: known beforehand, or learned from one look to the next."""
 
     def __init__(self, instants: list[datetime] | None, first: datetime | None) -> None:
-        self._known, self._next = instants, first
+        self._known, self._next, self._nudged = instants, first, False
 
     def after(self, at: datetime) -> datetime | None:
         if self._known is not None:
@@ -87,8 +88,11 @@ class _Plan:
             return at in self._known
         return self._next is not None and self._next <= at
 
-    def learn(self, at: datetime, flip: datetime | None) -> None:
-        self._next = at + TICK if flip is not None and flip <= at else flip
+    def learn(self, at: datetime, flip: datetime | None, zone: ZoneInfo) -> None:
+        if flip is None or flip > at:
+            self._next, self._nudged = flip, False
+        else:  # once right after; if that is no later either, nothing finer than a day is known
+            self._next, self._nudged = (next_midnight(at, zone) if self._nudged else at + TICK), not self._nudged
 
 
 def _instants(leaf: Leaf, alone: Alone, moments: list[datetime], end: datetime) -> _Plan:
