@@ -136,6 +136,7 @@ describe("Why in, why not?", () => {
     const { container, asked } = await explained();
     await waitFor(() => expect(words(container)).toContain("Ada Winters · pinned in on Nov 20, 2026 · Our baker"));
     expect(words(container)).toContain("plus 1 whom it leaves out, minus 1 whom it would take");
+    expect(words(container)).toContain("58 by the rule + 1 pinned in − 1 pinned out = 58 customers");
     fireEvent.click(named(container, "Never in"));
     await waitFor(() => expect(asked.find((one) => one.key === "PUT /api/segments/seg_21/pins/8")?.body).toEqual({ kind: "out" }));
   });

@@ -143,7 +143,12 @@ function DetailsBody({ segment }: { segment: SegmentDetails }) {
       <Promises segment={segment} />
       {!nobody && <HowItBehaves segment={segment} />}
       {segment.leaves.length > 0 && (nobody || segment.source === "rule") && (
-        <ConditionFunnel leaves={segment.leaves} fromMissing={segment.from_missing} />
+        <ConditionFunnel
+          leaves={segment.leaves}
+          fromMissing={segment.from_missing}
+          pins={segment.pins}
+          size={segment.statistics.size}
+        />
       )}
       {!nobody && segment.probabilities.length > 0 && <ProbabilityChart segment={segment} />}
       <TrendChart segment={segment} />
