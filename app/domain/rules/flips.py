@@ -15,7 +15,7 @@ from app.domain.rules.evaluate import TICKING
 from app.domain.rules.explain import why_fixed
 from app.domain.rules.own_values import value_of
 from app.domain.rules.tree import Attr, Consent, Did, Measure, Member, Reachable, leaves
-from app.domain.rules.windows import next_midnight, span
+from app.domain.rules.windows import TICK, next_midnight, span
 
 if TYPE_CHECKING:
     from zoneinfo import ZoneInfo
@@ -24,7 +24,6 @@ if TYPE_CHECKING:
     from app.domain.rules.tree import Leaf, Rule, Window
 
 DAYS = 400
-TICK = timedelta(microseconds=1)
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 KNOWN_WINDOWS = frozenset({"last", "next", "ago", "between", "before", "since", "calendar", "ever"})
 

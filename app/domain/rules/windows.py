@@ -163,7 +163,7 @@ def expiry(window: Window, earliest: datetime | None, as_of: datetime, zone: Zon
     match window.kind:
         case "last" if window.span and earliest:
             if window.span.unit == "h":
-                return earliest + timedelta(hours=window.span.n) + timedelta.resolution  # the start still counts
+                return earliest + timedelta(hours=window.span.n) + TICK  # the start still counts
             if window.span.unit in {"d", "w"}:
                 day = earliest.astimezone(zone).date()
                 return midnight(_shift(day, window.span, 1), zone)

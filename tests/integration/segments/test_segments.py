@@ -184,7 +184,8 @@ class TestEvaluation:
         first = create(shop, "First", recent)
         second = create(shop, "Second", {"v": 1, "match": {"in": f"seg_{first}"}})
         flips = [membership(shop.rooms, shop.ctx, number).next_flip_at for number in (first, second)]
-        assert flips == [AS_OF + timedelta(hours=11)] * 2  # customer 1 ordered 25 hours ago
+        # Customer 1 ordered 25 hours ago, and the instant at which a window begins is in it.
+        assert flips == [AS_OF + timedelta(hours=11) + timedelta.resolution] * 2
 
     def test_a_failed_evaluation_keeps_the_last_good_members_and_says_so(self, shop: SmallShop) -> None:
         number = create(shop)

@@ -16,7 +16,8 @@ from app.domain.rules.own_values import value_of
 from app.domain.rules.parse import parse
 from app.domain.rules.sentence import Wording
 from tests.unit.rules import brute
-from tests.unit.rules.shops import connect, random_rule, random_shop, world
+from tests.unit.rules.random_rules import random_rule
+from tests.unit.rules.shops import connect, random_shop, world
 from tests.unit.rules.thought import changed, known_at, smaller
 
 if TYPE_CHECKING:
