@@ -183,6 +183,8 @@ class TestSegmentsAndDecisions:
         refresh_segments(shop)
         mine = {row["segment_id"] for row in client.get("/api/customers/10/segments").json["items"]}
         for row in client.get("/api/segments?limit=200").json["items"]:
+            if row["state"] == "merged":
+                continue  # the same members as another, which is listed
             members = client.get(f"/api/segments/{row['id']}/members?limit=200").json["items"]
             assert (row["id"] in mine) == (10 in {member["customer_no"] for member in members}), row["name"]
 

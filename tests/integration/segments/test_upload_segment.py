@@ -164,12 +164,12 @@ class TestAnyList:
         self, shop: SmallShop, first: list[str], second: list[str], mode: str
     ) -> None:
         before = self.everybody(shop)
-        made = upload(shop, self.file(first), name=f"List {uuid.uuid4()}")
+        made = upload(shop, self.file(first), name=f"List {uuid.uuid4()}", column="email", identifier="email")
         assert made["rows"] == sum(counts(made)[1:]) == len(first)
         number = segments.number(made["segment_id"])
-        changed = upload(shop, self.file(second), segment_id=number, mode=mode)
+        changed = upload(shop, self.file(second), segment_id=number, mode=mode, column="email", identifier="email")
         after = members(shop, made)
-        again = upload(shop, self.file(second), segment_id=number, mode=mode)
+        again = upload(shop, self.file(second), segment_id=number, mode=mode, column="email", identifier="email")
         assert members(shop, made) == after
         assert counts(again) == counts(changed)
         assert changed["size_after"] == again["size_before"] == again["size_after"] == len(after)
