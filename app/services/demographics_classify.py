@@ -20,6 +20,7 @@ import structlog
 from sqlalchemy import LargeBinary, func, select
 
 from app.lake.schemas import DEMOGRAPHICS
+from app.services.open_runs import DEMOGRAPHICS_FILE
 from app.services.reference_income import incomes, loaded_income
 from app.store.crypto import KEY_ID_BYTES, CannotUnseal, customer_subject
 from app.store.models.customers import Customer
@@ -48,7 +49,7 @@ if TYPE_CHECKING:
 
 log = structlog.get_logger()
 
-FILE = "demographics.parquet"
+FILE = DEMOGRAPHICS_FILE
 MADE = b"encore"  # the key of what the file says of itself, in its schema's metadata
 COLUMNS = {
     "gender": ("gender", "gender_from", "gender_accuracy"),

@@ -1,8 +1,8 @@
 """Published runs that this process has open, so that a page does not open a shop's history anew.
 
-Opening one reads six tables' logs and every file's end: 50 ms, of which a preview has none to spare. A run never
-changes once it is published, so what was found out about it stays true: who could be mailed then, whom a condition
-selects.
+Opening one reads six tables' logs and every file's end: 50 ms, of which a preview has none to spare. A published run
+changes in one thing only, the classes of customers; else what was found out about it stays true: who could be mailed
+then, whom a condition selects.
 """
 
 from __future__ import annotations
@@ -36,6 +36,7 @@ MOST_OPEN = 4
 MOST_LEAVES = 256
 MEMORY = "1GB"
 REACH_FILE = "reach.parquet"
+DEMOGRAPHICS_FILE = "demographics.parquet"
 
 
 @dataclass
@@ -55,12 +56,12 @@ class OpenRuns:
 
     def __init__(self, most: int = MOST_OPEN) -> None:
         self._most = most
-        self._open: OrderedDict[tuple[int, int, int | None], OpenRun] = OrderedDict()
+        self._open: OrderedDict[tuple[int, int, int | None, int], OpenRun] = OrderedDict()
         self._lock = threading.Lock()
 
     def get(self, lake: Lake, ctx: ShopContext, run: PublishedRun) -> OpenRun:
         """The run, opened if it is not. An older run of the shop is let go: nobody asks for it again."""
-        key = (ctx.shop_id, run.run_id, run.snapshot_id)
+        key = (ctx.shop_id, run.run_id, run.snapshot_id, _written_at(run.dir / DEMOGRAPHICS_FILE))
         with self._lock:
             found = self._open.get(key)
             if found is None:
@@ -74,6 +75,11 @@ class OpenRuns:
             while len(self._open) > self._most:
                 self._open.popitem(last=False)
             return found
+
+
+def _written_at(file: Path) -> int:
+    """Classes of customers are the one thing of a run that can go: when the merchant turns an estimate off."""
+    return file.stat().st_mtime_ns if file.exists() else 0
 
 
 @contextmanager

@@ -51,8 +51,9 @@ def of_rule(rule: Rule, world: ShopWorld, customers: Sequence[int]) -> dict[int,
             continue  # it holds for those who are out
         values = _values(leaf, world, customers)
         for number in customers:
-            if number in members and len(parts[number]) < SHOWN:
-                parts[number].append(values.get(number) or leaf_sentence(leaf, world.wording))
+            text = values.get(number) or leaf_sentence(leaf, world.wording)
+            if number in members and len(parts[number]) < SHOWN and text not in parts[number]:
+                parts[number].append(text)  # once: "more than 1" and "at most 2" of a value say it alike
     return {number: "; ".join(texts) or "None of the excluded conditions holds" for number, texts in parts.items()}
 
 

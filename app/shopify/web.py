@@ -63,7 +63,7 @@ class ShopifyWeb:
         bp.add_url_rule(PATCH_PATH, "patch", self._patch)
         bp.add_url_rule("/webhooks/<group>", "webhook", self._webhook, methods=["POST"])
         bp.add_url_rule("/", "document", self._document)
-        for page in ("segments", "campaigns", "predictions", "senders", "connections", "settings"):
+        for page in ("segments", "customers", "campaigns", "predictions", "senders", "connections", "settings"):
             bp.add_url_rule(f"/{page}", f"document_{page}", self._document)
             bp.add_url_rule(f"/{page}/<path:rest>", f"document_{page}_rest", self._document)
         return bp

@@ -71,7 +71,7 @@ def shown(value: Any, kind: str, currency: str, zone: ZoneInfo) -> str:  # noqa:
         return "yes" if value else "no"
     if isinstance(value, list):
         return ", ".join(map(str, value)) or "none"
-    return f"{value:,.10g}" if isinstance(value, float) else str(value)
+    return f"{value:,.2f}".rstrip("0").rstrip(".") if isinstance(value, float) else str(value)
 
 
 def day(moment: datetime, zone: ZoneInfo) -> str:
