@@ -13,7 +13,7 @@ from app.errors import Invalid
 from app.services import segment_details, segments, segments_preview
 from app.services.automatic_segments_products import type_key, type_of
 from app.services.campaigns_audience import audience_of
-from app.services.evaluate_segments import membership
+from app.services.evaluate_segments import CHOSEN_FILE, membership
 from app.services.segments_world import find
 from tests.integration.segments.conftest import refresh_segments
 
@@ -99,6 +99,7 @@ class TestASegmentOfAType:
         refresh_segments(typed)
         for name in ("type_pairs", "type_base_rates"):
             (typed.run.dir / f"{name}.parquet").unlink()
+        (typed.run.dir / CHOSEN_FILE).unlink()  # a run that predicted anew chooses anew
         refresh_segments(typed)
         found = segment(typed, KEY)
         assert found is None or found.state == "retired"
