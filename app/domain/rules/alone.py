@@ -165,7 +165,7 @@ def alone(world: World, customer_no: int, *, mailable: bool = False) -> Iterator
             main.execute(f'DELETE FROM {schema}.events WHERE "at" >= ?', [world.as_of])
         cursor.execute("SET TimeZone = 'UTC'")
         cursor.execute(f"SET search_path = '{schema},main'")
-        small = replace(world, connection=cursor, universe=BitMap([customer_no]) & world.universe, cache={})
+        small = replace(world, connection=cursor, universe=BitMap([customer_no]) & world.universe, cache={}, shared=None)
         yield Alone(customer_no, world, small, own, mailable)
     finally:
         cursor.close()
