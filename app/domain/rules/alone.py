@@ -165,7 +165,9 @@ def alone(world: World, customer_no: int, *, mailable: bool = False) -> Iterator
             main.execute(f'DELETE FROM {schema}.events WHERE "at" >= ?', [world.as_of])
         cursor.execute("SET TimeZone = 'UTC'")
         cursor.execute(f"SET search_path = '{schema},main'")
-        small = replace(world, connection=cursor, universe=BitMap([customer_no]) & world.universe, cache={}, shared=None)
+        # Nothing shared: what others found out on the whole run would hide every change made in thought.
+        only = BitMap([customer_no]) & world.universe
+        small = replace(world, connection=cursor, universe=only, cache={}, shared=None)
         yield Alone(customer_no, world, small, own, mailable)
     finally:
         cursor.close()

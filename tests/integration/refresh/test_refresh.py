@@ -5,7 +5,6 @@ from __future__ import annotations
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
-import pandas as pd
 import pytest
 from sqlalchemy import func, select
 
@@ -15,13 +14,14 @@ from app.services import evaluate_segments, progress, refresh_shop, runs, segmen
 from app.services.dashboard import dashboard
 from app.services.evaluate_segments import membership
 from app.services.prediction_input import WORDS
-from app.services.published import open_run, published
+from app.services.published import PublishedRun, latest_history, open_run, published
 from app.services.refresh_shop import read_card, refresh
 from app.services.tidy import KEPT_RUNS, tidy
+from app.store.counters import allocate
 from app.store.models.predictions import ModelCard
 from app.store.models.recommendations import Recommendation
 from app.store.models.segments import Membership, Segment
-from app.store.models.shops import Job, WebhookDelivery
+from app.store.models.shops import Job, Snapshot, WebhookDelivery
 from sandbox.clock import SandboxClock
 from sandbox.options import SandboxOptions
 from sandbox.shopify.app import create_app
@@ -167,14 +167,47 @@ class TestARefresh:
         self, encore: Connected, shop: ShopContext, name: str, about: str
     ) -> None:
         first = refresh(encore.rooms, shop)
-        file = first.dir / f"{name}.parquet"
-        pairs = pd.read_parquet(file)
-        bought = pairs[pairs["kind"] == "repurchase"].iloc[[0]].assign(kind="cross_sell")
-        pd.concat([pairs, bought]).to_parquet(file, index=False)
-        again = pd.read_parquet(refresh(encore.rooms, shop, force=False).dir / f"{name}.parquet")
-        columns = ["customer_no", about, "kind"]
-        wanted = sorted(map(tuple, pairs[columns].astype(str).to_numpy()))
-        assert sorted(map(tuple, again[columns].astype(str).to_numpy())) == wanted
+        before = self.rows(encore, shop, first, name, about)
+        customer, bought, _ = next(row for row in before if row[2] == "cross_sell")
+        self.buys(encore, shop, first, customer, bought, about)
+        again = refresh(encore.rooms, shop, force=False)
+        gone = {row for row in before if row[0] == customer and row[2] == "cross_sell" and row[1] == bought}
+        assert set(self.rows(encore, shop, again, name, about)) == set(before) - gone
+        once_more = refresh(encore.rooms, shop, force=False)
+        assert set(self.rows(encore, shop, once_more, name, about)) == set(before) - gone
+
+    @staticmethod
+    def rows(encore: Connected, shop: ShopContext, run: PublishedRun, name: str, about: str) -> list[tuple[Any, ...]]:
+        with open_run(encore.rooms, shop, run) as connection:
+            return connection.execute(f"SELECT customer_no, {about}, kind FROM {name} ORDER BY ALL").fetchall()
+
+    @staticmethod
+    def buys(encore: Connected, shop: ShopContext, run: PublishedRun, customer: int, what: Any, about: str) -> None:
+        """An order of one line comes in after the run, as an import of changes brings it."""
+        lake, at = encore.rooms.lake, run.as_of - timedelta(minutes=1)
+        with open_run(encore.rooms, shop, run) as connection:
+            given = {"customer": customer, "at": at, "what": what}
+            order = connection.sql(
+                """SELECT * REPLACE (424242::BIGINT AS order_id, $customer::INTEGER AS customer_no, $at AS processed_at,
+                          $at AS updated_at) FROM orders WHERE counts LIMIT 1""",
+                params={"customer": customer, "at": at},
+            ).to_arrow_table()
+            line = connection.sql(
+                f"""SELECT l.* REPLACE (424242::BIGINT AS order_id, 424242::BIGINT AS line_id, $at AS ordered_at,
+                           $customer::INTEGER AS customer_no, p.product_no AS product_no)
+                    FROM order_lines l CROSS JOIN (SELECT * FROM products WHERE {about} = $what LIMIT 1) p
+                    WHERE l.counts LIMIT 1""",
+                params=given,
+            ).to_arrow_table()
+        lake.replace(shop, "orders", "order_id", [424242], order)
+        lake.replace(shop, "order_lines", "order_id", [424242], line)
+        with encore.rooms.store.session(shop) as session:
+            history = latest_history(session, shop)
+            assert history is not None
+            session.add(
+                Snapshot(shop_id=shop.shop_id, id=allocate(session, shop.shop_id, "snapshots"), run_id=history.run_id,
+                         created_at=at, watermark=run.as_of, tables=lake.versions(shop))
+            )  # fmt: skip
 
     def test_that_dies_while_publishing_changes_nothing_that_anyone_sees(
         self, encore: Connected, shop: ShopContext, monkeypatch: pytest.MonkeyPatch

@@ -15,7 +15,7 @@ from app.services import customer_features
 from app.services.erase import erase_customer
 from app.services.merge import merge_customers
 from app.services.published import PublishedRun
-from app.services.segments_world import open_world
+from app.services.segments_world import new_world
 from app.store.models.segment_pins import SegmentPin
 from tests.integration.segments.conftest import refresh_segments
 
@@ -57,7 +57,7 @@ def selected(shop: SmallShop, rule: dict[str, Any], at: datetime, run_id: int) -
     customer_features.build(connection, shop.ctx, at, folder / "features.parquet")
     connection.close()
     run = PublishedRun(run_id, at, shop.run.versions, at, folder)
-    with open_world(shop.rooms, shop.ctx, run) as world:
+    with new_world(shop.rooms, shop.ctx, run) as world:
         return evaluate(parse(rule), world.world).members
 
 
