@@ -19,6 +19,7 @@ from app.services.rooms import Rooms
 from app.store.models.shops import Run, Snapshot
 from ml.api import predict
 from tests.fakes import FakeClock, FakeJobs
+from tests.standins import settings_for
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -105,7 +106,7 @@ def steady_card() -> dict[str, Any]:
 @pytest.fixture
 def shop(store: Store, ctx: ShopContext, vault: Vault, tmp_path: Path) -> SteadyShop:
     rooms = Rooms(
-        settings=cast("Any", None),
+        settings=settings_for(tmp_path),
         clock=FakeClock(AS_OF),
         store=store,
         lake=Lake(tmp_path / "lake", threads=1),
