@@ -151,12 +151,12 @@ class TestEvaluatingOne:
 
     def meanwhile(self, monkeypatch: pytest.MonkeyPatch, act: Callable[[], object]) -> None:
         """Once, `act` happens after an evaluation and before it is stored."""
-        run, waiting = evaluate_segments._Evaluation.run, [act]
+        run, waiting = evaluate_segments.Evaluating.run, [act]
 
-        def run_and_act(self: evaluate_segments._Evaluation, progress: Callable[[int, int], None]) -> object:
+        def run_and_act(self: evaluate_segments.Evaluating, progress: Callable[[int, int], None]) -> object:
             outcomes = run(self, progress)
             if waiting:
                 waiting.pop()()
             return outcomes
 
-        monkeypatch.setattr(evaluate_segments._Evaluation, "run", run_and_act)
+        monkeypatch.setattr(evaluate_segments.Evaluating, "run", run_and_act)
