@@ -26,8 +26,9 @@ from app.services import (
     segments_overlap,
     segments_trend,
 )
-from app.services.evaluate_segments import Outcome, evaluate_one
+from app.services.evaluate_segments import Outcome
 from app.services.kept import Kept
+from app.services.reevaluate_segments import evaluate_one
 from app.services.segments_memberships import Writer
 from app.services.segments_world import find
 from app.store.models.segments import Segment
