@@ -161,6 +161,8 @@ def alone(world: World, customer_no: int, *, mailable: bool = False) -> Iterator
         for table in ("orders", "order_lines"):
             main.execute(f"CREATE TABLE {schema}.like_{table} AS SELECT * FROM {schema}.{table} LIMIT 0")
         main.execute(f"DELETE FROM {schema}.orders WHERE processed_at >= ?", [world.as_of])
+        if "order_lines" in own:  # conditions on products look at these alone
+            main.execute(f"DELETE FROM {schema}.order_lines WHERE ordered_at >= ?", [world.as_of])
         if "events" in own:
             main.execute(f'DELETE FROM {schema}.events WHERE "at" >= ?', [world.as_of])
         cursor.execute("SET TimeZone = 'UTC'")

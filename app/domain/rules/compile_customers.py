@@ -78,6 +78,11 @@ def date_leaf_query(leaf: Attr, when: When) -> Query:
     )
 
 
+def dates_query(leaf: Attr) -> Query:
+    """(customer_no, on_day, instant in microseconds): the date that a leaf looks at; both null where it is missing."""
+    return Query(f"SELECT customer_no, on_day, epoch_us(instant) AS instant FROM ({_dates(leaf)})")
+
+
 def next_dates_query(leaf: Attr | Predict, when: When, today: date) -> Query:
     """(day, instant, inside): which comes next of the dates that customers have, and since when the window holds one.
 

@@ -1,31 +1,49 @@
 """When a customer's membership changes if nothing happens: only time passes, windows move on.
 
-Other segments, consent, comparisons with other customers and predictions are held as they are now.
+Who is in other segments, consent, comparisons with other customers and predictions are held as they are now. For all
+other leaves the instants at which they can change follow from when things happened to the customer, and each such
+instant is looked at.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from itertools import pairwise
 from typing import TYPE_CHECKING
 
-from app.domain.rules import names
 from app.domain.rules.alone import combined
+from app.domain.rules.compile import When
 from app.domain.rules.evaluate import TICKING
 from app.domain.rules.explain import why_fixed
-from app.domain.rules.own_values import value_of
-from app.domain.rules.tree import Attr, Consent, Did, Measure, Member, Reachable, leaves
-from app.domain.rules.windows import TICK, next_midnight, span
+from app.domain.rules.match import match_moved
+from app.domain.rules.own_values import own_date
+from app.domain.rules.tree import (
+    EVER,
+    Attr,
+    Consent,
+    Did,
+    Life,
+    Measure,
+    Member,
+    Near,
+    OrderOf,
+    Reachable,
+    Recent,
+    leaves,
+)
+from app.domain.rules.windows import TICK, anniversaries, gone, midnight, next_midnight, span
 
 if TYPE_CHECKING:
+    from datetime import date
     from zoneinfo import ZoneInfo
 
     from app.domain.rules.alone import Alone
+    from app.domain.rules.evaluate import World
     from app.domain.rules.tree import Leaf, Rule, Window
 
 DAYS = 400
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
-KNOWN_WINDOWS = frozenset({"last", "next", "ago", "between", "before", "since", "calendar", "ever"})
 
 
 @dataclass(frozen=True)
@@ -47,69 +65,105 @@ def next_flip(rule: Rule, alone: Alone, days: int = DAYS) -> Flip | None:
     now = combined(rule.match, truth)
     moments = _moments(alone)
     waiting = {
-        path: (leaf, _instants(leaf, alone, moments, end)) for path, leaf in leaves(rule.match) if not held(leaf)
+        path: (leaf, set(_instants(leaf, alone, moments, end))) for path, leaf in leaves(rule.match) if not held(leaf)
     }
     ticking = any(isinstance(leaf, Attr) and leaf.attr in TICKING for _, leaf in leaves(rule.match))
-    at = world.as_of
-    while True:
-        at = min((when for _, plan in waiting.values() if (when := plan.after(at)) is not None), default=end)
-        if at >= end:
-            return None
+    for at in sorted(set[datetime]().union(*(instants for _, instants in waiting.values()))):
         with alone.later(at, ticking=ticking) as later:
-            for path, (leaf, plan) in waiting.items():
-                if plan.due(at):
-                    matched = alone.matched(leaf, later)
-                    truth[path] = alone.customer_no in matched.members
-                    plan.learn(at, matched.flip, world.zone)
+            for path, (leaf, instants) in waiting.items():
+                if at in instants:
+                    truth[path] = alone.holds(leaf, later)
         if combined(rule.match, truth) != now:
             return Flip(at, not now)
+    return None
 
 
 def held(leaf: Leaf) -> bool:
     """Whether a leaf is taken as it is now, whatever the time."""
-    return isinstance(leaf, Member | Consent | Reachable) or why_fixed(leaf) is not None
+    if isinstance(leaf, Member):
+        return leaf.moved is None
+    return isinstance(leaf, Consent | Reachable | Near) or why_fixed(leaf) is not None
 
 
-class _Plan:
-    """The instants at which one leaf may change: known beforehand, or learned from one look to the next."""
-
-    def __init__(self, instants: list[datetime] | None, first: datetime | None) -> None:
-        self._known, self._next, self._nudged = instants, first, False
-
-    def after(self, at: datetime) -> datetime | None:
-        if self._known is not None:
-            return next((when for when in self._known if when > at), None)
-        # A flip that is not later is one that comes right after: the end of a window of hours is inside it.
-        return self._next if self._next is None or self._next > at else at + TICK
-
-    def due(self, at: datetime) -> bool:
-        if self._known is not None:
-            return at in self._known
-        return self._next is not None and self._next <= at
-
-    def learn(self, at: datetime, flip: datetime | None, zone: ZoneInfo) -> None:
-        if flip is None or flip > at:
-            self._next, self._nudged = flip, False
-        else:  # once right after; if that is no later either, nothing finer than a day is known
-            self._next, self._nudged = (next_midnight(at, zone) if self._nudged else at + TICK), not self._nudged
-
-
-def _instants(leaf: Leaf, alone: Alone, moments: list[datetime], end: datetime) -> _Plan:
+def _instants(leaf: Leaf, alone: Alone, moments: list[datetime], end: datetime) -> list[datetime]:  # noqa: PLR0911 - one line per kind of leaf
+    """The instants after `as_of` and before `end` at which a leaf may change, sorted: some too many, none too few."""
     world = alone.world
-    window: Window | None = None
-    future = False
-    if isinstance(leaf, Attr):
-        known = names.attribute(leaf.attr)
-        if leaf.during is None or known is None:
-            return _Plan(_midnights(world.as_of, end, world.zone) if leaf.attr in TICKING else [], None)
-        value = value_of(known, alone)
-        window, future = leaf.during, True
-        moments = [value] if isinstance(value, datetime) else []
-    elif isinstance(leaf, Did | Measure):
-        window = leaf.during
-    if window is None or window.kind not in KNOWN_WINDOWS:
-        return _Plan(None, alone.matched(leaf).flip)
-    return _Plan(window_instants(window, moments, world.as_of, end, world.zone, future=future), None)
+    match leaf:
+        case Attr():
+            return _of_attribute(leaf, alone, end)
+        case Did() | Measure():
+            return _of_windows([leaf.during], moments, world, end)
+        case OrderOf():
+            ends = [gone(moment, leaf.within, world.zone) for moment in moments]
+            return _of_windows([leaf.first.during, leaf.then.during], moments, world, end, ends)
+        case Recent():
+            return _of_windows([EVER], moments, world, end)
+        case Life():
+            ends = [] if leaf.gap is None else [gone(moment, leaf.gap, world.zone) for moment in moments]
+            return _of_windows([leaf.during], moments, world, end, ends)
+        case Member():
+            return _of_moves(leaf, alone, end)
+        case _:
+            return []
+
+
+def _of_attribute(leaf: Attr, alone: Alone, end: datetime) -> list[datetime]:
+    world = alone.world
+    if leaf.during is None:
+        return _midnights(world.as_of, end, world.zone) if leaf.attr in TICKING else []
+    found = own_date(leaf, alone)
+    if found is None:
+        return []
+    if leaf.during.kind == "anniversary":
+        return _anniversaries(found, leaf.during, world, end)
+    # A day without a time lies in a window if it begins in it.
+    at = found if isinstance(found, datetime) else midnight(found, world.zone)
+    return window_instants(leaf.during, [at], world.as_of, end, world.zone, future=True)
+
+
+def _anniversaries(found: date | datetime, window: Window, world: World, end: datetime) -> list[datetime]:
+    """The midnights at which a date's anniversary comes into the days ahead, or has passed."""
+    if window.span is None:  # the parser asks for it
+        return []
+    day = found.astimezone(world.zone).date() if isinstance(found, datetime) else found
+    number = day.month * 100 + day.day
+    midnights = _midnights(world.as_of, end, world.zone)
+    ahead = [
+        any(low <= number <= high and day.year < year for year, low, high in anniversaries(window.span, at, world.zone))
+        for at in (world.as_of, *midnights)
+    ]
+    return [at for at, (before, now) in zip(midnights, pairwise(ahead), strict=True) if before != now]
+
+
+def _of_moves(leaf: Member, alone: Alone, end: datetime) -> list[datetime]:
+    """Looked at after each step that a window can make: the answer comes from a list in memory."""
+    world = alone.world
+    changes = world.history(leaf.segment)
+    window = leaf.during or EVER
+    found = set(window_instants(window, [change.at for change in changes], world.as_of, end, world.zone, future=False))
+    steps = _midnights(world.as_of, end, world.zone)
+    bounds = span(window, world.as_of, world.zone)
+    steps += [edge for edge in (bounds.start, bounds.end) if edge is not None and edge >= world.as_of]
+    found |= {*steps, *(step + TICK for step in steps)}  # a window that begins right at an instant is empty until then
+    found |= {world.as_of + TICK}
+    chosen: list[datetime] = []
+    before = alone.holds(leaf)
+    for at in sorted(at for at in found if world.as_of < at < end):
+        members, _ = match_moved(leaf, changes, When(at, world.zone, world.unit))
+        now = members is not None and alone.customer_no in members
+        if now != before:
+            chosen.append(at)
+        before = now
+    return chosen
+
+
+def _of_windows(
+    windows: list[Window], moments: list[datetime], world: World, end: datetime, others: list[datetime] | None = None
+) -> list[datetime]:
+    found = {at for at in others or () if world.as_of < at < end}
+    for window in windows:
+        found |= set(window_instants(window, moments, world.as_of, end, world.zone, future=False))
+    return sorted(found)
 
 
 def window_instants(
@@ -120,13 +174,15 @@ def window_instants(
     for moment in moments:
         if moment >= as_of:
             found.add(moment + TICK)  # half-open windows end at the looking instant
-        if window.span is not None and window.span.unit == "h":
-            found.add(moment + timedelta(hours=window.span.n) + TICK)
+        for edge in (window.span, window.until):
+            if edge is not None and edge.unit == "h":  # hours ago, or hours ahead
+                hours = timedelta(hours=edge.n)
+                found |= {moment + hours + TICK, moment - hours + TICK}
     before = [_inside(moment, window, as_of, zone, future=future) for moment in moments]
-    for midnight in _midnights(as_of, end, zone):
-        now = [_inside(moment, window, midnight, zone, future=future) for moment in moments]
+    for at in _midnights(as_of, end, zone):
+        now = [_inside(moment, window, at, zone, future=future) for moment in moments]
         if now != before:
-            found.add(midnight)
+            found.add(at)
         before = now
     return sorted(when for when in found if as_of < when < end)
 

@@ -9,11 +9,13 @@ import duckdb
 
 from app.domain.rules import names
 from app.domain.rules.compile import When, measure_query, moments_query
+from app.domain.rules.compile_customers import dates_query
 from app.domain.rules.names import PAIR_KIND
 from app.domain.rules.sentence import money
 from app.domain.rules.tree import Attr, Consent, Did, Measure, Member, Predict, Reachable
 
 if TYPE_CHECKING:
+    from datetime import date
     from zoneinfo import ZoneInfo
 
     from app.domain.rules.alone import Alone
@@ -55,6 +57,15 @@ def value_of(attribute: names.Attribute, alone: Alone) -> Any:
     if value is None and attribute.type == "list":
         return []
     return attribute.absent if value is None else value
+
+
+def own_date(leaf: Attr, alone: Alone) -> date | datetime | None:
+    """The customer's date that a leaf with a window looks at: a day without a time, or an instant; None if missing."""
+    rows = alone.connection.execute(dates_query(leaf).sql).fetchall()
+    if not rows:
+        return None
+    _, on_day, instant = rows[0]
+    return on_day if instant is None else EPOCH + timedelta(microseconds=instant)
 
 
 def shown(value: Any, kind: str, currency: str, zone: ZoneInfo) -> str:  # noqa: PLR0911 - one line per kind

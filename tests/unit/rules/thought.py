@@ -17,7 +17,7 @@ from app.domain.rules.changes import (
     SetValue,
     Spend,
 )
-from tests.unit.rules.brute import ATTRIBUTE_COLUMN
+from tests.unit.rules.brute import ATTRIBUTE_COLUMN, holds
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -35,6 +35,16 @@ def known_at(shop: Shop, moment: datetime) -> Shop:
     later.events = [event for event in later.events if event["at"] < shop.as_of]
     later.as_of = moment
     return later
+
+
+def held(node: dict[str, Any], no: int, shop: Shop) -> dict[str, Any]:
+    """A rule whose predictions and comparisons with other customers answer for ever what they answer now."""
+    for kind in ("all", "any", "none"):
+        if kind in node:
+            return {kind: [held(child, no, shop) for child in node[kind]]}
+    if "rank" not in node and node.get("predict") != "next_order":
+        return node
+    return {"all": []} if holds(node, no, shop) else {"any": []}
 
 
 def changed(shop: Shop, no: int, changes: Sequence[Change]) -> Shop:
