@@ -21,6 +21,20 @@ from datetime import timedelta
 from typing import TYPE_CHECKING, Any, Literal
 
 from app.domain.rules import names
+from app.domain.rules.tree import (
+    Attr,
+    Consent,
+    Did,
+    Leaf,
+    Life,
+    Measure,
+    Member,
+    OrderOf,
+    Rank,
+    Reachable,
+    Recent,
+    leaves,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -48,6 +62,8 @@ PROJECTED = frozenset(
 )
 """Attributes worked out from orders that follow an order made in thought."""
 NOW = timedelta(microseconds=1)
+NEW_ORDERS = 9_000_000_000_000_000_000  # of orders at one instant the one with the highest number is the latest
+NEW_MESSAGES = "~"  # likewise, of texts
 COLUMN = re.compile(r"[a-z_][a-z_0-9]*")
 METAFIELD = re.compile(r"metafields\['(.+)'\]")
 
@@ -120,6 +136,8 @@ class SetMember:
 
 Change = SetValue | MoreOrders | MoreEvents | Spend | FewerOrders | SetConsent | SetReachable | SetMember
 MAKES_ORDERS = (MoreOrders, Spend)
+OF_EVENTS = (Did, Measure, OrderOf, Recent, Life)
+"""Leaves that look at what happened."""
 
 
 def can_set(attribute: names.Attribute) -> bool:
@@ -141,7 +159,7 @@ def put(changes: Sequence[Change], alone: Alone, world: World) -> World:
             case Spend():
                 _spend(change, alone, world, position)
             case MoreEvents():
-                _more_events(change, alone, world)
+                _more_events(change, alone, world, position)
             case FewerOrders():
                 _fewer_orders(change, world)
             case SetConsent():
@@ -215,7 +233,7 @@ def _row(table: str, alone: Alone, world: World) -> None:
 
 
 def _more_orders(change: MoreOrders, alone: Alone, world: World, position: int) -> None:
-    order_id = f"-(1 + copy + {1_000_000 * position:d})"
+    order_id = f"{NEW_ORDERS + 1_000_000 * position:d} + copy"
     orders = {
         "order_id": order_id,
         "processed_at": "$now",
@@ -235,7 +253,7 @@ def _more_orders(change: MoreOrders, alone: Alone, world: World, position: int) 
 
 
 def _spend(change: Spend, alone: Alone, world: World, position: int) -> None:
-    order_id, amount = f"-(1 + copy + {1_000_000 * position:d})", str(int(change.amount))
+    order_id, amount = f"{NEW_ORDERS + 1_000_000 * position:d} + copy", str(int(change.amount))
     orders = {"order_id": order_id, "processed_at": "$now", "refunded_at": "NULL"}
     orders |= dict.fromkeys(("subtotal_minor", "total_minor"), amount)
     orders |= dict.fromkeys(("discounts_minor", "refunded_minor"), "0")
@@ -278,11 +296,18 @@ def _follow(alone: Alone, world: World, n: int, net: int, gross: int, now: Any) 
         )
 
 
-def _more_events(change: MoreEvents, alone: Alone, world: World) -> None:
-    for _ in range(change.n):
+def _more_events(change: MoreEvents, alone: Alone, world: World, position: int) -> None:
+    for n in range(change.n):
         world.connection.execute(
-            'INSERT INTO events (customer_no, kind, "at", campaign_id, bot) VALUES (?, ?, ?, ?, ?)',
-            [alone.customer_no, change.kind, world.as_of - NOW, change.campaign_id, change.bot],
+            'INSERT INTO events (customer_no, message_id, kind, "at", campaign_id, bot) VALUES (?, ?, ?, ?, ?, ?)',
+            [
+                alone.customer_no,
+                f"{NEW_MESSAGES}{position:03d}-{n:06d}",
+                change.kind,
+                world.as_of - NOW,
+                change.campaign_id,
+                change.bot,
+            ],
         )
 
 
@@ -290,3 +315,25 @@ def _fewer_orders(change: FewerOrders, world: World) -> None:
     gone = list(change.of[: change.n])
     for table in ("order_lines", "orders"):
         world.connection.execute(f"DELETE FROM {table} WHERE order_id IN (SELECT unnest(CAST(? AS BIGINT[])))", [gone])
+
+
+def concerns(change: Change, leaf: Leaf) -> bool:  # noqa: PLR0911 - one line per family
+    """Whether a change can turn a leaf over; a comparison, if what it compares or among whom can."""
+    if isinstance(leaf, Rank):
+        own = Attr(leaf.attr, "set", None, None, None)
+        return any(concerns(change, inner) for inner in (own, *(inner for _, inner in leaves(leaf.among))))
+    match change:
+        case SetValue():
+            return isinstance(leaf, Attr) and leaf.attr == change.attr
+        case SetConsent():
+            reached = isinstance(leaf, Reachable) and change.channel == "email"
+            return reached or (isinstance(leaf, Consent) and leaf.channel == change.channel)
+        case SetReachable():
+            return isinstance(leaf, Reachable)
+        case SetMember():
+            return isinstance(leaf, Member) and leaf.segment == change.segment
+        case _:
+            if isinstance(leaf, Attr):
+                known = names.attribute(leaf.attr)
+                return isinstance(change, MAKES_ORDERS) and known is not None and known.owner == "features"
+            return isinstance(leaf, OF_EVENTS)

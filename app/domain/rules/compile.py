@@ -280,9 +280,12 @@ def _filters(conditions: list[str], query: Query, where: tuple[Filter, ...]) -> 
         known = names.FIELDS[item.attr]
         hit = comparison(known.column, item.op, item.value, known.type)
         negative = item.op in NEGATIVE
-        conditions.append(f"coalesce({hit.sql}, {'true' if negative else 'false'})")
-        if item.op in {"set", "unset"} and known.type != "list":
-            conditions[-1] = f"{known.column} IS {'NOT ' if item.op == 'set' else ''}NULL"
+        if known.type == "list" or item.op not in {"set", "unset", "in", "not_in"}:
+            conditions.append(f"coalesce({hit.sql}, {'true' if negative else 'false'})")
+        elif item.op in {"set", "unset"}:
+            conditions.append(f"{known.column} IS {'NOT ' if item.op == 'set' else ''}NULL")
+        else:  # within coalesce DuckDB 2.0 can fail to bind a column of an outer join that is looked up in a subquery
+            conditions.append(f"({known.column} IS NULL OR {hit.sql})" if negative else hit.sql)
         query.values.extend(hit.values)
 
 

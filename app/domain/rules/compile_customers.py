@@ -32,7 +32,13 @@ def rank_query(name: str) -> Query:
 
 
 def near_query(leaf: Near) -> Query:
-    """(customer_no, hit) for customers whose address has coordinates.
+    """(customer_no, hit) for customers whose address has coordinates."""
+    inner = distance_query(leaf)
+    return Query(f"SELECT customer_no, km <= ? AS hit FROM ({inner.sql})", [leaf.km, *inner.values])
+
+
+def distance_query(leaf: Near) -> Query:
+    """(customer_no, km) from the leaf's point, for customers whose address has coordinates.
 
     The great-circle distance by the haversine formula (Sinnott 1984, "Virtues of the Haversine", Sky and Telescope
     68(2)), on a ball: at most half a percent off.
@@ -40,9 +46,9 @@ def near_query(leaf: Near) -> Query:
     half = "pow(sin(radians({} - ?) / 2), 2)"
     chord = f"{half.format('latitude')} + cos(radians(?)) * cos(radians(latitude)) * {half.format('longitude')}"
     return Query(
-        f"SELECT customer_no, {2 * EARTH_KM} * asin(sqrt(least(1, {chord}))) <= ? AS hit FROM customers"
+        f"SELECT customer_no, {2 * EARTH_KM} * asin(sqrt(least(1, {chord}))) AS km FROM customers"
         " WHERE latitude IS NOT NULL AND longitude IS NOT NULL",
-        [leaf.lat, leaf.lat, leaf.lon, leaf.km],
+        [leaf.lat, leaf.lat, leaf.lon],
     )
 
 

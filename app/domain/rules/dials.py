@@ -2,6 +2,10 @@
 
 A dial's settings stand where a condition of the rule could turn over, so that between two neighbours nothing
 changes: the first setting that flips membership is the smallest of its family that does.
+
+Nothing is claimed where that can't be told from one customer's rows: there is no dial for an address, a date in a
+window of anniversaries or in a merchant's own field, or a segment's history; and none that could change a comparison
+with other customers that the rule makes, too.
 """
 
 from __future__ import annotations
@@ -13,6 +17,7 @@ from typing import TYPE_CHECKING, Any
 
 from app.domain.rules import names
 from app.domain.rules.changes import (
+    OF_EVENTS,
     PROJECTED,
     Change,
     FewerOrders,
@@ -24,11 +29,29 @@ from app.domain.rules.changes import (
     SetValue,
     Spend,
     can_set,
+    concerns,
 )
 from app.domain.rules.compile import When, like_line_query, like_query
+from app.domain.rules.compile_customers import dated
 from app.domain.rules.explain import why_fixed
 from app.domain.rules.own_values import consent_state, measured, moments, value_of
-from app.domain.rules.tree import EVER, Attr, Consent, Did, Leaf, Measure, Member, Reachable, Rule, leaves
+from app.domain.rules.tree import (
+    EVER,
+    Attr,
+    Consent,
+    Did,
+    Filter,
+    Leaf,
+    Life,
+    Measure,
+    Member,
+    OrderOf,
+    Rank,
+    Reachable,
+    Recent,
+    Rule,
+    leaves,
+)
 from app.domain.rules.windows import span
 
 if TYPE_CHECKING:
@@ -43,7 +66,6 @@ ANOTHER = "(another)"
 DIGITS = 10
 ORDERED = Did("ordered", (), "gte", 1, EVER)
 ORDER_VALUES = frozenset({"order.net", "order.gross", "line.price"})
-NO_ORDER = (Attr, Consent, Reachable, Member)
 
 
 @dataclass(frozen=True)
@@ -63,7 +85,12 @@ def dials(rule: Rule, alone: Alone) -> list[Dial]:
         made += [*_order_dials(found, alone), *_amount_dials(found, alone)]
         if not any(isinstance(leaf, Attr) and _owner(leaf) == "features" for leaf in found):
             made += _fewer_dials(found, alone)
-    return [dial for dial in made if dial.settings]
+    compared = [leaf for leaf in found if isinstance(leaf, Rank)]
+    return [
+        dial
+        for dial in made
+        if dial.settings and not any(concerns(change, leaf) for leaf in compared for change in dial.settings)
+    ]
 
 
 def _orders_can_be_told(found: list[Leaf]) -> bool:
@@ -84,7 +111,7 @@ def _value_dials(found: list[Leaf], alone: Alone) -> Iterator[Dial]:
             by_name.setdefault(leaf.attr, []).append(leaf)
     for name, about in by_name.items():
         known = names.ATTRIBUTES.get(name) or names.attribute(name)
-        if known is None:
+        if known is None or any(dated(leaf) for leaf in about):
             continue
         now = value_of(known, alone)
         values = [value for value in _values(known, about, now, alone) if value != now]
@@ -182,7 +209,7 @@ def _as_number(value: Any) -> float | None:
 
 
 def _answer_dials(found: list[Leaf], alone: Alone) -> Iterator[Dial]:
-    done: set[Any] = set()
+    done: set[Any] = {leaf.segment for leaf in found if isinstance(leaf, Member) and leaf.moved is not None}
     for leaf in found:
         if isinstance(leaf, Consent) and leaf.channel not in done:
             done.add(leaf.channel)
@@ -201,17 +228,9 @@ def _answer_dials(found: list[Leaf], alone: Alone) -> Iterator[Dial]:
 
 def _order_dials(found: list[Leaf], alone: Alone) -> Iterator[Dial]:
     """One more of what each condition counts; and one more order of any kind, which other conditions look at."""
-    sought: dict[Did, Leaf | None] = {}
-    for leaf in found:
-        if isinstance(leaf, Did):
-            sought.setdefault(Did(leaf.event, leaf.where, "gte", 1, EVER), leaf)
-        elif isinstance(leaf, Attr) and leaf.attr in PROJECTED:
-            sought.setdefault(ORDERED, leaf)
-        elif not isinstance(leaf, NO_ORDER) and why_fixed(leaf) is None:
-            sought.setdefault(ORDERED, None if not isinstance(leaf, Measure) else leaf)
     world = alone.whole
     counts = _counts(found, alone)
-    for such, about in sought.items():
+    for such, about in _sought(found).items():
         query = like_query(such, When(world.as_of, world.zone, world.unit), LIKE)
         rows = world.connection.execute(query.sql, query.values).fetchall()
         alone.keep([int(row[0]) for row in rows if len(row) == 1])
@@ -219,7 +238,42 @@ def _order_dials(found: list[Leaf], alone: Alone) -> Iterator[Dial]:
             if len(row) == 1:
                 yield Dial(about, tuple(MoreOrders(n, int(row[0])) for n in counts), between=True)
             else:
-                yield Dial(about, tuple(MoreEvents(n, such.event, row[0], row[1]) for n in counts))
+                yield Dial(about, tuple(MoreEvents(n, such.event, row[0], row[1]) for n in counts), between=True)
+
+
+def _sought(found: list[Leaf]) -> dict[Did, Leaf | None]:
+    """What could happen once more, and the condition that it is about."""
+    sought: dict[Did, Leaf | None] = {}
+    for leaf in found:
+        if isinstance(leaf, Attr):
+            if leaf.attr in PROJECTED:
+                sought.setdefault(ORDERED, leaf)
+        elif isinstance(leaf, Measure):
+            sought.setdefault(ORDERED, leaf)
+        elif isinstance(leaf, Did):
+            sought.setdefault(_such(leaf), leaf)
+        elif isinstance(leaf, OF_EVENTS):
+            for such in _parts(leaf):
+                sought.setdefault(such, such)
+            sought.setdefault(ORDERED, None)
+    return sought
+
+
+def _such(leaf: Did) -> Did:
+    return Did(leaf.event, leaf.where, "gte", 1, EVER)
+
+
+def _parts(leaf: Leaf) -> list[Did]:
+    """What a leaf that looks at how events follow each other looks at."""
+    match leaf:
+        case OrderOf():
+            return [_such(leaf.first), _such(leaf.then)]
+        case Recent():
+            return [Did(leaf.event, where, "gte", 1, EVER) for where in (leaf.where + leaf.has, leaf.where)]
+        case Life():
+            return [Did(leaf.event, (), "gte", 1, EVER)]
+        case _:
+            return []
 
 
 def _counts(found: list[Leaf], alone: Alone) -> list[int]:
@@ -229,6 +283,8 @@ def _counts(found: list[Leaf], alone: Alone) -> list[int]:
         lacking: list[float] = []
         if isinstance(leaf, Did):
             lacking = [leaf.n - len(moments(leaf, alone))]
+        elif isinstance(leaf, OrderOf):
+            lacking = [leaf.first.n - len(moments(leaf.first, alone)), leaf.then.n, leaf.then.n + 1]
         elif isinstance(leaf, Attr) and leaf.attr in {"orders.count", "orders.365d"}:
             known = names.ATTRIBUTES[leaf.attr]
             lacking = [number - (value_of(known, alone) or 0) for number in _numbers(leaf)]
@@ -262,7 +318,7 @@ def _amounts(found: list[Leaf], alone: Alone) -> list[int]:
     edges: set[float] = set()
     orders = value_of(names.ATTRIBUTES["orders.count"], alone) or 0
     for leaf in found:
-        for item in getattr(leaf, "where", ()):
+        for item in _filters(leaf):
             if item.attr in ORDER_VALUES:
                 given = item.value if isinstance(item.value, tuple) else (item.value,)
                 edges |= {value for value in given if isinstance(value, int | float)}
@@ -277,6 +333,18 @@ def _amounts(found: list[Leaf], alone: Alone) -> list[int]:
             edges |= {number * times - now for number in _numbers(leaf)}
     amounts = {math.floor(edge) + by for edge in edges for by in (-1, 0, 1, 2)}
     return sorted(amount for amount in amounts if amount > 0)
+
+
+def _filters(leaf: Leaf) -> tuple[Filter, ...]:
+    match leaf:
+        case Did() | Measure():
+            return leaf.where
+        case OrderOf():
+            return leaf.first.where + leaf.then.where
+        case Recent():
+            return leaf.where + leaf.has
+        case _:
+            return ()
 
 
 def _fewer_dials(found: list[Leaf], alone: Alone) -> Iterator[Dial]:

@@ -12,7 +12,6 @@ from typing import TYPE_CHECKING
 
 from app.domain.rules.alone import combined
 from app.domain.rules.changes import (
-    MAKES_ORDERS,
     Change,
     FewerOrders,
     MoreEvents,
@@ -22,14 +21,15 @@ from app.domain.rules.changes import (
     SetReachable,
     SetValue,
     Spend,
+    concerns,
     put,
 )
 from app.domain.rules.dials import ANOTHER, Dial, dials
-from app.domain.rules.explain import truths, why_fixed
+from app.domain.rules.explain import truths
 from app.domain.rules.names import attribute
 from app.domain.rules.own_values import shown, value_of
 from app.domain.rules.sentence import leaf_sentence, money
-from app.domain.rules.tree import Attr, Consent, Did, Group, Leaf, Member, Node, Reachable, Rule, leaves
+from app.domain.rules.tree import Did, Group, Leaf, Node, Rule, leaves
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -118,7 +118,7 @@ class _Search:
 
     def _between(self, low: Change | None, high: Change, others: tuple[Change, ...]) -> Change:
         """The smallest amount or number above one that does not flip, up to one that does."""
-        if not isinstance(high, Spend | MoreOrders):
+        if not isinstance(high, Spend | MoreOrders | MoreEvents):
             return high
         least, most = (_size(low) if low is not None else 0), _size(high)
         while most - least > 1:
@@ -139,7 +139,7 @@ class _Search:
         with self._alone.in_thought() as thought:
             world = put(changes, self._alone, thought)
             for path, leaf in self._leaves.items():
-                if any(_concerns(change, leaf) for change in changes):
+                if any(concerns(change, leaf) for change in changes):
                     truth[path] = self._alone.holds(leaf, world)
         return truth
 
@@ -148,7 +148,7 @@ class _Search:
         found: list[tuple[float, int, Dial, Change]] = []
         for position, dial in enumerate(self._dials):
             for change in dial.settings:
-                if not _concerns(change, leaf) or self._alone.looks > self._end:
+                if not concerns(change, leaf) or self._alone.looks > self._end:
                     break
                 if self._after((change,))[path] != self._truth[path]:
                     found.append((self._effort(change), position, dial, change))
@@ -253,24 +253,5 @@ def _size(change: Change) -> int:
     return change.amount if isinstance(change, Spend) else getattr(change, "n", 0)
 
 
-def _sized(change: Spend | MoreOrders, size: int) -> Change:
+def _sized(change: Spend | MoreOrders | MoreEvents, size: int) -> Change:
     return replace(change, amount=size) if isinstance(change, Spend) else replace(change, n=size)
-
-
-def _concerns(change: Change, leaf: Leaf) -> bool:
-    """Whether a change can turn a leaf over."""
-    match change:
-        case SetValue():
-            return isinstance(leaf, Attr) and leaf.attr == change.attr
-        case SetConsent():
-            reached = isinstance(leaf, Reachable) and change.channel == "email"
-            return reached or (isinstance(leaf, Consent) and leaf.channel == change.channel)
-        case SetReachable():
-            return isinstance(leaf, Reachable)
-        case SetMember():
-            return isinstance(leaf, Member) and leaf.segment == change.segment
-        case _:
-            if isinstance(leaf, Attr):
-                known = attribute(leaf.attr)
-                return isinstance(change, MAKES_ORDERS) and known is not None and known.owner == "features"
-            return not isinstance(leaf, Member | Consent | Reachable) and why_fixed(leaf) is None

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
@@ -9,10 +10,23 @@ import duckdb
 
 from app.domain.rules import names
 from app.domain.rules.compile import When, measure_query, moments_query
-from app.domain.rules.compile_customers import dates_query
+from app.domain.rules.compile_customers import dated, dates_query, distance_query
 from app.domain.rules.names import PAIR_KIND
 from app.domain.rules.sentence import money
-from app.domain.rules.tree import Attr, Consent, Did, Measure, Member, Predict, Reachable
+from app.domain.rules.tree import (
+    EVER,
+    Attr,
+    Consent,
+    Did,
+    Life,
+    Measure,
+    Member,
+    Near,
+    Predict,
+    Rank,
+    Reachable,
+    Recent,
+)
 
 if TYPE_CHECKING:
     from datetime import date
@@ -23,12 +37,13 @@ if TYPE_CHECKING:
     from app.domain.rules.tree import Leaf
 
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+FAR_KM = 100  # from there on whole kilometres are shown
 TOTALS = frozenset({"sum", "distinct"})
 STATES = {"yes": "Allows", "no": "Does not allow", "pending": "Has not yet confirmed"}
 CHANNELS = {"email": "e-mail", "sms": "text messages"}
 
 
-def own_value(leaf: Leaf, alone: Alone, wording: Wording) -> str | None:  # noqa: PLR0911 - one line per kind of leaf
+def own_value(leaf: Leaf, alone: Alone, wording: Wording) -> str | None:  # noqa: C901, PLR0911 - one line per kind of leaf
     """The customer's own value as a short text, e.g. "Ordered 3 times, last on 4 March 2026"; None where none is."""
     match leaf:
         case Attr():
@@ -44,8 +59,15 @@ def own_value(leaf: Leaf, alone: Alone, wording: Wording) -> str | None:  # noqa
         case Reachable():
             return "Can be reached by e-mail" if alone.holds(leaf) else "Can't be reached by e-mail"
         case Member():
-            name = wording.segment(leaf.segment) or leaf.segment
-            return f"Is {'' if alone.holds(leaf) else 'not '}in “{name}”"
+            return _member(leaf, alone, wording)
+        case Recent():
+            return _recent(leaf, alone)
+        case Life():
+            return _life(leaf, alone)
+        case Near():
+            return _near(leaf, alone)
+        case Rank():
+            return _valued(leaf.attr, alone, wording)
         case _:
             return None
 
@@ -123,10 +145,65 @@ def measured(leaf: Measure, alone: Alone) -> float | None:
 
 def _attr(leaf: Attr, alone: Alone, wording: Wording) -> str | None:
     known = names.attribute(leaf.attr)
+    if known is None or not dated(leaf):
+        return _valued(leaf.attr, alone, wording)
+    found = own_date(leaf, alone)
+    return f"{known.label}: {'not known' if found is None else _date(found, alone.world.zone)}"
+
+
+def _valued(name: str, alone: Alone, wording: Wording) -> str | None:
+    known = names.attribute(name)
     if known is None:
         return None
     text = shown(value_of(known, alone), known.type, wording.currency, alone.world.zone)
     return f"{known.label}: {text}"
+
+
+def _date(found: date | datetime, zone: ZoneInfo) -> str:
+    return day(found, zone) if isinstance(found, datetime) else f"{found.day} {found:%B %Y}"
+
+
+def _recent(leaf: Recent, alone: Alone) -> str:
+    past = names.EVENTS[leaf.event].past
+    when = moments(Did(leaf.event, leaf.where, "gte", 1, EVER), alone)
+    if not when:
+        return f"Never {past} so" if leaf.where else f"Never {past}"
+    return f"Last {past}{' so' if leaf.where else ''} on {day(when[-1], alone.world.zone)}"
+
+
+def _life(leaf: Life, alone: Alone) -> str:
+    past, zone = names.EVENTS[leaf.event].past, alone.world.zone
+    when = moments(Did(leaf.event, (), "gte", 1, EVER), alone)
+    if not when:
+        return f"Never {past}"
+    if len(when) == 1:
+        return f"{past[:1].upper()}{past[1:]} once, on {day(when[0], zone)}"
+    return (
+        f"{past[:1].upper()}{past[1:]} {len(when):,} times, first on {day(when[0], zone)},"
+        f" last on {day(when[-1], zone)}"
+    )
+
+
+def _near(leaf: Near, alone: Alone) -> str:
+    query = distance_query(leaf)
+    rows = alone.connection.execute(query.sql, query.values).fetchall()
+    if not rows:
+        return "No address on the map"
+    km = rows[0][1]
+    return f"{km:,.0f} km away" if km >= FAR_KM else f"{km:.3g} km away"
+
+
+def _member(leaf: Member, alone: Alone, wording: Wording) -> str:
+    name = wording.segment(leaf.segment) or leaf.segment
+    inside = alone.holds(replace(leaf, moved=None, during=None))
+    text = f"Is {'' if inside else 'not '}in “{name}”"
+    if leaf.moved is None:
+        return text
+    changes = alone.world.history(leaf.segment)
+    parts = {"entered": [c.at for c in changes[1:] if alone.customer_no in c.entered],
+             "left": [c.at for c in changes if alone.customer_no in c.left]}  # fmt: skip
+    told = [f"last {word} on {day(at[-1], alone.world.zone)}" for word, at in parts.items() if at]
+    return ", ".join([text, *(told or ["not seen to enter or leave"])])
 
 
 def _did(leaf: Did, alone: Alone) -> str:

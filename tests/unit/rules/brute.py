@@ -120,7 +120,7 @@ def attr_holds(node: dict[str, Any], no: int, shop: Shop) -> bool:
     if "during" in node and node["attr"].startswith("metafield."):
         value = text_date(value)
     if node["attr"].startswith("metafield.") and node.get("op") in {"gt", "gte", "lt", "lte", "between"}:
-        value = float(value) if value is not None and value.isdigit() else None
+        value = text_number(value)
     if value is None:
         wanted = node.get("missing") or ("match" if node.get("op") in NEGATIVE else "skip")
         return wanted == "match"
@@ -131,6 +131,15 @@ def attr_holds(node: dict[str, Any], no: int, shop: Shop) -> bool:
         at = brute_time.midnight(value, shop.zone) if type(value) is date else value
         return brute_time.inside(at, window(node["during"], shop))
     return compares(node["op"], value, node.get("value"))
+
+
+def text_number(text: str | None) -> float | None:
+    """A finite number; anything else is none."""
+    try:
+        number = float(text or "")
+    except ValueError:
+        return None
+    return number if math.isfinite(number) else None
 
 
 def text_date(text: str | None) -> date | datetime | None:

@@ -3,6 +3,7 @@ from __future__ import annotations
 import random
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
+from zoneinfo import ZoneInfo
 
 import pytest
 
@@ -95,6 +96,39 @@ class TestTree:
         found = reasons(shop, 1, {"any": [sample, {"predict": "lapse", "op": "gte", "value": 0.5}]})
         assert [part.fixed is not None for part in found.nodes] == [True, True]
 
+    @pytest.mark.parametrize(
+        ("leaf", "value"),
+        [
+            ({"near": {"lat": 40.7, "lon": -74.0, "km": 10}}, "1.4 km away"),
+            ({"rank": "order.average", "top_percent": 10}, "Average order: $10"),
+            ({"attr": "metafield.facts.birth_date", "during": {"anniversary": {"next": "14d"}}},
+             "Metafield facts.birth_date: 24 November 1990"),
+            ({"latest": "ordered", "has": [{"attr": "order.net", "op": "gte", "value": 1}]},
+             "Last ordered on 10 November 2026"),
+            ({"life": "stopped", "event": "ordered", "gap": "60d"},
+             "Ordered 2 times, first on 11 October 2026, last on 10 November 2026"),
+            ({"in": "seg_1", "moved": "left"}, "Is in “seg_1”, last entered on 1 November 2026"),
+        ],
+    )  # fmt: skip
+    def test_gives_the_own_value_of_every_kind_of_condition_that_has_one(
+        self, shop: brute.Shop, leaf: dict[str, Any], value: str
+    ) -> None:
+        shop.customers[0] |= {"latitude": 40.71, "longitude": -74.01, "birth_date": "1990-11-24"}
+        shop.features = [{"customer_no": 1, "average_order_minor": 1000}]
+        shop.history = {"seg_1": [(shop.as_of - timedelta(days=30), {2}, set()),
+                                  (shop.as_of - timedelta(days=19), {1}, {2})]}  # fmt: skip
+        assert reasons(shop, 1, leaf).value == value
+
+    def test_of_an_order_asked_for_by_its_value_and_its_products_is_no_riddle_to_the_database(
+        self, shop: brute.Shop
+    ) -> None:
+        shop.orders, shop.lines = [], []
+        for op in ("in", "not_in"):
+            where = [{"attr": "order.gross", "op": "is_not", "value": 12500},
+                     {"attr": "product.id", "op": op, "value": ["1001", "1003"]}]  # fmt: skip
+            found = reasons(shop, 1, {"did": "ordered", "where": where, "count": {"op": "lte", "n": 3}})
+            assert (found.holds, found.value) == (True, "Never ordered so")
+
     @pytest.mark.parametrize("seed", range(6))
     def test_agrees_with_brute_force_for_everybody_under_random_rules(self, seed: int) -> None:
         shop = random_shop(seed)
@@ -153,6 +187,30 @@ class TestNearestChange:
         assert ways(shop, 1, {"predict": "lapse", "op": "gte", "value": 0.5}) == []
         assert ways(shop, 1, {"sample": {"percent": 50, "salt": "x"}}) == []
 
+    @pytest.mark.parametrize(
+        "leaf",
+        [
+            {"near": {"lat": 40.7, "lon": -74.0, "km": 10}},
+            {"in": "seg_1", "moved": "entered", "during": {"last": "30d"}},
+            {"attr": "created", "during": {"anniversary": {"next": "14d"}}},
+            {"attr": "metafield.facts.birth_date", "during": {"last": "30d"}},
+            {"any": [{"rank": "spend.net", "top_percent": 10}, {"did": "ordered", "count": {"op": "gte", "n": 5}}]},
+        ],
+    )
+    def test_is_none_where_one_customers_rows_cannot_tell(self, shop: brute.Shop, leaf: dict[str, Any]) -> None:
+        shop.history = {"seg_1": []}
+        assert ways(shop, 2, leaf) == []
+
+    def test_leaves_a_comparison_alone_that_it_does_not_touch(self, shop: brute.Shop) -> None:
+        match = {"any": [{"rank": "spend.net", "top_percent": 10}, {"attr": "city", "op": "is", "value": "Berlin"}]}
+        assert [way.text for way in ways(shop, 2, match)] == ["city were “Berlin” instead of “Paris”"]
+
+    def test_is_an_order_that_a_sequence_or_a_state_of_life_waits_for(self, shop: brute.Shop) -> None:
+        shop.orders, shop.lines = shop.orders[:1], shop.lines[:1]
+        one = "the customer placed 1 more order now"
+        assert ways(shop, 1, {"first": {"did": "ordered"}, "then": {"did": "ordered"}, "within": "30d"})[0].text == one
+        assert ways(shop, 1, {"life": "returned", "event": "ordered", "gap": "5d"})[0].text == one
+
     @pytest.mark.parametrize("seed", range(7))
     def test_flips_when_made_on_a_copy_and_nothing_smaller_of_its_family_does(self, seed: int) -> None:
         shop = random_shop(seed)
@@ -201,6 +259,34 @@ class TestFlipByTime:
         found = flip(shop, 1, {"did": "ordered", "during": {"last": "36h"}})
         assert found is not None
         assert found.at == shop.orders[0]["processed_at"] + timedelta(hours=36) + MOMENT
+
+    @pytest.mark.parametrize(
+        ("leaf", "day", "member"),
+        [
+            ({"first": {"did": "ordered", "count": {"op": "eq", "n": 2}},
+              "then": {"did": "ordered", "count": {"op": "eq", "n": 0}}, "within": "30d"}, "2026-12-10", True),
+            ({"life": "stopped", "event": "ordered", "gap": "60d"}, "2027-01-09", True),
+            ({"in": "seg_1", "moved": "left", "during": {"last": "30d"}}, "2026-12-01", False),
+            ({"attr": "metafield.facts.birth_date", "during": {"anniversary": {"next": "14d"}}}, "2026-12-17", True),
+            ({"attr": "metafield.facts.birth_date", "during": {"ago": ["37y", "36y"]}}, "2026-12-30", True),
+        ],
+    )  # fmt: skip
+    def test_is_known_for_every_kind_of_condition_that_time_moves(
+        self, shop: brute.Shop, leaf: dict[str, Any], day: str, member: bool
+    ) -> None:
+        shop.zone = ZoneInfo("Europe/Berlin")
+        shop.customers[0]["birth_date"] = "1990-12-30"
+        shop.history = {"seg_1": [(shop.as_of - timedelta(days=19), {2}, {1})]}
+        found = flip(shop, 1, leaf)
+        assert found is not None
+        assert (found.at, found.member) == (datetime.fromisoformat(day).replace(tzinfo=shop.zone), member)
+
+    def test_takes_lines_of_orders_to_come_for_unknown(self, shop: brute.Shop) -> None:
+        later = shop.as_of + timedelta(days=1)
+        shop.orders.append(order(3, 2, later))
+        shop.lines.append({**shop.lines[0], "order_id": 3, "line_id": 3, "customer_no": 2, "ordered_at": later})
+        where = [{"attr": "product.id", "op": "is", "value": "1001"}]
+        assert flip(shop, 2, {"did": "ordered", "where": where, "during": {"last": "30d"}}) is None
 
     def test_is_none_where_time_changes_nothing(self, shop: brute.Shop) -> None:
         assert flip(shop, 1, {"did": "ordered"}) is None

@@ -70,10 +70,13 @@ def _make(change: Change, other: Shop, shop: Shop, no: int, position: int) -> No
             money = dict.fromkeys(("unit_price_minor", "total_minor", "net_minor"), change.amount)
             one = {**line, **money, "quantity": 1, "current_quantity": 1, "discount_minor": 0}
             order = _order(other, shop, change.order_id, [one], no, 10_000 + 1000 * position)
-            order.update(refunded_minor=0, refunded_at=None)
+            order.update(refunded_minor=0, refunded_at=None, discounts_minor=0)
         case MoreEvents():
             event = {"kind": change.kind, "campaign_id": change.campaign_id, "bot": change.bot}
-            other.events += [{**event, "customer_no": no, "at": other.as_of - NOW}] * change.n
+            other.events += [
+                {**event, "customer_no": no, "at": other.as_of - NOW, "message_id": f"~{position}-{n:04}"}
+                for n in range(change.n)
+            ]
         case FewerOrders():
             gone = set(change.of[: change.n])
             other.orders = [order for order in other.orders if order["order_id"] not in gone]
