@@ -7,6 +7,7 @@ instant is looked at.
 
 from __future__ import annotations
 
+from bisect import bisect_left
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from itertools import pairwise
@@ -178,18 +179,24 @@ def window_instants(
             if edge is not None and edge.unit == "h":  # hours ago, or hours ahead
                 hours = timedelta(hours=edge.n)
                 found |= {moment + hours + TICK, moment - hours + TICK}
-    before = [_inside(moment, window, as_of, zone, future=future) for moment in moments]
+    ordered = sorted(moments)
+    before = _inside(ordered, window, as_of, zone, future=future)
     for at in _midnights(as_of, end, zone):
-        now = [_inside(moment, window, at, zone, future=future) for moment in moments]
+        now = _inside(ordered, window, at, zone, future=future)
         if now != before:
             found.add(at)
         before = now
     return sorted(when for when in found if as_of < when < end)
 
 
-def _inside(moment: datetime, window: Window, as_of: datetime, zone: ZoneInfo, *, future: bool) -> bool:
+def _inside(
+    ordered: list[datetime], window: Window, as_of: datetime, zone: ZoneInfo, *, future: bool
+) -> tuple[int, int] | None:
+    """Which of the moments lie in a window: from the first to before the second; None if none does."""
     bounds = span(window, as_of, zone, future=future)
-    return (bounds.start is None or moment >= bounds.start) and (bounds.end is None or moment < bounds.end)
+    first = 0 if bounds.start is None else bisect_left(ordered, bounds.start)
+    after = len(ordered) if bounds.end is None else bisect_left(ordered, bounds.end)
+    return (first, after) if first < after else None
 
 
 def _midnights(as_of: datetime, end: datetime, zone: ZoneInfo) -> list[datetime]:

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import random
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 from zoneinfo import ZoneInfo
@@ -9,6 +10,7 @@ import pytest
 
 from app.domain.rules.alone import alone
 from app.domain.rules.changes import SetValue
+from app.domain.rules.evaluate import evaluate
 from app.domain.rules.explain import Reason, explain
 from app.domain.rules.flips import next_flip
 from app.domain.rules.names import attribute
@@ -25,11 +27,22 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from app.domain.rules.alone import Alone
+    from app.domain.rules.evaluate import Matched
     from app.domain.rules.flips import Flip
 
 WORDS = Wording("USD", lambda product: f"Product {product}", lambda segment: segment)
 MOMENT = timedelta(microseconds=1)
 TOLD = 5  # changes looked at per random shop
+
+
+@dataclass
+class Shared:
+    """Keeps what was found out, as the runs' rooms do."""
+
+    kept: dict[str, Matched]
+
+    def get(self, key: str, make: Callable[[], Matched]) -> Matched:
+        return self.kept.setdefault(key, self.kept.get(key) or make())
 
 
 def about(shop: brute.Shop, no: int, match: dict[str, Any], ask: Callable[[Any, Alone], Any]) -> Any:
@@ -282,11 +295,28 @@ class TestFlipByTime:
         assert (found.at, found.member) == (datetime.fromisoformat(day).replace(tzinfo=shop.zone), member)
 
     def test_takes_lines_of_orders_to_come_for_unknown(self, shop: brute.Shop) -> None:
+        for line, at in zip(shop.lines, shop.orders, strict=True):
+            line["ordered_at"] = at["processed_at"]
         later = shop.as_of + timedelta(days=1)
-        shop.orders.append(order(3, 2, later))
-        shop.lines.append({**shop.lines[0], "order_id": 3, "line_id": 3, "customer_no": 2, "ordered_at": later})
+        shop.orders.append(order(3, 1, later))
+        shop.lines.append({**shop.lines[0], "order_id": 3, "line_id": 3, "ordered_at": later})
         where = [{"attr": "product.id", "op": "is", "value": "1001"}]
-        assert flip(shop, 2, {"did": "ordered", "where": where, "during": {"last": "30d"}}) is None
+        found = flip(shop, 1, {"did": "ordered", "where": where, "during": {"last": "20d"}})
+        assert found is not None
+        day = (shop.as_of - timedelta(days=10)).astimezone(shop.zone).date() + timedelta(days=20)
+        assert (found.at.astimezone(shop.zone).date(), found.member) == (day, False)
+
+    def test_is_of_the_customer_whatever_was_found_out_of_all(self, shop: brute.Shop) -> None:
+        rule = parse({"v": 1, "match": {"did": "ordered", "during": {"last": "30d"}}})
+        kept: dict[str, Matched] = {}
+        with connect(shop) as connection:
+            whole = replace(world(shop, connection), shared=Shared(kept))
+            evaluate(rule, whole)
+            before = {key: found.members for key, found in kept.items()}
+            with alone(whole, 1) as one:
+                assert next_flip(rule, one) is not None
+                assert nearest(rule, one, WORDS) != []
+            assert {key: found.members for key, found in kept.items()} == before != {}
 
     def test_is_none_where_time_changes_nothing(self, shop: brute.Shop) -> None:
         assert flip(shop, 1, {"did": "ordered"}) is None
