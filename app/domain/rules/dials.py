@@ -50,6 +50,7 @@ from app.domain.rules.tree import (
     Reachable,
     Recent,
     Rule,
+    every_leaf,
     leaves,
 )
 from app.domain.rules.windows import span
@@ -83,7 +84,7 @@ def dials(rule: Rule, alone: Alone) -> list[Dial]:
     made = [*_value_dials(found, alone), *_answer_dials(found, alone)]
     if _orders_can_be_told(found):
         made += [*_order_dials(found, alone), *_amount_dials(found, alone)]
-        if not any(isinstance(leaf, Attr) and _owner(leaf) == "features" for leaf in found):
+        if not any(isinstance(leaf, Attr | Rank) and _owner(leaf) == "features" for _, leaf in every_leaf(rule.match)):
             made += _fewer_dials(found, alone)
     compared = [leaf for leaf in found if isinstance(leaf, Rank)]
     return [
@@ -98,7 +99,7 @@ def _orders_can_be_told(found: list[Leaf]) -> bool:
     return all(_owner(leaf) != "features" or leaf.attr in PROJECTED for leaf in found if isinstance(leaf, Attr))
 
 
-def _owner(leaf: Attr) -> str:
+def _owner(leaf: Attr | Rank) -> str:
     known = names.attribute(leaf.attr)
     return known.owner if known else ""
 
@@ -318,7 +319,7 @@ def _amounts(found: list[Leaf], alone: Alone) -> list[int]:
     edges: set[float] = set()
     orders = value_of(names.ATTRIBUTES["orders.count"], alone) or 0
     for leaf in found:
-        for item in _filters(leaf):
+        for item in filters(leaf):
             if item.attr in ORDER_VALUES:
                 given = item.value if isinstance(item.value, tuple) else (item.value,)
                 edges |= {value for value in given if isinstance(value, int | float)}
@@ -335,7 +336,8 @@ def _amounts(found: list[Leaf], alone: Alone) -> list[int]:
     return sorted(amount for amount in amounts if amount > 0)
 
 
-def _filters(leaf: Leaf) -> tuple[Filter, ...]:
+def filters(leaf: Leaf) -> tuple[Filter, ...]:
+    """What a leaf asks of the events that it looks at."""
     match leaf:
         case Did() | Measure():
             return leaf.where

@@ -24,7 +24,7 @@ from app.domain.rules.changes import (
     concerns,
     put,
 )
-from app.domain.rules.dials import ANOTHER, Dial, dials
+from app.domain.rules.dials import ANOTHER, Dial, dials, filters
 from app.domain.rules.explain import truths
 from app.domain.rules.names import attribute
 from app.domain.rules.own_values import shown, value_of
@@ -204,9 +204,11 @@ class _Search:
         match change:
             case MoreOrders():
                 more = "order" if change.n == 1 else "orders"
-                return f"the customer placed {change.n:,} more {more} now{about if self._filtered(leaf) else ''}"
+                which = self._like(leaf, "placed")
+                return f"the customer placed {change.n:,} more {more} now{about if self._filtered(leaf) else ''}{which}"
             case MoreEvents():
-                return f"it happened {change.n:,} more {'time' if change.n == 1 else 'times'} now{about}"
+                times = "time" if change.n == 1 else "times"
+                return f"it happened {change.n:,} more {times} now{about}{self._like(leaf, 'seen')}"
             case Spend():
                 return f"the customer spent {money(change.amount, self._wording.currency)} more now, in one order"
             case FewerOrders():
@@ -225,6 +227,12 @@ class _Search:
 
     def _filtered(self, leaf: Leaf | None) -> bool:
         return isinstance(leaf, Did) and (bool(leaf.where) or leaf.event != "ordered")
+
+    def _like(self, about: Leaf | None, past: str) -> str:
+        """Where a condition asks more of an event than the text says, not every such event need flip membership."""
+        said = set(filters(about)) if isinstance(about, Did) else set()
+        asked = {item for leaf in self._leaves.values() for item in filters(leaf)}
+        return "" if asked <= said else f", like one {past} lately"
 
     def _value_text(self, change: SetValue) -> str:
         known = attribute(change.attr)

@@ -224,6 +224,15 @@ class TestNearestChange:
         assert ways(shop, 1, {"first": {"did": "ordered"}, "then": {"did": "ordered"}, "within": "30d"})[0].text == one
         assert ways(shop, 1, {"life": "returned", "event": "ordered", "gap": "5d"})[0].text == one
 
+    def test_says_where_an_order_of_any_kind_would_not_do(self, shop: brute.Shop) -> None:
+        shop.orders[0]["customer_no"] = shop.lines[0]["customer_no"] = 2
+        shop.lines[1]["product_no"] = 3
+        tea = {"attr": "product.type", "op": "is", "value": "Tea"}
+        text = ways(shop, 2, {"latest": "ordered", "has": [tea]})[0].text
+        assert text == "the customer placed 1 more order now, counted by “Ordered (product type is “Tea”)”"
+        text = ways(shop, 2, {"latest": "ordered", "has": [{**tea, "op": "is_not"}]})[0].text
+        assert text == "the customer placed 1 more order now, like one placed lately"
+
     @pytest.mark.parametrize("seed", range(7))
     def test_flips_when_made_on_a_copy_and_nothing_smaller_of_its_family_does(self, seed: int) -> None:
         shop = random_shop(seed)
