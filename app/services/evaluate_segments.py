@@ -386,9 +386,7 @@ def _definitions(world: ShopWorld, ctx: ShopContext) -> list[Definition]:
         [
             *automatic_segments.definitions(found, ctx),
             *automatic_segments_demographics.definitions(connection, demographics_classify.about(world.run.dir)),
-            *automatic_segments_products.definitions(
-                connection, world.reach.reachable, world.run.dir / CHOSEN_FILE
-            ),
+            *automatic_segments_products.definitions(connection, world.reach.reachable, world.run.dir / CHOSEN_FILE),
             *automatic_segments_habits.definitions(found, ctx),
             *automatic_segments_rfm.definitions(connection),
             *automatic_segments_tiers.definitions(connection, ctx, unit),
