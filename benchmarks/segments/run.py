@@ -15,7 +15,6 @@ import sys
 from pathlib import Path
 
 from benchmarks.figures import Figure
-from benchmarks.segments.shop import build_shop
 
 PARTS = ("refresh", "incremental", "preview", "pages", "export", "by_hand")
 FULL = 1_000_000
@@ -37,14 +36,19 @@ def measured(folder: Path, customers: int) -> dict[str, float]:
     """All parts of one shop, each in a process of its own; the shop is built if the folder has none."""
     if not (folder / "built").exists():
         shutil.rmtree(folder, ignore_errors=True)
-        build_shop(folder, customers)
+        _apart("benchmarks.segments.shop", str(folder), str(customers))
         (folder / "built").touch()
     found: dict[str, float] = {}
     for part in PARTS:
         module = "benchmarks.segments.by_hand" if part == "by_hand" else "benchmarks.segments.figures"
-        subprocess.run([sys.executable, "-m", module, str(folder), part], check=True, stdout=subprocess.DEVNULL)  # noqa: S603 - ourselves
+        _apart(module, str(folder), part)
         found |= json.loads((folder / f"{part}.json").read_text())
     return found
+
+
+def _apart(module: str, *arguments: str) -> None:
+    """Run a module in a process of its own. The shop is built in one too: a child's peak counts from its parent's."""
+    subprocess.run([sys.executable, "-m", module, *arguments], check=True, stdout=subprocess.DEVNULL)  # noqa: S603 - ourselves
 
 
 def main() -> int:

@@ -7,7 +7,9 @@ them costs what it costs; `make bench-prediction` measures the learning.
 from __future__ import annotations
 
 import base64
+import sys
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import duckdb
@@ -28,8 +30,6 @@ from app.store.models.shops import Run, Shop, Snapshot
 from benchmarks.synthetic_shop import synthetic_shop
 
 if TYPE_CHECKING:
-    from pathlib import Path
-
     from app.services.rooms import Rooms
     from app.wiring import Encore
 
@@ -275,3 +275,7 @@ def some_changed_orders(ctx: ShopContext, rooms: Rooms, orders: int, at: datetim
             Snapshot(shop_id=ctx.shop_id, id=allocate(session, ctx.shop_id, "snapshots"), run_id=run_id,
                      created_at=at, watermark=at, tables=rooms.lake.versions(ctx))
         )  # fmt: skip
+
+
+if __name__ == "__main__":
+    build_shop(Path(sys.argv[1]), int(sys.argv[2]))
