@@ -17,7 +17,6 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass, replace
-from datetime import timedelta
 from typing import TYPE_CHECKING, Any, Literal
 
 from app.domain.rules import names
@@ -35,6 +34,7 @@ from app.domain.rules.tree import (
     Recent,
     leaves,
 )
+from app.domain.rules.windows import TICK
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -61,7 +61,6 @@ PROJECTED = frozenset(
     }
 )
 """Attributes worked out from orders that follow an order made in thought."""
-NOW = timedelta(microseconds=1)
 NEW_ORDERS = 9_000_000_000_000_000_000  # of orders at one instant the one with the highest number is the latest
 NEW_MESSAGES = "~"  # likewise, of texts
 COLUMN = re.compile(r"[a-z_][a-z_0-9]*")
@@ -249,7 +248,7 @@ def _more_orders(change: MoreOrders, alone: Alone, world: World, position: int) 
         [change.like],
     ).fetchall()[0]
     if counts:
-        _follow(alone, world, change.n, int(net), int(gross), world.as_of - NOW)
+        _follow(alone, world, change.n, int(net), int(gross), world.as_of - TICK)
 
 
 def _spend(change: Spend, alone: Alone, world: World, position: int) -> None:
@@ -262,7 +261,7 @@ def _spend(change: Spend, alone: Alone, world: World, position: int) -> None:
     which = f"order_id = {change.order_id:d}"
     _copy(alone, world, "orders", which, orders)
     _copy(alone, world, "order_lines", f"{which} AND line_id = {change.line_id:d}", lines)
-    _follow(alone, world, 1, change.amount, change.amount, world.as_of - NOW)
+    _follow(alone, world, 1, change.amount, change.amount, world.as_of - TICK)
 
 
 def _copy(alone: Alone, world: World, table: str, which: str, changed: dict[str, str], n: int = 1) -> None:
@@ -272,7 +271,7 @@ def _copy(alone: Alone, world: World, table: str, which: str, changed: dict[str,
     """
     kept = {column: sql for column, sql in changed.items() if alone.has(table, column)}
     kept["customer_no"] = str(alone.customer_no)
-    now = "CAST('" + (world.as_of - NOW).isoformat() + "' AS TIMESTAMPTZ)"
+    now = "CAST('" + (world.as_of - TICK).isoformat() + "' AS TIMESTAMPTZ)"
     replaced = ", ".join(f"{sql.replace('$now', now)} AS {column}" for column, sql in kept.items())
     world.connection.execute(
         f"INSERT INTO {table} BY NAME SELECT * EXCLUDE (copy) REPLACE ({replaced})"
@@ -304,7 +303,7 @@ def _more_events(change: MoreEvents, alone: Alone, world: World, position: int) 
                 alone.customer_no,
                 f"{NEW_MESSAGES}{position:03d}-{n:06d}",
                 change.kind,
-                world.as_of - NOW,
+                world.as_of - TICK,
                 change.campaign_id,
                 change.bot,
             ],

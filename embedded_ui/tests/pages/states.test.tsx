@@ -24,7 +24,7 @@ const NO_RUN = {
   expected_buyers_30d: null,
   stages: [],
   movers: [],
-  health: { last_import: null, last_refresh: null, failed_jobs: 0, running_jobs: 0, differences: [], models: [] },
+  health: { last_import: null, last_refresh: null, failed_jobs: 0, running_jobs: 0, missed_refreshes: 0, differences: [], models: [] },
 };
 
 const nobody = () => {
@@ -273,5 +273,26 @@ describe.each(PAGES)("$page", ({ address, key, loading, failed, empty, full }) =
     answer();
     const { container } = open(address);
     for (const text of full) await waitFor(() => expect(words(container)).toContain(text));
+  });
+});
+
+describe("The dashboard's health", () => {
+  const missed = async (refreshes: number) => {
+    const dashboard = sample<{ health: object }>("GET /api/dashboard");
+    const health = { ...dashboard.health, missed_refreshes: refreshes };
+    answer({ "GET /api/dashboard": { data: { ...dashboard, health } } });
+    open("/");
+    await waitFor(() => expect(words(document.body)).toContain("Last refresh"));
+    return words(document.body);
+  };
+
+  it("passes over one refresh that failed", async () => {
+    expect(await missed(1)).not.toContain("not being updated");
+  });
+
+  it("says from two on that numbers stand still, what is kept and what happens next", async () => {
+    const said = await missed(2);
+    expect(said).toContain("The last 2 refreshes failed.");
+    expect(said).toContain("stays in use; Encore tries again every half hour.");
   });
 });

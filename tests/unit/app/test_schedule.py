@@ -97,6 +97,19 @@ class TestTheSchedule:
         rooms.clock.advance(timedelta(minutes=21))  # type: ignore[attr-defined]
         assert asked(rooms, scheduler, "refresh") == [(1, "refresh", freshness.SWEEP)]
 
+    def test_refreshes_that_failed_since_the_last_good_one_are_counted(self, rooms: Rooms) -> None:
+        shop = ShopContext(1, "a.myshopify.com", "USD", "America/New_York")
+
+        def missed() -> int:
+            with rooms.store.reading(shop) as session:
+                return freshness.missed_refreshes(session, shop)
+
+        for state, expected in (("failed", 1), ("done", 0), ("failed", 1), ("failed", 2), ("done", 0)):
+            add_run(rooms, 1, NOW, state)
+            assert missed() == expected
+        add_run(rooms, 2, NOW, "failed")
+        assert missed() == 0
+
     def test_sending_is_asked_for_and_asking_twice_is_once(self, rooms: Rooms, scheduler: BackgroundScheduler) -> None:
         asked(rooms, scheduler, "sending")
         assert asked(rooms, scheduler, "sending") == [(1, "plan_and_send", ""), (2, "plan_and_send", "")]

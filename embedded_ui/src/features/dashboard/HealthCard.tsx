@@ -28,7 +28,7 @@ export function HealthCard({ health }: { health: Health }) {
         {health.missed_refreshes >= ALARMING && (
           <s-banner tone="critical" heading="Segments and predictions are not being updated">
             <s-paragraph>
-              The last {count(health.missed_refreshes)} refreshes failed. What you see is of{" "}
+              The last {count(health.missed_refreshes)} refreshes failed. What you see is from{" "}
               {age(health.last_refresh, now)} and stays in use; Encore tries again every half hour.
             </s-paragraph>
           </s-banner>
