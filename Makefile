@@ -85,7 +85,7 @@ unit: $(STAMPS)/test schema ## Python tests without a browser
 	$(BIN)/pytest -q -n 2 --dist loadfile -m "not browser" tests
 
 e2e: $(STAMPS)/test $(STAMPS)/system ui shims schema ## Tests in a real browser
-	$(BIN)/pytest -q -m browser tests
+	$(BIN)/pytest -q -n 2 --dist loadgroup -m browser tests
 
 kill-test: $(STAMPS)/test schema ## The long form of the crash tests
 	ENCORE_KILL_ROUNDS=20 $(BIN)/pytest -q -m "not browser" -k "kill or crash" tests
