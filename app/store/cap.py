@@ -1,8 +1,11 @@
 """The weekly cap: a condition of the write that stamps a message, not a check before it.
 
-A message carries two keys, the customer and the hash of the address. Both are stamped inside one
-savepoint, committed before the message may leave; if either is still within its window, neither
-changes. The margin covers the time between the stamp and the moment the mail server accepts.
+A message carries two keys, the customer and the hash of the address. Both are stamped together,
+committed before the message may leave; if either is still within its window, neither changes. The
+margin covers the time between the stamp and the moment the mail server accepts.
+
+A batch is stamped by one statement. Which of its messages go is decided before it, so that two of one
+batch that share a key do not both go; the condition of the write refuses whatever that decision overlooked.
 """
 
 from __future__ import annotations
@@ -10,15 +13,16 @@ from __future__ import annotations
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
-from sqlalchemy import case, or_, select, update
-from sqlalchemy.dialects.postgresql import insert as postgresql_insert
-from sqlalchemy.dialects.sqlite import insert as sqlite_insert
+from sqlalchemy import String, column, select
 
+from app.store.base import UtcDateTime
 from app.store.models.sending import Cap
+from app.store.rowset import chunks, is_sqlite, packed, statement
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Mapping
 
+    from sqlalchemy import TextClause
     from sqlalchemy.orm import Session
 
     from app.domain.context import ShopContext
@@ -27,7 +31,26 @@ WINDOW = timedelta(hours=168)
 MARGIN = timedelta(hours=1)
 NEVER = datetime(1970, 1, 1, tzinfo=UTC)
 NOBODY = ""  # no message has this id
-KEYS_PER_STATEMENT = 400  # two bound values each, below SQLite's historic limit of 999
+
+MAKE = """INSERT INTO cap (shop_id, key, last_at, holder)
+SELECT :shop, r.key, :now, '' FROM {rows} WHERE true ON CONFLICT (shop_id, key) DO NOTHING"""
+HOLD = """WITH held AS (SELECT 1 FROM cap WHERE shop_id = :shop AND key IN (SELECT r.key FROM {rows})
+    ORDER BY key COLLATE "C" FOR UPDATE) SELECT count(*) FROM held"""
+READ = "SELECT key, last_at, holder FROM cap WHERE shop_id = :shop AND key IN (SELECT r.key FROM {rows})"
+# GREATEST, without the function that SQLite names otherwise: time never goes back.
+TAKE = """INSERT INTO cap AS c (shop_id, key, last_at, holder)
+SELECT :shop, r.key, :now, r.holder FROM {rows} WHERE true
+ON CONFLICT (shop_id, key) DO UPDATE SET
+    last_at = CASE WHEN excluded.last_at > c.last_at THEN excluded.last_at ELSE c.last_at END,
+    holder = excluded.holder
+WHERE c.last_at <= :edge OR c.holder = excluded.holder
+RETURNING key, last_at"""
+HELD = "SELECT key FROM cap WHERE shop_id = :shop AND holder IN (SELECT r.holder FROM {rows})"
+# Only what they hold themselves: before a message could stamp a key, it was free.
+FREE = """UPDATE cap SET last_at = :now, holder = '' WHERE shop_id = :shop
+    AND holder IN (SELECT r.holder FROM {rows})"""
+UNSLOT = """UPDATE outbox SET slot_from = NULL, slot_until = NULL WHERE shop_id = :shop
+    AND id IN (SELECT r.holder FROM {rows})"""
 
 
 def keys_of(customer_no: int, email_hash: str) -> tuple[str, str]:
@@ -39,54 +62,107 @@ def keys_of(customer_no: int, email_hash: str) -> tuple[str, str]:
 def lock(session: Session, ctx: ShopContext, keys: Iterable[str]) -> None:
     """Hold all these keys until the transaction ends, in sorted order so that no two workers deadlock.
 
-    A key that was never stamped gets a row from long ago, so that there is something to hold.
+    A key that was never stamped gets a row from long ago, so that there is something to hold: first all
+    of those, then all locks. In slices of both, two workers could each wait for what the other one made.
     SQLite's write transactions exclude each other already.
     """
-    if session.get_bind().dialect.name == "sqlite":
+    if is_sqlite(session):
         return
-    rows = [{"shop_id": ctx.shop_id, "key": key, "last_at": NEVER, "holder": NOBODY} for key in sorted(set(keys))]
-    for start in range(0, len(rows), KEYS_PER_STATEMENT):
-        insert = postgresql_insert(Cap).values(rows[start : start + KEYS_PER_STATEMENT])
-        session.execute(insert.on_conflict_do_update(index_elements=["shop_id", "key"], set_={"holder": Cap.holder}))
+    rows = [{"key": key} for key in sorted(set(keys))]
+    for part in chunks(rows):
+        given = {"shop": ctx.shop_id, "now": NEVER, "rows": packed(session, part)}
+        session.execute(statement(session, MAKE, key="text"), given)
+    for part in chunks(rows):
+        session.execute(statement(session, HOLD, key="text"), {"shop": ctx.shop_id, "rows": packed(session, part)})
+
+
+def take(
+    session: Session, ctx: ShopContext, now: datetime, wanted: Mapping[str, tuple[str, ...]]
+) -> dict[str, datetime]:
+    """Take the week of every key of each message, or of none of its keys; lock the keys first.
+
+    wanted: message id → its keys. Of two messages that share a key the first one gets it.
+    now:    the database's clock, read in this transaction after the locks.
+    Returns message id → the instant of its stamp, for those that got their week. A message that stamped
+    a key may stamp it again (a retry of what was surely not accepted); its instant is never earlier than
+    before, also if the clock was put back.
+    """
+    edge = now - WINDOW - MARGIN
+    chosen = _choose(_standing(session, ctx, wanted), edge, wanted)
+    while chosen:
+        savepoint = session.begin_nested()
+        stamped = _write(session, ctx, now, edge, chosen)
+        refused = [message for message, keys in chosen.items() if any(key not in stamped for key in keys)]
+        if not refused:
+            savepoint.commit()
+            return {message: max(stamped[key] for key in keys) for message, keys in chosen.items()}
+        savepoint.rollback()
+        chosen = {message: keys for message, keys in chosen.items() if message not in refused}
+    return {}
+
+
+def free(session: Session, ctx: ShopContext, now: datetime, wanted: Mapping[str, tuple[str, ...]]) -> set[str]:
+    """The messages that `take` would give their week now, if the keys are locked."""
+    return set(_choose(_standing(session, ctx, wanted), now - WINDOW - MARGIN, wanted))
 
 
 def stamp(session: Session, ctx: ShopContext, now: datetime, keys: tuple[str, ...], holder: str) -> bool:
-    """Take the week of every key for the message `holder`, or of none; says whether it was taken.
-
-    now: the database's clock, read in this transaction. Reading it before a wait for a lock only
-    makes it earlier than the commit, which the hand-over deadline, counted from before the
-    transaction, allows for.
-    A message that stamped a key may stamp it again (a retry of what was surely not accepted).
-    """
-    savepoint = session.begin_nested()
-    for key in sorted(keys):
-        if not _stamp_one(session, ctx, now, key, holder):
-            savepoint.rollback()
-            return False
-    savepoint.commit()
-    return True
+    """Take the week of every key for one message, or of none; says whether it was taken."""
+    return bool(take(session, ctx, now, {holder: keys}))
 
 
-def _stamp_one(session: Session, ctx: ShopContext, now: datetime, key: str, holder: str) -> bool:
-    insert: Any = sqlite_insert if session.get_bind().dialect.name == "sqlite" else postgresql_insert
-    free = or_(Cap.last_at <= now - WINDOW - MARGIN, Cap.holder == holder)
-    # GREATEST, without the function that SQLite names otherwise: time never goes back.
-    values = {"shop_id": ctx.shop_id, "key": key, "last_at": now, "holder": holder}
-    statement = insert(Cap).values(values)
-    later = statement.excluded.last_at > Cap.last_at
-    statement = statement.on_conflict_do_update(
-        index_elements=["shop_id", "key"],
-        set_={"last_at": case((later, statement.excluded.last_at), else_=Cap.last_at), "holder": holder},
-        where=free,
-    ).returning(Cap.key)
-    return session.execute(statement).first() is not None
+def _choose(
+    standing: Mapping[str, tuple[datetime, str]], edge: datetime, wanted: Mapping[str, tuple[str, ...]]
+) -> dict[str, tuple[str, ...]]:
+    """The messages whose keys are all free, none of them given away twice."""
+    chosen: dict[str, tuple[str, ...]] = {}
+    given: set[str] = set()
+    for message, keys in wanted.items():
+        found = [standing.get(key, (NEVER, NOBODY)) for key in keys]
+        if given.isdisjoint(keys) and all(last_at <= edge or holder == message for last_at, holder in found):
+            chosen[message] = keys
+            given.update(keys)
+    return chosen
+
+
+def _standing(
+    session: Session, ctx: ShopContext, wanted: Mapping[str, tuple[str, ...]]
+) -> dict[str, tuple[datetime, str]]:
+    found: dict[str, tuple[datetime, str]] = {}
+    query = _typed(statement(session, READ, key="text"))
+    for part in chunks(sorted({key for keys in wanted.values() for key in keys})):
+        given = {"shop": ctx.shop_id, "rows": packed(session, [{"key": key} for key in part])}
+        found.update({key: (last_at, holder) for key, last_at, holder in session.execute(query, given)})
+    return found
+
+
+def _write(
+    session: Session, ctx: ShopContext, now: datetime, edge: datetime, chosen: Mapping[str, tuple[str, ...]]
+) -> dict[str, datetime]:
+    """Key → its instant, for every key that the condition let pass."""
+    pairs = sorted((key, message) for message, keys in chosen.items() for key in keys)
+    rows = [{"key": key, "holder": message} for key, message in pairs]
+    query = statement(session, TAKE, key="text", holder="text").columns(column("key", String), _LAST_AT)
+    found: dict[str, datetime] = {}
+    for part in chunks(rows):
+        given = {"shop": ctx.shop_id, "now": now, "edge": edge, "rows": packed(session, part)}
+        found |= {row.key: row.last_at for row in session.execute(query, given)}
+    return found
+
+
+_LAST_AT = column("last_at", UtcDateTime())
+
+
+def _typed(query: TextClause) -> Any:
+    return query.columns(column("key", String), _LAST_AT, column("holder", String))
 
 
 def merge(session: Session, ctx: ShopContext, loser: int, survivor: int) -> None:
     """Two customers turned out to be one: the survivor's week begins at the later of both stamps.
 
     If both stand within one week, neither message may stamp again: the other one went to the same person.
-    The loser's row stays, in case that the merge is found to be wrong.
+    The loser's row stays, in case that the merge is found to be wrong. So do the slots of the messages of
+    both: they guard each number by itself, and both may have been mailed in one week before.
     """
     lock(session, ctx, [f"c:{loser}", f"c:{survivor}"])
     old, new = _row(session, ctx, f"c:{loser}"), _row(session, ctx, f"c:{survivor}")
@@ -107,17 +183,19 @@ def _row(session: Session, ctx: ShopContext, key: str) -> Cap | None:
 
 def held_by(session: Session, ctx: ShopContext, holders: Iterable[str]) -> list[str]:
     """The keys that these messages stamped last."""
-    query = select(Cap.key).where(Cap.shop_id == ctx.shop_id, Cap.holder.in_(list(holders)))
-    return list(session.scalars(query))
+    found: list[str] = []
+    for part in chunks([{"holder": holder} for holder in holders]):
+        given = {"shop": ctx.shop_id, "rows": packed(session, part)}
+        found += session.execute(statement(session, HELD, holder="text"), given).scalars()
+    return found
 
 
 def release(session: Session, ctx: ShopContext, holders: Iterable[str]) -> None:
-    """Give back the weeks of messages that surely never left. Lock their keys first.
-
-    Only what they hold themselves: before a message could stamp a key, it was free.
-    """
-    free = update(Cap).where(Cap.shop_id == ctx.shop_id, Cap.holder.in_(list(holders)))
-    session.execute(free.values(last_at=NEVER, holder=NOBODY).execution_options(synchronize_session=False))
+    """Give back the weeks of messages that surely never left, and their slots. Lock their keys first."""
+    for part in chunks([{"holder": holder} for holder in holders]):
+        rows = packed(session, part)
+        session.execute(statement(session, FREE, holder="text"), {"shop": ctx.shop_id, "now": NEVER, "rows": rows})
+        session.execute(statement(session, UNSLOT, holder="text"), {"shop": ctx.shop_id, "rows": rows})
 
 
 def busy(session: Session, ctx: ShopContext, now: datetime) -> set[str]:

@@ -11,11 +11,11 @@ from collections import defaultdict, deque
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal, cast
 
-from sqlalchemy import case, func, select
-from sqlalchemy.dialects.postgresql import insert as postgresql_insert
-from sqlalchemy.dialects.sqlite import insert as sqlite_insert
+from sqlalchemy import case, func, select, text
 
+from app.store.marks import Mark, marks_of
 from app.store.models.sending import LedgerEntry, LedgerHead, Message, MessageEvent
+from app.store.rowset import chunks, is_sqlite, packed, statement
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Sequence
@@ -26,11 +26,20 @@ if TYPE_CHECKING:
     from app.domain.context import ShopContext
 
 GENESIS = "0" * 64
+FIND_END = "SELECT seq, hash FROM send_ledger_heads WHERE shop_id = :shop"
+START = "INSERT INTO send_ledger_heads (shop_id, seq, hash) VALUES (:shop, 0, :hash) ON CONFLICT (shop_id) DO NOTHING"
+MOVE_END = "UPDATE send_ledger_heads SET seq = :seq, hash = :hash WHERE shop_id = :shop"
+ENTRY = {
+    "seq": "integer", "stamped_at": "timestamptz", "customer_hash": "text", "email_hash": "text", "message_id": "text",
+    "kind": "text", "prev_hash": "text", "hash": "text",
+}  # fmt: skip
+ENTRY_VALUES = ", ".join(f"r.{name}" for name in ENTRY)
+ENTER = f"INSERT INTO send_ledger (shop_id, {', '.join(ENTRY)}) SELECT :shop, {ENTRY_VALUES} FROM {{rows}}"
 
 Kind = Literal["mail", "holdout"]
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True)  # no slots: it is read by `vars`
 class Stamp:
     """What one stamp adds to the ledger. customer_hash and email_hash are keyed."""
 
@@ -71,33 +80,31 @@ def append(session: Session, ctx: ShopContext, stamps: Sequence[Stamp]) -> None:
     """Add entries to the shop's chain, in order. Call it last: its end stays locked until the commit."""
     if not stamps:
         return
-    insert: Any = sqlite_insert if session.get_bind().dialect.name == "sqlite" else postgresql_insert
-    start = insert(LedgerHead).values(shop_id=ctx.shop_id, seq=0, hash=GENESIS).on_conflict_do_nothing()
-    session.execute(start)
-    head = session.scalars(
-        select(LedgerHead)
-        .where(LedgerHead.shop_id == ctx.shop_id)
-        .with_for_update()
-        .execution_options(populate_existing=True)
-    ).one()
+    shop = {"shop": ctx.shop_id}
+    seq, previous = _end(session, shop)
+    rows: list[dict[str, Any]] = []
     for stamp in stamps:
-        seq = head.seq + 1
-        digest = entry_hash(ctx.shop_id, seq, stamp, head.hash)
-        session.add(
-            LedgerEntry(
-                shop_id=ctx.shop_id,
-                seq=seq,
-                stamped_at=stamp.stamped_at,
-                customer_hash=stamp.customer_hash,
-                email_hash=stamp.email_hash,
-                message_id=stamp.message_id,
-                kind=stamp.kind,
-                prev_hash=head.hash,
-                hash=digest,
-            )
-        )
-        head.seq, head.hash = seq, digest
-    session.flush()
+        seq += 1
+        digest = entry_hash(ctx.shop_id, seq, stamp, previous)
+        rows.append({**vars(stamp), "seq": seq, "prev_hash": previous, "hash": digest})
+        previous = digest
+    query = statement(session, ENTER, **ENTRY)
+    for part in chunks(rows):
+        session.execute(query, {**shop, "rows": packed(session, part)})
+    session.execute(text(MOVE_END), {**shop, "seq": seq, "hash": previous})
+    marks = marks_of(session)
+    if marks is not None:
+        marks.note_on_commit(session, ctx.shop_id, Mark(seq, previous, stamps[-1].stamped_at))
+
+
+def _end(session: Session, shop: dict[str, int]) -> tuple[int, str]:
+    """(number, hash) of the last entry, locked until the transaction ends."""
+    find = text(FIND_END if is_sqlite(session) else f"{FIND_END} FOR UPDATE")
+    found = session.execute(find, shop).first()
+    if found is None:
+        session.execute(text(START), {**shop, "hash": GENESIS})
+        found = session.execute(find, shop).one()
+    return found[0], found[1]
 
 
 def entry_hash(shop_id: int, seq: int, stamp: Stamp, prev_hash: str) -> str:

@@ -12,15 +12,16 @@ from __future__ import annotations
 import uuid
 from dataclasses import dataclass
 from datetime import timedelta
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Literal
 
 from sqlalchemy import or_, select
-from sqlalchemy.dialects.postgresql import insert as postgresql_insert
-from sqlalchemy.dialects.sqlite import insert as sqlite_insert
 
 from app.domain.campaigns import Reason
-from app.store import cap, ledger
-from app.store.models.sending import Message, MessageEvent
+from app.errors import EncoreError
+from app.store import cap, ledger, outbox_rows
+from app.store.marks import marks_of
+from app.store.models.sending import Message
+from app.store.outbox_rows import Move
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -101,9 +102,33 @@ def new_id() -> str:
     return str(uuid.uuid4())
 
 
+class SendingLocked(EncoreError):
+    """Nothing may be stamped or planned for this shop; the message says why, and what to do."""
+
+    status = 409
+    code = "sending_locked"
+
+
+def refusal(session: Session, ctx: ShopContext, now: datetime) -> str | None:
+    """Why nothing may be stamped or planned for the shop now, in words; None if it may. See app.store.marks."""
+    marks = marks_of(session)
+    return marks.refusal(session, ctx.shop_id, now) if marks is not None else None
+
+
 def enqueue(session: Session, ctx: ShopContext, now: datetime, new: NewMessage) -> str | None:
-    """Put a message in line; None if it exists already or the customer has a live one."""
-    return _insert(session, ctx, now, new, new_id(), "queued", None)
+    """Put a message in line; None if it exists already or the customer has a live one. Raises SendingLocked."""
+    return enqueue_many(session, ctx, now, [new])[0]
+
+
+def enqueue_many(session: Session, ctx: ShopContext, now: datetime, new: Sequence[NewMessage]) -> list[str | None]:
+    """Put messages in line, in order; for each its id, or None if it exists or the customer has a live one.
+
+    Give them in the order of customers, so that two planners can't deadlock. Raises SendingLocked.
+    """
+    _refuse_if_locked(session, ctx, now)
+    rows = [{**vars(one), "id": new_id()} for one in new]
+    made = outbox_rows.insert(session, ctx, now, rows)
+    return [row["id"] if row["id"] in made else None for row in rows]
 
 
 def hold_out(
@@ -112,16 +137,41 @@ def hold_out(
     """Record that this message is withheld for measurement; it uses up the customer's week like a mail.
 
     Returns the ledger entry for the caller to append at the end of its transaction; None if the week
-    is taken or the occurrence exists. Lock the keys first when doing several.
+    is taken or the occurrence exists. Raises SendingLocked.
     """
-    message_id = new_id()
-    savepoint = session.begin_nested()
-    made = _insert(session, ctx, now, new, message_id, "held_out", now)
-    if made is None or not cap.stamp(session, ctx, now, cap.keys_of(new.customer_no, email_hash), message_id):
-        savepoint.rollback()
-        return None
-    savepoint.commit()
-    return ledger.Stamp(now, _customer_hash(vault, ctx, new.customer_no), email_hash, message_id, "holdout")
+    return hold_out_many(session, ctx, vault, now, [(new, email_hash)])[0]
+
+
+def hold_out_many(
+    session: Session, ctx: ShopContext, vault: Vault, now: datetime, new: Sequence[tuple[NewMessage, str]]
+) -> list[ledger.Stamp | None]:
+    """Withhold messages for measurement, each with the hash of its address; locks all their keys.
+
+    For each the ledger entry, for the caller to append at the end of its transaction; None if the week is
+    taken or the occurrence exists. Of two that share a key the first one is withheld. Raises SendingLocked.
+    """
+    _refuse_if_locked(session, ctx, now)
+    rows = [{**vars(one), "id": new_id()} for one, _ in new]
+    wanted = {row["id"]: cap.keys_of(one.customer_no, address) for row, (one, address) in zip(rows, new, strict=True)}
+    cap.lock(session, ctx, [key for keys in wanted.values() for key in keys])
+    free = cap.free(session, ctx, now, wanted)
+    made = outbox_rows.insert(
+        session, ctx, now, [row for row in rows if row["id"] in free], slot_until=now + cap.WINDOW + cap.MARGIN
+    )
+    taken = cap.take(session, ctx, now, {message: keys for message, keys in wanted.items() if message in made})
+    outbox_rows.delete(session, ctx, sorted(made - taken.keys()))
+    return [
+        ledger.Stamp(now, _customer_hash(vault, ctx, one.customer_no), address, row["id"], "holdout")
+        if row["id"] in taken
+        else None
+        for row, (one, address) in zip(rows, new, strict=True)
+    ]
+
+
+def _refuse_if_locked(session: Session, ctx: ShopContext, now: datetime) -> None:
+    why = refusal(session, ctx, now)
+    if why is not None:
+        raise SendingLocked(f"Sending is locked: {why}. `encore unlock-sending` says what to do.")
 
 
 def in_time(started: float, now: float) -> bool:
@@ -147,41 +197,43 @@ def stamp_batch(
     recheck: called with the locked messages; answers per id, having locked what it read, so that
              an unsubscribe that committed before is seen and one that comes later waits.
     clock:   the database's clock; nothing here reads another.
-    The caller commits, then hands over `stamped` within DEADLINE_SECONDS of having begun.
+    The caller commits, then hands over `stamped` within DEADLINE_SECONDS of having begun. Where sending is
+    locked (app.store.marks) nothing is touched.
     """
-    due = _take_due(session, ctx, clock(session), min(limit, MAX_BATCH))
-    checks = recheck(session, due) if due else {}
-    going: list[tuple[Message, str]] = []
-    ended: list[Message] = []
     now = clock(session)
+    due = [] if refusal(session, ctx, now) else _take_due(session, ctx, now, min(limit, MAX_BATCH))
+    if not due:
+        return Batch([], 0, 0)
+    checks = recheck(session, due)
+    session.flush()
+    now = clock(session)
+    going: dict[str, tuple[Message, str]] = {}
+    ended: list[tuple[Message, str, Reason]] = []
     for message in due:
         check = checks.get(message.id, Check(None, Reason.NO_ADDRESS))
         reason = Reason.EXPIRED if message.expires_at <= now else check.reason
         if reason is None and check.email_hash is not None:
-            message.consent_source = check.consent_source
-            going.append((message, check.email_hash))
+            going[message.id] = message, check.email_hash
         else:
-            ended.append(message)
-            _move(session, message, now, "cancelled", reason=reason or Reason.NO_ADDRESS)
-    wanted = [key for message, address in going for key in cap.keys_of(message.customer_no, address)]
-    _give_back(session, ctx, ended, wanted)
-    stamped: list[Message] = []
-    entries: list[ledger.Stamp] = []
-    for message, address in going:
-        now = clock(session)
-        if not cap.stamp(session, ctx, now, cap.keys_of(message.customer_no, address), message.id):
-            _move(session, message, now, "capped", reason=Reason.WEEKLY_CAP)
-            continue
-        message.stamped_at = now
-        message.lease_owner = owner
-        message.attempts += 1
-        _move(session, message, now, "sending")
-        customer_hash = _customer_hash(vault, ctx, message.customer_no)
-        entries.append(ledger.Stamp(now, customer_hash, address, message.id, "mail"))
-        stamped.append(message)
-    session.flush()
+            ended.append((message, "cancelled", reason or Reason.NO_ADDRESS))
+    cancelled = len(ended)
+    wanted = {number: cap.keys_of(message.customer_no, address) for number, (message, address) in going.items()}
+    never_left = [message.id for message, _, _ in ended if message.attempts > 0]
+    _give_back(session, ctx, never_left, [key for keys in wanted.values() for key in keys])
+    # Read after the wait for the locks. A little early is safe: the deadline counts from before the transaction.
+    now = clock(session)
+    at = cap.take(session, ctx, now, wanted)
+    ended += [(message, "capped", Reason.WEEKLY_CAP) for number, (message, _) in going.items() if number not in at]
+    outbox_rows.move(session, ctx, now, [Move(m.id, m.state, state, reason) for m, state, reason in ended])
+    stamped = [(m, at[number], checks[number].consent_source) for number, (m, _) in going.items() if number in at]
+    until = {number: instant + cap.WINDOW + cap.MARGIN for number, instant in at.items()}
+    outbox_rows.stamp(session, ctx, now, owner, until, stamped)
+    entries = [
+        ledger.Stamp(instant, _customer_hash(vault, ctx, m.customer_no), going[m.id][1], m.id, "mail")
+        for m, instant, _ in stamped
+    ]
     ledger.append(session, ctx, entries)
-    return Batch(stamped, len(going) - len(stamped), len(ended))
+    return Batch([message for message, _, _ in stamped], len(going) - len(stamped), cancelled)
 
 
 def record(session: Session, ctx: ShopContext, now: datetime, outcomes: Sequence[Outcome]) -> None:
@@ -190,61 +242,54 @@ def record(session: Session, ctx: ShopContext, now: datetime, outcomes: Sequence
     Only `sending` moves, save that an acceptance also settles `unknown`: a worker that was slow to
     report is believed when it says yes, never when it says no.
     """
+    standing = outbox_rows.standing(session, ctx, [outcome.message_id for outcome in outcomes])
+    moves: list[Move] = []
     for outcome in outcomes:
-        message = session.get(Message, {"shop_id": ctx.shop_id, "id": outcome.message_id}, with_for_update=True)
-        settles = ("sending", "unknown") if outcome.result == "accepted" else ("sending",)
-        if message is None or message.state not in settles:
+        before, attempts = standing.pop(outcome.message_id, ("", 0))
+        if before not in (("sending", "unknown") if outcome.result == "accepted" else ("sending",)):
             continue
-        state = NEXT_STATE[outcome.result]
-        if state == "queued":
-            doublings = min(message.attempts - 1, 10)
-            message.not_before = now + min(FIRST_BACKOFF * 2**doublings, LONGEST_BACKOFF)
-        message.last_error = outcome.detail or None
-        message.lease_owner = None
-        _move(session, message, now, state, detail=outcome.detail)
-    session.flush()
+        after, again = NEXT_STATE[outcome.result], None
+        if after == "queued":
+            again = now + min(FIRST_BACKOFF * 2 ** min(attempts - 1, 10), LONGEST_BACKOFF)
+        moves.append(Move(outcome.message_id, before, after, None, outcome.detail, again))
+    outbox_rows.settle(session, ctx, now, moves)
 
 
 def reap(session: Session, ctx: ShopContext, now: datetime) -> int:
     """Call messages `unknown` whose worker has been silent for 15 minutes; returns how many."""
     query = (
-        select(Message)
+        select(Message.id)
         .where(Message.shop_id == ctx.shop_id, Message.state == "sending", Message.stamped_at <= now - REAP_AFTER)
         .with_for_update(skip_locked=True)
     )
-    lost = list(session.scalars(query))
-    for message in lost:
-        message.last_error = "the worker stopped before it could report"
-        _move(session, message, now, "unknown", detail=message.last_error)
-    session.flush()
+    silent = "the worker stopped before it could report"
+    lost = [Move(number, "sending", "unknown", None, silent) for number in session.scalars(query)]
+    outbox_rows.settle(session, ctx, now, lost)
     return len(lost)
 
 
 def cancel_campaign(session: Session, ctx: ShopContext, now: datetime, campaign_id: int, reason: Reason) -> int:
     """Take a campaign's queued messages out of the line, its new state being committed; returns how many."""
     query = (
-        select(Message)
+        select(Message.id, Message.attempts)
         .where(Message.shop_id == ctx.shop_id, Message.campaign_id == campaign_id, Message.state == "queued")
         .with_for_update(skip_locked=True)
     )
-    waiting = list(session.scalars(query))
-    for message in waiting:
-        _move(session, message, now, "cancelled", reason=reason)
-    _give_back(session, ctx, waiting, [])
-    session.flush()
+    waiting = [(number, attempts) for number, attempts in session.execute(query)]
+    outbox_rows.move(session, ctx, now, [Move(number, "queued", "cancelled", reason) for number, _ in waiting])
+    _give_back(session, ctx, [number for number, attempts in waiting if attempts > 0], [])
     return len(waiting)
 
 
-def _give_back(session: Session, ctx: ShopContext, ended: Sequence[Message], wanted: Sequence[str]) -> None:
+def _give_back(session: Session, ctx: ShopContext, never_left: Sequence[str], wanted: Sequence[str]) -> None:
     """Lock the `wanted` keys, and free those of messages that end without having left.
 
     Whatever was stamped and is in line again was surely not accepted: nothing else leads back there.
     All keys are locked at once, in the order that everybody keeps.
     """
-    never_left = [message.id for message in ended if message.attempts > 0]
     held = cap.held_by(session, ctx, never_left) if never_left else []
     cap.lock(session, ctx, [*wanted, *held])
-    if held:
+    if never_left:
         cap.release(session, ctx, never_left)
 
 
@@ -258,62 +303,6 @@ def due(ctx: ShopContext, now: datetime, limit: int) -> Select[Message]:
 def _take_due(session: Session, ctx: ShopContext, now: datetime, limit: int) -> list[Message]:
     query = due(ctx, now, limit).with_for_update(skip_locked=True).execution_options(populate_existing=True)
     return list(session.scalars(query))
-
-
-def _insert(
-    session: Session,
-    ctx: ShopContext,
-    now: datetime,
-    new: NewMessage,
-    message_id: str,
-    state: str,
-    stamped_at: datetime | None,
-) -> str | None:
-    insert: Any = sqlite_insert if session.get_bind().dialect.name == "sqlite" else postgresql_insert
-    values = {
-        "shop_id": ctx.shop_id,
-        "id": message_id,
-        "state": state,
-        "planned_at": now,
-        "stamped_at": stamped_at,
-        "finished_at": stamped_at,
-        "attempts": 0,
-        "reason": Reason.HELD_OUT if state == "held_out" else None,
-        **{name: getattr(new, name) for name in NewMessage.__dataclass_fields__},
-    }
-    # RETURNING, not the row count: PostgreSQL's driver reports -1 for it here.
-    made = insert(Message).values(values).on_conflict_do_nothing().returning(Message.id)
-    if session.execute(made).first() is None:
-        return None
-    session.add(
-        MessageEvent(shop_id=ctx.shop_id, message_id=message_id, at=now, from_state=None, to_state=state, detail={})
-    )
-    return message_id
-
-
-def _move(
-    session: Session,
-    message: Message,
-    now: datetime,
-    state: str,
-    *,
-    reason: Reason | None = None,
-    detail: str = "",
-) -> None:
-    said = {key: value for key, value in (("reason", reason), ("detail", detail)) if value}
-    session.add(
-        MessageEvent(
-            shop_id=message.shop_id,
-            message_id=message.id,
-            at=now,
-            from_state=message.state,
-            to_state=state,
-            detail=said,
-        )
-    )
-    message.state = state
-    message.reason = reason
-    message.finished_at = now if state not in {"queued", "sending"} else None
 
 
 def _customer_hash(vault: Vault, ctx: ShopContext, customer_no: int) -> str:

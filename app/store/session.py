@@ -9,10 +9,13 @@ from typing import TYPE_CHECKING, Any
 from sqlalchemy import Connection, Engine, create_engine, event, text
 from sqlalchemy.orm import Session
 
+from app.store.marks import INFO
+
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
     from app.domain.context import ShopContext
+    from app.store.marks import Marks
 
 SQLITE_BUSY_SECONDS = 30
 
@@ -27,11 +30,13 @@ class Store:
 
     url:          SQLAlchemy URL, `sqlite:///file` or `postgresql+psycopg://...`
     clock_offset: added to the database clock; only a sandbox that lets days pass gives one.
+    marks:        what is known outside of how far sending has come; a store without takes itself for whole.
     """
 
-    def __init__(self, url: str, clock_offset: Callable[[], timedelta] = no_offset) -> None:
+    def __init__(self, url: str, clock_offset: Callable[[], timedelta] = no_offset, marks: Marks | None = None) -> None:
         self.engine = make_engine(url)
         self.is_sqlite = self.engine.dialect.name == "sqlite"
+        self.marks = marks
         self._clock_offset = clock_offset
 
     @contextmanager
@@ -71,11 +76,14 @@ class Store:
     @contextmanager
     def _transaction(self, shop_id: int | None, *, writing: bool) -> Iterator[Session]:
         engine = self.engine.execution_options(encore_writing=writing)
-        with Session(engine, expire_on_commit=False) as session, session.begin():
-            if not self.is_sqlite:
-                scope = "all" if shop_id is None else str(shop_id)
-                session.execute(text("SELECT set_config('app.shop_id', :scope, true)"), {"scope": scope})
-            yield session
+        with Session(engine, expire_on_commit=False, info={INFO: self.marks}) as session:
+            with session.begin():
+                if not self.is_sqlite:
+                    scope = "all" if shop_id is None else str(shop_id)
+                    session.execute(text("SELECT set_config('app.shop_id', :scope, true)"), {"scope": scope})
+                yield session
+            if self.marks is not None:
+                self.marks.note_pending(session)
 
 
 def make_engine(url: str) -> Engine:

@@ -5,14 +5,27 @@ from __future__ import annotations
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import BigInteger, CheckConstraint, ForeignKey, Index, Integer, String, Text, UniqueConstraint, text
+from sqlalchemy import (
+    BigInteger,
+    CheckConstraint,
+    ForeignKey,
+    Index,
+    Integer,
+    String,
+    Text,
+    UniqueConstraint,
+    event,
+    text,
+)
 from sqlalchemy.orm import Mapped, mapped_column
 
+from app.store import slots
 from app.store.base import Base, ShopRow
 
 MESSAGE_STATES = ("queued", "sending", "sent", "failed", "unknown", "capped", "cancelled", "held_out")
 MAILED = ("sent", "unknown")  # unknown: the server may have taken it
 LIVE = "state IN ('queued', 'sending')"
+SLOTTED = "slot_from IS NOT NULL"
 
 
 class Cap(ShopRow, Base):
@@ -41,6 +54,14 @@ class Message(ShopRow, Base):
             postgresql_where=text(LIVE),
         ),
         Index("ix_outbox_due", "shop_id", "state", "not_before"),
+        Index(  # SQLite's guard of the slots looks here; both look up a customer's mails here
+            "ix_outbox_slots",
+            "shop_id",
+            "customer_no",
+            "slot_from",
+            sqlite_where=text(SLOTTED),
+            postgresql_where=text(SLOTTED),
+        ),
     )
     id: Mapped[str] = mapped_column(String(36), primary_key=True)
     customer_no: Mapped[int]
@@ -60,10 +81,15 @@ class Message(ShopRow, Base):
     expires_at: Mapped[datetime]
     lease_owner: Mapped[str | None] = mapped_column(String(64))
     stamped_at: Mapped[datetime | None] = mapped_column(comment="Its place in the week; kept whatever comes after")
+    slot_from: Mapped[datetime | None] = mapped_column(comment="Its stamp; given up if it surely never left")
+    slot_until: Mapped[datetime | None] = mapped_column(comment="The store itself refuses slots that overlap")
     finished_at: Mapped[datetime | None]
     attempts: Mapped[int] = mapped_column(default=0)
     last_error: Mapped[str | None] = mapped_column(Text, comment="The server's code and class, no address")
     consent_source: Mapped[str | None] = mapped_column(String(80), comment="State and instant of the consent relied on")
+
+
+event.listen(Message.__table__, "after_create", slots.guard)
 
 
 class MessageEvent(Base):
@@ -78,6 +104,16 @@ class MessageEvent(Base):
     from_state: Mapped[str | None] = mapped_column(String(16))
     to_state: Mapped[str] = mapped_column(String(16))
     detail: Mapped[dict[str, Any]]
+
+
+class SendingEpoch(ShopRow, Base):
+    """Which installation this shop's store belongs to; another's is locked. See app.store.marks."""
+
+    __tablename__ = "sending_epochs"
+    epoch: Mapped[str] = mapped_column(String(64))
+    not_before: Mapped[datetime | None] = mapped_column(comment="After a restore: nothing is stamped earlier")
+    unlocked_at: Mapped[datetime | None]
+    unlocked_how: Mapped[str | None] = mapped_column(String(16), comment="wait | relay_log | complete")
 
 
 class LedgerHead(ShopRow, Base):

@@ -240,5 +240,5 @@ class TestTheWalkHasTeeth:
         self.caught()
 
     def test_no_cap_at_all_is_caught(self, monkeypatch: pytest.MonkeyPatch) -> None:
-        monkeypatch.setattr(cap, "stamp", lambda *_: True)
+        monkeypatch.setattr(cap, "take", lambda _s, _c, now, wanted: dict.fromkeys(wanted, now))
         self.caught()
