@@ -25,6 +25,7 @@ Behaviour = Literal[
     "take_then_252",
     "take_then_354",
     "take_then_words",
+    "twice",
     "take_then_25",
     "take_then_2",
     "drop_after_45",
@@ -39,6 +40,7 @@ LAST_WORDS: dict[str, bytes] = {
     "take_then_252": b"252 taken\r\n",
     "take_then_354": b"354 go on\r\n",
     "take_then_words": b"hello there\r\n",
+    "twice": b"250 taken\r\n250 taken\r\n",
     "take_then_25": b"25",
     "take_then_2": b"2",
 }
@@ -64,6 +66,9 @@ class SmtpSink:
     accepted: list[Accepted] = field(default_factory=list)
     connections: int = 0
     refuse_senders: bool = False
+    pipelining: bool = False
+    slow_seconds: float = 0.0  # before every answer to MAIL
+    refuse_data: bool = False  # without a recipient it refuses DATA too, as most servers do
 
     def __enter__(self) -> Self:
         sink = self
@@ -107,7 +112,11 @@ class SmtpSink:
             verb = line[:4].upper()
             if verb == b"MAIL" and self.refuse_senders:
                 say("530 authentication required")
+            elif verb == b"EHLO" and self.pipelining:
+                say("250-sink")
+                say("250 PIPELINING")
             elif verb in {b"EHLO", b"HELO", b"MAIL", b"RSET", b"NOOP"}:
+                time.sleep(self.slow_seconds if verb == b"MAIL" else 0)
                 say("250 ok")
             elif verb == b"RCPT":
                 recipient = re.search(rb"<(.*?)>", line).group(1).decode()  # type: ignore[union-attr]
@@ -116,6 +125,9 @@ class SmtpSink:
             elif verb == b"DATA":
                 if behaviour == "drop_before_dot":
                     return
+                if self.refuse_data and behaviour.startswith("rcpt_"):
+                    say("503 no recipient")
+                    continue
                 say("354 go")
                 data = self._body(peer)
                 if data is None:
