@@ -15,7 +15,7 @@ from sqlalchemy import select
 
 from app.domain.campaigns import Reason
 from app.domain.consent import refusal
-from app.mail.transport import Delivery
+from app.mail.delivery import GIVE_UP_AFTER, Delivery
 from app.services import campaigns, senders
 from app.services.campaigns_audience import Product, newest_history, products
 from app.services.plan_sends_candidates import Past, Purchases, past, purchases
@@ -34,6 +34,7 @@ if TYPE_CHECKING:
 
     from app.domain.campaigns import TimingRules
     from app.domain.context import ShopContext
+    from app.mail.delivery import Envelope
     from app.services.rooms import Rooms
     from app.store.models.sending import Message
 
@@ -42,7 +43,6 @@ log = structlog.get_logger()
 DEFAULT_BUDGET = 2_000  # messages a call, so that one shop does not keep a worker for hours
 FIRST_BATCH = 10
 BATCH_SECONDS = 20.0  # a third of the deadline: the rest is for the server's slow moments
-GIVE_UP_AFTER = 3  # connection failures in a row: the server is away, the rest waits
 
 
 @dataclass
@@ -273,54 +273,58 @@ def _hand_over(
 ) -> tuple[list[outbox.Outcome], bool]:
     """(how each ended, whether the mail server seems to be away)."""
     outcomes: list[outbox.Outcome] = []
-    failures = 0
+    packed: list[Envelope] = []
     for message in stamped:
-        if failures >= GIVE_UP_AFTER:
-            outcomes.append(outbox.Outcome(message.id, "not_accepted", "the mail server is away"))
-            continue
-        delivery = _deliver(rooms, ctx, message, desk, lambda: outbox.in_time(started, monotonic()))
-        outcomes.append(outbox.Outcome(message.id, delivery.result, delivery.detail))
-        failures = failures + 1 if delivery.detail.startswith("connection") else 0
-    return outcomes, failures >= GIVE_UP_AFTER
+        try:
+            packed.append(_compose(rooms, ctx, message, desk))
+        except Exception as fault:  # noqa: BLE001 - nothing was said to the server yet: one odd message, not the batch
+            kind = type(fault).__name__
+            log.warning("message_not_composed", shop_id=ctx.shop_id, message=message.id, kind=kind)
+            outcomes.append(outbox.Outcome(message.id, "refused", f"compose: {kind}"))
+    deliveries = _deliver(rooms, ctx, packed, lambda: outbox.in_time(started, monotonic()))
+    for envelope_, delivery in zip(packed, deliveries, strict=True):
+        outcomes.append(outbox.Outcome(envelope_.message_id, delivery.result, delivery.detail))
+    return outcomes, sum(delivery.unreachable for delivery in deliveries) >= GIVE_UP_AFTER
 
 
 def _deliver(
-    rooms: Rooms, ctx: ShopContext, message: Message, desk: _Desk, still_allowed: Callable[[], bool]
-) -> Delivery:
+    rooms: Rooms, ctx: ShopContext, packed: Sequence[Envelope], still_allowed: Callable[[], bool]
+) -> list[Delivery]:
+    if not packed:
+        return []
     try:
-        customer = desk.customers[message.customer_no]
-        contact = contact_of(rooms, ctx, customer)
-        product = desk.products[message.product_no]
-        frame = desk.frames[message.campaign_id, message.content_version, message.sender_id]
-        shown, unsubscribe = rendered(
-            rooms,
-            ctx,
-            frame,
-            message_id=message.id,
-            customer_no=message.customer_no,
-            first_name=contact.first_name,
-            recommended=product,
-            purchased=desk.products.get(message.purchased_product_no or 0),
-            link_id=desk.links.get((message.campaign_id, product.url)),
-        )
-        packed = envelope(
-            rooms,
-            frame,
-            shown,
-            to_address=_stamped_address(rooms, customer, contact),
-            message_id=message.id,
-            unsubscribe_url=unsubscribe,
-            now=rooms.clock.now(),
-        )
-    except Exception as fault:  # noqa: BLE001 - nothing was said to the server yet: one odd message, not the batch
-        log.warning("message_not_composed", shop_id=ctx.shop_id, message=message.id, kind=type(fault).__name__)
-        return Delivery("refused", f"compose: {type(fault).__name__}")
-    try:
-        return rooms.transport.deliver(packed, still_allowed)
-    except Exception as fault:  # noqa: BLE001 - whatever it was, it may have been after the final dot
+        return rooms.transport.deliver_many(packed, still_allowed)
+    except Exception as fault:  # noqa: BLE001 - whatever it was, each may have been after its final dot
         # The kind alone: the text and the traceback may hold an address.
-        log.error("transport_failed", shop_id=ctx.shop_id, message=message.id, kind=type(fault).__name__)  # noqa: TRY400
-        return Delivery("unknown", f"transport: {type(fault).__name__}")
+        log.error("transport_failed", shop_id=ctx.shop_id, messages=len(packed), kind=type(fault).__name__)  # noqa: TRY400
+        return [Delivery("unknown", f"transport: {type(fault).__name__}")] * len(packed)
+
+
+def _compose(rooms: Rooms, ctx: ShopContext, message: Message, desk: _Desk) -> Envelope:
+    customer = desk.customers[message.customer_no]
+    contact = contact_of(rooms, ctx, customer)
+    product = desk.products[message.product_no]
+    frame = desk.frames[message.campaign_id, message.content_version, message.sender_id]
+    shown, unsubscribe = rendered(
+        rooms,
+        ctx,
+        frame,
+        message_id=message.id,
+        customer_no=message.customer_no,
+        first_name=contact.first_name,
+        recommended=product,
+        purchased=desk.products.get(message.purchased_product_no or 0),
+        link_id=desk.links.get((message.campaign_id, product.url)),
+    )
+    return envelope(
+        rooms,
+        frame,
+        shown,
+        to_address=_stamped_address(rooms, customer, contact),
+        message_id=message.id,
+        unsubscribe_url=unsubscribe,
+        now=rooms.clock.now(),
+    )
 
 
 def _stamped_address(rooms: Rooms, customer: Customer, contact: Contact) -> str:

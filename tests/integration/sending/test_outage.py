@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from app.mail.delivery import GIVE_UP_AFTER
 from app.mail.transport import Delivery
 from app.services import plan_sends, send_due
 from app.services.verify_cap import verify_cap
@@ -29,7 +30,7 @@ def in_order(monkeypatch: pytest.MonkeyPatch) -> None:
 def outage(world: World, batches: int) -> None:
     """The server is away: each call takes a batch of ten into its wait."""
     for _ in range(batches):
-        world.transport.script = [AWAY] * send_due.GIVE_UP_AFTER
+        world.transport.script = [AWAY] * GIVE_UP_AFTER
         send_due.send(world.rooms, world.ctx)
     world.transport.script = []
 
