@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import os
 import socket
+import sys
 import time
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 from functools import partial
 from typing import TYPE_CHECKING
@@ -15,33 +16,33 @@ from sqlalchemy import select
 
 from app.domain.campaigns import Reason
 from app.domain.consent import refusal
-from app.mail.delivery import GIVE_UP_AFTER, Delivery
 from app.services import campaigns, senders
-from app.services.campaigns_audience import Product, newest_history, products
-from app.services.plan_sends_candidates import Past, Purchases, past, purchases
+from app.services.campaigns_audience import newest_history, products
+from app.services.plan_sends_candidates import Past, past, purchases
 from app.services.published import latest_history
-from app.services.send_due_compose import Contact, Frame, contact_of, envelope, frame_of, links_of, rendered
+from app.services.send_due_compose import frame_of, links_of
+from app.services.send_due_handover import Desk, Wanted, hand_over, products_of
 from app.store import outbox
 from app.store.models.campaigns import Campaign
 from app.store.models.customers import Customer, Suppression
 from app.store.models.senders import Sender
+from app.store.models.sending import Message
 from app.store.models.shops import Shop
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Mapping, Sequence
+    from collections.abc import Callable, Mapping, Sequence
 
     from sqlalchemy.orm import Session
 
     from app.domain.campaigns import TimingRules
     from app.domain.context import ShopContext
-    from app.mail.delivery import Envelope
     from app.services.rooms import Rooms
-    from app.store.models.sending import Message
 
 log = structlog.get_logger()
 
 DEFAULT_BUDGET = 2_000  # messages a call, so that one shop does not keep a worker for hours
 FIRST_BATCH = 10
+READ_AHEAD = 1_000  # messages whose facts are read from the lake at once: opening it costs more than their rows
 BATCH_SECONDS = 20.0  # a third of the deadline: the rest is for the server's slow moments
 
 
@@ -58,28 +59,6 @@ class Sent:
     reaped: int = 0
 
 
-@dataclass
-class _Desk:
-    """What composing needs, read together with the stamps.
-
-    read_customers, read_products: whom and what the lake was asked about. Of anybody else a missing
-    purchase says nothing.
-    """
-
-    customers: dict[int, Customer] = field(default_factory=dict)
-    frames: dict[tuple[int, int, int], Frame] = field(default_factory=dict)
-    links: dict[tuple[int, str], int] = field(default_factory=dict)
-    products: dict[int, Product] = field(default_factory=dict)
-    purchases: Purchases = field(default_factory=Purchases)
-    history: int | None = None
-    read_customers: set[int] = field(default_factory=set)
-    read_products: set[int] = field(default_factory=set)
-
-    def covers(self, messages: Iterable[Message]) -> bool:
-        """Whether the lake was asked about all of these."""
-        return all(m.customer_no in self.read_customers and _products_of(m) <= self.read_products for m in messages)
-
-
 def send(
     rooms: Rooms,
     ctx: ShopContext,
@@ -92,9 +71,11 @@ def send(
     total = Sent()
     with rooms.store.session(ctx) as session:
         total.reaped = outbox.reap(session, ctx, rooms.store.db_now(session))
-    limit = FIRST_BATCH
+    limit, desk = FIRST_BATCH, Desk()
     while budget > 0:
-        desk = _read_lake(rooms, ctx, min(limit, budget))
+        # What other workers take is passed over when stamping: two batches are left for that.
+        if desk.left < 2 * limit:
+            desk = _read_lake(rooms, ctx, limit, budget)
         started = monotonic()
         with rooms.store.session(ctx) as session:
             batch = outbox.stamp_batch(
@@ -108,11 +89,12 @@ def send(
             )
         # Committed, durably: only now may anything be said to the mail server.
         budget -= batch.touched
+        desk.left -= batch.touched
         total.capped += batch.capped
         total.cancelled += batch.cancelled
         if batch.touched == 0:
             break
-        outcomes, away = _hand_over(rooms, ctx, batch.stamped, desk, started, monotonic)
+        outcomes, away = hand_over(rooms, ctx, batch.stamped, desk, started, monotonic)
         with rooms.store.session(ctx) as session:
             outbox.record(session, ctx, rooms.store.db_now(session), outcomes)
         _count(total, outcomes)
@@ -126,41 +108,41 @@ def send(
     return total
 
 
-def _read_lake(rooms: Rooms, ctx: ShopContext, limit: int) -> _Desk:
+def _read_lake(rooms: Rooms, ctx: ShopContext, limit: int, budget: int) -> Desk:
     """Products and newest orders of what is probably stamped next; before the transaction, it may be slow."""
-    desk = _Desk()
+    desk = Desk()
+    ahead = max(4 * limit, min(budget, READ_AHEAD))
     with rooms.store.reading(ctx) as session:
-        # Four batches: what other workers hold is passed over when stamping.
-        near = session.scalars(outbox.due(ctx, rooms.store.db_now(session), limit * 4)).all()
+        query = outbox.due(ctx, rooms.store.db_now(session), ahead)
+        columns = (Message.customer_no, Message.product_no, Message.purchased_product_no)
+        near = [Wanted(*row) for row in session.execute(query.with_only_columns(*columns))]
     if near:
-        _fill_from_lake(rooms, ctx, near, desk)
+        fill_from_lake(rooms, ctx, near, desk)
+    # Fewer than asked for: nothing else waits, and what comes meanwhile is read when it is met.
+    desk.left = len(near) if len(near) == ahead else sys.maxsize
     return desk
 
 
-def _fill_from_lake(rooms: Rooms, ctx: ShopContext, messages: Sequence[Message], desk: _Desk) -> None:
+def fill_from_lake(rooms: Rooms, ctx: ShopContext, messages: Sequence[Wanted | Message], desk: Desk) -> None:
     """Read all that these messages need; what was read for others is forgotten, it may be older."""
     history = newest_history(rooms, ctx)
     if history is None:
         return
     desk.history, connection = history
     desk.read_customers = {m.customer_no for m in messages}
-    desk.read_products = {number for m in messages for number in _products_of(m)}
+    desk.read_products = {number for m in messages for number in products_of(m)}
     desk.products = products(connection, ctx, desk.read_products)
     desk.purchases = purchases(connection, desk.read_customers, desk.read_products)
     connection.close()
 
 
-def _products_of(message: Message) -> set[int]:
-    return {number for number in (message.product_no, message.purchased_product_no) if number is not None}
-
-
 def _recheck(
-    rooms: Rooms, ctx: ShopContext, desk: _Desk, session: Session, due: Sequence[Message]
+    rooms: Rooms, ctx: ShopContext, desk: Desk, session: Session, due: Sequence[Message]
 ) -> Mapping[str, outbox.Check]:
     """Everything that may have changed since planning, under locks that hold until the stamps are committed."""
     newest = latest_history(session, ctx)
     if not desk.covers(due) or (newest and newest.id != desk.history):
-        _fill_from_lake(rooms, ctx, due, desk)
+        fill_from_lake(rooms, ctx, due, desk)
     numbers = sorted({m.campaign_id for m in due})
     # Shared locks, always in this order: campaigns, senders, customers.
     found = session.scalars(
@@ -241,7 +223,7 @@ def _customer_refusal(customer: Customer | None, suppressed: set[str]) -> Reason
     )
 
 
-def _purchase_refusal(message: Message, desk: _Desk, wait_since: datetime) -> Reason | None:
+def _purchase_refusal(message: Message, desk: Desk, wait_since: datetime) -> Reason | None:
     ordered = desk.purchases.any.get(message.customer_no)
     if ordered is not None and ordered > wait_since:
         return Reason.WAIT_AFTER_PURCHASE
@@ -254,84 +236,13 @@ def _purchase_refusal(message: Message, desk: _Desk, wait_since: datetime) -> Re
     return None if product.in_stock else Reason.OUT_OF_STOCK
 
 
-def _repeat_refusal(message: Message, desk: _Desk, timing: TimingRules, before: Past, now: datetime) -> Reason | None:
+def _repeat_refusal(message: Message, desk: Desk, timing: TimingRules, before: Past, now: datetime) -> Reason | None:
     """Whether the customer had enough of the campaign: a merge since planning may have brought mails along."""
     got = (message.campaign_id, message.customer_no)
     reason = timing.too_soon(before.last.get(got), now, before.waits.get(got))
     key = (message.campaign_id, message.customer_no, message.product_no)
     bought = desk.purchases.product.get((message.customer_no, message.product_no))
     return reason or timing.used_up(before.times[key], bought if message.kind == "repurchase" else None)
-
-
-def _hand_over(
-    rooms: Rooms,
-    ctx: ShopContext,
-    stamped: Sequence[Message],
-    desk: _Desk,
-    started: float,
-    monotonic: Callable[[], float],
-) -> tuple[list[outbox.Outcome], bool]:
-    """(how each ended, whether the mail server seems to be away)."""
-    outcomes: list[outbox.Outcome] = []
-    packed: list[Envelope] = []
-    for message in stamped:
-        try:
-            packed.append(_compose(rooms, ctx, message, desk))
-        except Exception as fault:  # noqa: BLE001 - nothing was said to the server yet: one odd message, not the batch
-            kind = type(fault).__name__
-            log.warning("message_not_composed", shop_id=ctx.shop_id, message=message.id, kind=kind)
-            outcomes.append(outbox.Outcome(message.id, "refused", f"compose: {kind}"))
-    deliveries = _deliver(rooms, ctx, packed, lambda: outbox.in_time(started, monotonic()))
-    for envelope_, delivery in zip(packed, deliveries, strict=True):
-        outcomes.append(outbox.Outcome(envelope_.message_id, delivery.result, delivery.detail))
-    return outcomes, sum(delivery.unreachable for delivery in deliveries) >= GIVE_UP_AFTER
-
-
-def _deliver(
-    rooms: Rooms, ctx: ShopContext, packed: Sequence[Envelope], still_allowed: Callable[[], bool]
-) -> list[Delivery]:
-    if not packed:
-        return []
-    try:
-        return rooms.transport.deliver_many(packed, still_allowed)
-    except Exception as fault:  # noqa: BLE001 - whatever it was, each may have been after its final dot
-        # The kind alone: the text and the traceback may hold an address.
-        log.error("transport_failed", shop_id=ctx.shop_id, messages=len(packed), kind=type(fault).__name__)  # noqa: TRY400
-        return [Delivery("unknown", f"transport: {type(fault).__name__}")] * len(packed)
-
-
-def _compose(rooms: Rooms, ctx: ShopContext, message: Message, desk: _Desk) -> Envelope:
-    customer = desk.customers[message.customer_no]
-    contact = contact_of(rooms, ctx, customer)
-    product = desk.products[message.product_no]
-    frame = desk.frames[message.campaign_id, message.content_version, message.sender_id]
-    shown, unsubscribe = rendered(
-        rooms,
-        ctx,
-        frame,
-        message_id=message.id,
-        customer_no=message.customer_no,
-        first_name=contact.first_name,
-        recommended=product,
-        purchased=desk.products.get(message.purchased_product_no or 0),
-        link_id=desk.links.get((message.campaign_id, product.url)),
-    )
-    return envelope(
-        rooms,
-        frame,
-        shown,
-        to_address=_stamped_address(rooms, customer, contact),
-        message_id=message.id,
-        unsubscribe_url=unsubscribe,
-        now=rooms.clock.now(),
-    )
-
-
-def _stamped_address(rooms: Rooms, customer: Customer, contact: Contact) -> str:
-    """The contact's address, if it is the one whose week was stamped. Raises LookupError."""
-    if rooms.vault.email_hash(contact.email or "") != customer.email_hash:
-        raise LookupError("the sealed address and its hash differ")
-    return contact.email or ""
 
 
 def _count(total: Sent, outcomes: Sequence[outbox.Outcome]) -> None:

@@ -1,0 +1,134 @@
+"""From stamped messages to the mail server: each is composed, all are handed over, every ending is told."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+import structlog
+
+from app.mail.delivery import GIVE_UP_AFTER, Delivery
+from app.services.plan_sends_candidates import Purchases
+from app.services.send_due_compose import Contact, Frame, contact_of, envelope, rendered
+from app.store import outbox
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Sequence
+
+    from app.domain.context import ShopContext
+    from app.mail.delivery import Envelope
+    from app.services.campaigns_audience import Product
+    from app.services.rooms import Rooms
+    from app.store.models.customers import Customer
+    from app.store.models.sending import Message
+
+log = structlog.get_logger()
+
+
+@dataclass(frozen=True)
+class Wanted:
+    """What a message in line will need from the lake."""
+
+    customer_no: int
+    product_no: int
+    purchased_product_no: int | None
+
+
+@dataclass
+class Desk:
+    """What composing needs, read together with the stamps.
+
+    read_customers, read_products: whom and what the lake was asked about. Of anybody else a missing
+    purchase says nothing.
+    left: how many of the messages that it was read for may still be in line.
+    """
+
+    customers: dict[int, Customer] = field(default_factory=dict)
+    frames: dict[tuple[int, int, int], Frame] = field(default_factory=dict)
+    links: dict[tuple[int, str], int] = field(default_factory=dict)
+    products: dict[int, Product] = field(default_factory=dict)
+    purchases: Purchases = field(default_factory=Purchases)
+    history: int | None = None
+    read_customers: set[int] = field(default_factory=set)
+    read_products: set[int] = field(default_factory=set)
+    left: int = 0
+
+    def covers(self, messages: Iterable[Message]) -> bool:
+        """Whether the lake was asked about all of these."""
+        return all(m.customer_no in self.read_customers and products_of(m) <= self.read_products for m in messages)
+
+
+def products_of(message: Wanted | Message) -> set[int]:
+    """The products that a message's words speak of."""
+    return {number for number in (message.product_no, message.purchased_product_no) if number is not None}
+
+
+def hand_over(
+    rooms: Rooms,
+    ctx: ShopContext,
+    stamped: Sequence[Message],
+    desk: Desk,
+    started: float,
+    monotonic: Callable[[], float],
+) -> tuple[list[outbox.Outcome], bool]:
+    """(how each ended, whether the mail server seems to be away)."""
+    outcomes: list[outbox.Outcome] = []
+    packed: list[Envelope] = []
+    for message in stamped:
+        try:
+            packed.append(_compose(rooms, ctx, message, desk))
+        except Exception as fault:  # noqa: BLE001 - nothing was said to the server yet: one odd message, not the batch
+            kind = type(fault).__name__
+            log.warning("message_not_composed", shop_id=ctx.shop_id, message=message.id, kind=kind)
+            outcomes.append(outbox.Outcome(message.id, "refused", f"compose: {kind}"))
+    deliveries = _deliver(rooms, ctx, packed, lambda: outbox.in_time(started, monotonic()))
+    for envelope_, delivery in zip(packed, deliveries, strict=True):
+        outcomes.append(outbox.Outcome(envelope_.message_id, delivery.result, delivery.detail))
+    return outcomes, sum(delivery.unreachable for delivery in deliveries) >= GIVE_UP_AFTER
+
+
+def _deliver(
+    rooms: Rooms, ctx: ShopContext, packed: Sequence[Envelope], still_allowed: Callable[[], bool]
+) -> list[Delivery]:
+    if not packed:
+        return []
+    try:
+        return rooms.transport.deliver_many(packed, still_allowed)
+    except Exception as fault:  # noqa: BLE001 - whatever it was, each may have been after its final dot
+        # The kind alone: the text and the traceback may hold an address.
+        log.error("transport_failed", shop_id=ctx.shop_id, messages=len(packed), kind=type(fault).__name__)  # noqa: TRY400
+        return [Delivery("unknown", f"transport: {type(fault).__name__}")] * len(packed)
+
+
+def _compose(rooms: Rooms, ctx: ShopContext, message: Message, desk: Desk) -> Envelope:
+    customer = desk.customers[message.customer_no]
+    contact = contact_of(rooms, ctx, customer)
+    product = desk.products[message.product_no]
+    frame = desk.frames[message.campaign_id, message.content_version, message.sender_id]
+    shown, unsubscribe = rendered(
+        rooms,
+        ctx,
+        frame,
+        message_id=message.id,
+        customer_no=message.customer_no,
+        first_name=contact.first_name,
+        recommended=product,
+        purchased=desk.products.get(message.purchased_product_no or 0),
+        link_id=desk.links.get((message.campaign_id, product.url)),
+    )
+    return envelope(
+        rooms,
+        frame,
+        shown,
+        to_address=_stamped_address(rooms, customer, contact),
+        message_id=message.id,
+        unsubscribe_url=unsubscribe,
+        now=rooms.clock.now(),
+    )
+
+
+def _stamped_address(rooms: Rooms, customer: Customer, contact: Contact) -> str:
+    """The contact's address, if it is the one whose week was stamped. Raises LookupError."""
+    if rooms.vault.email_hash(contact.email or "") != customer.email_hash:
+        raise LookupError("the sealed address and its hash differ")
+    return contact.email or ""

@@ -1,0 +1,192 @@
+"""Handing messages over: how many a second, and what one costs, with everything that makes it durable.
+
+18 KB mails from two worker processes to a sink on loopback, in batches of 50. Beside it the same run
+without a store: the same words composed for the same people and handed to the same sink, nothing
+stamped, nothing recorded. CPU is user and system time of the workers alone, imports left out.
+"""
+
+from __future__ import annotations
+
+import os
+import resource
+import subprocess
+import sys
+import tempfile
+import time
+from contextlib import contextmanager
+from multiprocessing import get_context
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from sqlalchemy import create_engine, func, make_url, select, text
+
+from app.services import send_due
+from app.services.campaigns import content_of
+from app.services.send_due_compose import frame_of, links_of
+from app.services.send_due_handover import Desk, hand_over
+from app.store import outbox
+from app.store.models.campaigns import Campaign
+from app.store.models.customers import Customer
+from app.store.models.senders import Sender
+from app.store.models.sending import Message
+from benchmarks.figures import Figure
+from benchmarks.mail.shop import CTX, build, rooms
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+    from multiprocessing.queues import Queue
+
+    from app.services.rooms import Rooms
+
+MESSAGES = int(os.environ.get("ENCORE_BENCH_MESSAGES", "10000"))
+WORKERS = 2
+WARM_UP = 100  # messages that load what is loaded once
+MUST_RATE, MUST_SHARE, MUST_CPU_MS = 1_000.0, 0.85, 0.5
+MUST_BYTES = 17_000
+WAIT_SECONDS = 600.0
+
+
+def measure() -> list[Figure]:
+    """The figures on SQLite, and on PostgreSQL where ENCORE_BENCH_POSTGRES_URL names a server."""
+    urls = {"SQLite": "sqlite:///{folder}/encore.sqlite3"}
+    server = os.environ.get("ENCORE_BENCH_POSTGRES_URL")
+    figures: list[Figure] = []
+    for name, url in urls.items():
+        figures += _of_store(name, url)
+    if server:
+        with _database(server) as url:
+            figures += _of_store("PostgreSQL", url)
+    return figures
+
+
+def _of_store(name: str, url: str) -> list[Figure]:
+    with tempfile.TemporaryDirectory(prefix="encore-bench-") as place, _sink() as mail_url:
+        folder = Path(place)
+        store_url = url.format(folder=folder)
+        build(store_url, folder, MESSAGES)
+        # First without the store: sending changes what waits.
+        bare_rate, _ = _run(_bare, store_url, folder, mail_url)
+        rate, cpu = _run(_durable, store_url, folder, mail_url)
+        size = _bytes_of_one(store_url, folder)
+    return [
+        Figure(f"{name}: durable, msg/s", rate, MUST_RATE),
+        Figure(f"{name}: durable against no store", rate / bare_rate, MUST_SHARE),
+        Figure(f"{name}: CPU per message, ms", 1000 * cpu, MUST_CPU_MS, at_most=True),
+        Figure(f"{name}: bytes of a message", size, MUST_BYTES),
+    ]
+
+
+def _run(work: Callable[[Rooms, int], int], store_url: str, folder: Path, mail_url: str) -> tuple[float, float]:
+    """(messages a second, CPU seconds a message) of all workers together."""
+    spawn = get_context("spawn")
+    ready, begin = spawn.Barrier(WORKERS + 1), spawn.Barrier(WORKERS + 1)
+    told: Queue[tuple[int, float]] = spawn.Queue()
+    crew = [
+        spawn.Process(target=_worker, args=(work, store_url, folder, mail_url, place, ready, begin, told))
+        for place in range(WORKERS)
+    ]
+    for process in crew:
+        process.start()
+    ready.wait(WAIT_SECONDS)
+    started = time.monotonic()
+    begin.wait(WAIT_SECONDS)
+    answers = [told.get(timeout=WAIT_SECONDS) for _ in crew]
+    seconds = time.monotonic() - started
+    for process in crew:
+        process.join()
+    sent = sum(count for count, _ in answers)
+    if sent < MESSAGES - 2 * WORKERS * WARM_UP:
+        raise RuntimeError(f"only {sent} of {MESSAGES} messages were sent")
+    return sent / seconds, sum(cpu for _, cpu in answers) / sent
+
+
+def _worker(  # noqa: PLR0917, PLR0913 - what a process is told
+    work: Callable[[Rooms, int], int],
+    store_url: str,
+    folder: Path,
+    mail_url: str,
+    place: int,
+    ready: object,
+    begin: object,
+    told: Queue[tuple[int, float]],
+) -> None:
+    made = rooms(store_url, folder, mail_url)
+    if work is _durable:
+        send_due.send(made, CTX, WARM_UP)
+    ready.wait(WAIT_SECONDS)  # type: ignore[attr-defined]
+    begin.wait(WAIT_SECONDS)  # type: ignore[attr-defined]
+    before = _cpu()
+    sent = work(made, place)
+    told.put((sent, _cpu() - before))
+    made.store.close()
+
+
+def _cpu() -> float:
+    used = resource.getrusage(resource.RUSAGE_SELF)
+    return used.ru_utime + used.ru_stime
+
+
+def _durable(made: Rooms, _: int) -> int:
+    sent = 0
+    while (done := send_due.send(made, CTX).sent) > 0:
+        sent += done
+    return sent
+
+
+def _bare(made: Rooms, place: int) -> int:
+    """What is left of sending when nothing is stamped and nothing recorded."""
+    with made.store.reading(CTX) as session:
+        query = select(Message).where(Message.shop_id == CTX.shop_id).order_by(Message.id)
+        messages = list(session.scalars(query))[place::WORKERS]
+        desk = Desk()
+        send_due.fill_from_lake(made, CTX, messages, desk)
+        campaign = session.get_one(Campaign, {"shop_id": CTX.shop_id, "id": 1})
+        sender = session.get_one(Sender, {"shop_id": CTX.shop_id, "id": 1})
+        desk.frames[1, 1, 1] = frame_of(made, CTX, campaign, content_of(session, campaign, 1), sender)
+        desk.links = links_of(session, CTX, [1])
+        customers = select(Customer).where(Customer.shop_id == CTX.shop_id)
+        desk.customers = {row.customer_no: row for row in session.scalars(customers)}
+    sent = 0
+    for start in range(0, len(messages), outbox.MAX_BATCH):
+        batch = messages[start : start + outbox.MAX_BATCH]
+        outcomes, _ = hand_over(made, CTX, batch, desk, time.monotonic(), time.monotonic)
+        sent += sum(outcome.result == "accepted" for outcome in outcomes)
+    return sent
+
+
+def _bytes_of_one(store_url: str, folder: Path) -> float:
+    """Of a message as it would go out, written to a file; also a check that all were sent."""
+    made = rooms(store_url, folder, "")
+    with made.store.reading(CTX) as session:
+        states = dict(session.execute(select(Message.state, func.count()).group_by(Message.state)).all())  # type: ignore[arg-type]
+    made.store.close()
+    if set(states) != {"sent"}:
+        raise RuntimeError(f"not everything was sent: {states}")
+    with tempfile.TemporaryDirectory(prefix="encore-bench-") as place:
+        build(f"sqlite:///{place}/encore.sqlite3", Path(place), 1)
+        one = rooms(f"sqlite:///{place}/encore.sqlite3", Path(place), "")
+        send_due.send(one, CTX)
+        one.store.close()
+        return float(next((Path(place) / "mail").glob("*.eml")).stat().st_size)
+
+
+@contextmanager
+def _sink() -> Iterator[str]:
+    command = [sys.executable, "-m", "benchmarks.mail.sink"]
+    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as sink:  # noqa: S603 - ourselves
+        assert sink.stdout is not None  # noqa: S101 - asked for
+        yield f"smtp://127.0.0.1:{int(sink.stdout.readline())}"
+        sink.terminate()
+
+
+@contextmanager
+def _database(server: str) -> Iterator[str]:
+    """A database of its own on the server, with durable commits as in production."""
+    name = f"encore_bench_{os.getpid()}"
+    engine = create_engine(server, isolation_level="AUTOCOMMIT")
+    with engine.connect() as connection:
+        connection.execute(text(f"CREATE DATABASE {name}"))
+    yield make_url(server).set(database=name).render_as_string(hide_password=False)
+    with engine.connect() as connection:
+        connection.execute(text(f"DROP DATABASE {name} WITH (FORCE)"))
+    engine.dispose()
