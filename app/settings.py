@@ -52,6 +52,14 @@ class Settings(BaseSettings):
     klaviyo_url: str = ""
     mailchimp_url: str = ""
     smtp_url: str = ""
+    mail_url: str = ""
+    bounce_address: str = ""
+    bounce_mailbox: SecretStr = SecretStr("")
+    sns_topics: str = ""
+    dns_server: str = ""
+    spf_include: str = ""
+    dkim_selector: str = Field(default="encore", pattern=r"^[A-Za-z0-9-]{1,63}$")
+    daily_limits: bool = True
     clock_file: Path | None = None
     export_dir: Path | None = None
 
@@ -77,6 +85,8 @@ class Settings(BaseSettings):
         for name in ("shopify_api_url", "klaviyo_url", "mailchimp_url", "clock_file"):
             if getattr(self, name):
                 raise ValueError(f"ENCORE_{name.upper()} is for the sandbox and refused in production")
+        if not self.daily_limits:
+            raise ValueError("ENCORE_DAILY_LIMITS=false is for the sandbox and refused in production")
         if urlsplit(self.public_url).scheme != "https":
             raise ValueError("ENCORE_PUBLIC_URL must be https in production: unsubscribe links need it")
         for name in ("shopify_api_key", "shopify_api_secret"):
@@ -104,6 +114,16 @@ class Settings(BaseSettings):
     def store_url(self) -> str:
         """The SQLAlchemy URL: the setting, or SQLite in the data folder."""
         return self.database_url or f"sqlite:///{self.data_dir.resolve() / 'encore.sqlite3'}"
+
+    @property
+    def outgoing(self) -> str:
+        """Where mail goes: the mail address if there is one, else the SMTP one; empty: files in the data folder."""
+        return self.mail_url or self.smtp_url
+
+    @property
+    def topics(self) -> frozenset[str]:
+        """The SNS topics that reports are taken from."""
+        return frozenset(part.strip() for part in self.sns_topics.split(",") if part.strip())
 
     @property
     def lake_dir(self) -> Path:

@@ -119,7 +119,7 @@ def build(settings: Settings | None = None) -> Encore:
         vault=vault,
         jobs=StoredJobs(store, clock),
         connectors=open_connectors({"klaviyo": settings.klaviyo_url, "mailchimp": settings.mailchimp_url}),
-        transport=open_transport(settings.smtp_url, settings.data_dir),
+        transport=open_transport(settings.outgoing, settings.data_dir),
         consent_writer=ShopifyConsent(api, store),
     )
     importer = ShopifyImport(rooms, api, BulkExports(api, client), settings.imports_dir)

@@ -100,7 +100,7 @@ def _run(work: Callable[[Rooms, int], int], store_url: str, folder: Path, mail_u
     return sent / seconds, sum(cpu for _, cpu in answers) / sent
 
 
-def _worker(  # noqa: PLR0917, PLR0913 - what a process is told
+def _worker(
     work: Callable[[Rooms, int], int],
     store_url: str,
     folder: Path,
@@ -174,7 +174,7 @@ def _bytes_of_one(store_url: str, folder: Path) -> float:
 def _sink() -> Iterator[str]:
     command = [sys.executable, "-m", "benchmarks.mail.sink"]
     with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as sink:  # noqa: S603 - ourselves
-        assert sink.stdout is not None  # noqa: S101 - asked for
+        assert sink.stdout is not None
         yield f"smtp://127.0.0.1:{int(sink.stdout.readline())}"
         sink.terminate()
 

@@ -1,6 +1,6 @@
 """A mail server that takes everything and keeps nothing, in a process of its own: what sending is measured against.
 
-    python -m benchmarks.mail.sink    prints its port, serves until its standard input ends
+python -m benchmarks.mail.sink    prints its port, serves until its standard input ends
 """
 
 from __future__ import annotations

@@ -57,6 +57,7 @@ def settings(**changes: Any) -> Settings:
     values = {
         "env": "development", "keys": "1:" + "a2tra2tra2tra2tra2tra2tra2tra2tra2tra2tra2s=",
         "pepper": "pepper-of-the-tests", "public_url": "https://encore.example",
+        "daily_limits": False,
     }  # fmt: skip
     return Settings(_env_file=None, **{**values, **changes})
 
