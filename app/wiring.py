@@ -17,6 +17,7 @@ from app.jobs.queue import StoredJobs
 from app.jobs.runner import Runner
 from app.jobs.schedule import make_scheduler
 from app.lake.lake import Lake
+from app.mail.dns import Dns
 from app.mail.transport import open_transport
 from app.services import (
     backtests,
@@ -121,6 +122,7 @@ def build(settings: Settings | None = None) -> Encore:
         connectors=open_connectors({"klaviyo": settings.klaviyo_url, "mailchimp": settings.mailchimp_url}),
         transport=open_transport(settings.outgoing, settings.data_dir),
         consent_writer=ShopifyConsent(api, store),
+        names=Dns(settings.dns_server),
     )
     importer = ShopifyImport(rooms, api, BulkExports(api, client), settings.imports_dir)
     installer = Installer(rooms, api, tokens)

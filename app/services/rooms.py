@@ -5,12 +5,14 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Protocol
 
+from app.mail.dns import Dns
 from app.services.open_runs import OpenRuns
 
 if TYPE_CHECKING:
     from app.domain.clock import Clock
     from app.domain.context import ShopContext
     from app.lake.lake import Lake
+    from app.mail.dns import NameSystem
     from app.mail.transport import Transport
     from app.settings import Settings
     from app.store.crypto import Vault
@@ -51,3 +53,4 @@ class Rooms:
     transport: Transport
     consent_writer: ConsentWriter
     runs: OpenRuns = field(default_factory=OpenRuns)
+    names: NameSystem = field(default_factory=Dns)

@@ -16,12 +16,12 @@ from sqlalchemy import select
 
 from app.domain.campaigns import Reason
 from app.domain.consent import refusal
-from app.services import campaigns, senders
+from app.services import campaigns, sender_domains, senders, sending_brakes, sending_limits
 from app.services.campaigns_audience import newest_history, products
 from app.services.plan_sends_candidates import Past, past, purchases
 from app.services.published import latest_history
 from app.services.send_due_compose import frame_of, links_of
-from app.services.send_due_handover import Desk, Wanted, hand_over, products_of
+from app.services.send_due_handover import Desk, Wanted, hand_over, left_by_domain, products_of
 from app.store import outbox
 from app.store.models.campaigns import Campaign
 from app.store.models.customers import Customer, Suppression
@@ -70,9 +70,15 @@ def send(
     owner = f"{socket.gethostname()}:{os.getpid()}"
     total = Sent()
     with rooms.store.session(ctx) as session:
-        total.reaped = outbox.reap(session, ctx, rooms.store.db_now(session))
+        now = rooms.store.db_now(session)
+        total.reaped = outbox.reap(session, ctx, now)
+        sending_brakes.judge(session, ctx, now)
+    _ask_names(rooms, ctx)
     limit, desk = FIRST_BATCH, Desk()
     while budget > 0:
+        most = _may_go(rooms, ctx, min(limit, budget))
+        if most == 0:
+            break
         # What other workers take is passed over when stamping: two batches are left for that.
         if desk.left < 2 * limit:
             desk = _read_lake(rooms, ctx, limit, budget)
@@ -85,7 +91,7 @@ def send(
                 clock=rooms.store.db_now,
                 owner=owner,
                 recheck=partial(_recheck, rooms, ctx, desk),
-                limit=min(limit, budget),
+                limit=most,
             )
         # Committed, durably: only now may anything be said to the mail server.
         budget -= batch.touched
@@ -96,7 +102,9 @@ def send(
             break
         outcomes, away = hand_over(rooms, ctx, batch.stamped, desk, started, monotonic)
         with rooms.store.session(ctx) as session:
-            outbox.record(session, ctx, rooms.store.db_now(session), outcomes)
+            now = rooms.store.db_now(session)
+            outbox.record(session, ctx, now, outcomes)
+            sending_limits.count(session, ctx, now, left_by_domain(batch.stamped, desk, outcomes))
         _count(total, outcomes)
         if away:
             break
@@ -106,6 +114,26 @@ def send(
     if any(vars(total).values()):
         log.info("messages_handed_over", shop_id=ctx.shop_id, **vars(total))
     return total
+
+
+def _may_go(rooms: Rooms, ctx: ShopContext, wanted: int) -> int:
+    """How many messages the next batch may hold; 0 while sending is stopped."""
+    with rooms.store.reading(ctx) as session:
+        if sending_brakes.open_stop(session, ctx) is not None:
+            return 0
+        now = rooms.store.db_now(session)
+    most = sending_limits.gate(rooms, ctx, now).most
+    return wanted if most is None else min(wanted, most)
+
+
+def _ask_names(rooms: Rooms, ctx: ShopContext) -> None:
+    """Have the domains looked up that nobody looked up for a day; what is known meanwhile still counts."""
+    with rooms.store.reading(ctx) as session:
+        rows = session.scalars(select(Sender).where(Sender.shop_id == ctx.shop_id, Sender.deleted_at.is_(None)))
+        domains = {sending_limits.domain_of(rooms, row) for row in rows if senders.is_verified(row)}
+        stale = sender_domains.stale(rooms, session, ctx, domains)
+    for domain in sorted(stale):
+        rooms.jobs.enqueue(ctx, sender_domains.JOB, domain)
 
 
 def _read_lake(rooms: Rooms, ctx: ShopContext, limit: int, budget: int) -> Desk:

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from collections import Counter
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
 import structlog
 
 from app.mail.delivery import GIVE_UP_AFTER, Delivery
+from app.services import mail_events
 from app.services.plan_sends_candidates import Purchases
 from app.services.send_due_compose import Contact, Frame, contact_of, envelope, rendered
 from app.store import outbox
@@ -53,6 +55,10 @@ class Desk:
     read_products: set[int] = field(default_factory=set)
     left: int = 0
 
+    def frame_of(self, message: Message) -> Frame:
+        """What the message shares with others."""
+        return self.frames[message.campaign_id, message.content_version, message.sender_id]
+
     def covers(self, messages: Iterable[Message]) -> bool:
         """Whether the lake was asked about all of these."""
         return all(m.customer_no in self.read_customers and products_of(m) <= self.read_products for m in messages)
@@ -61,6 +67,13 @@ class Desk:
 def products_of(message: Wanted | Message) -> set[int]:
     """The products that a message's words speak of."""
     return {number for number in (message.product_no, message.purchased_product_no) if number is not None}
+
+
+def left_by_domain(stamped: Sequence[Message], desk: Desk, outcomes: Sequence[outbox.Outcome]) -> Counter[str]:
+    """How many messages left, or may have, from each domain."""
+    left = {outcome.message_id for outcome in outcomes if outcome.result in {"accepted", "unknown"}}
+    frames = (desk.frame_of(message) for message in stamped if message.id in left)
+    return Counter(frame.from_address.rpartition("@")[2].lower() for frame in frames)
 
 
 def hand_over(
@@ -104,7 +117,7 @@ def _compose(rooms: Rooms, ctx: ShopContext, message: Message, desk: Desk) -> En
     customer = desk.customers[message.customer_no]
     contact = contact_of(rooms, ctx, customer)
     product = desk.products[message.product_no]
-    frame = desk.frames[message.campaign_id, message.content_version, message.sender_id]
+    frame = desk.frame_of(message)
     shown, unsubscribe = rendered(
         rooms,
         ctx,
@@ -116,7 +129,7 @@ def _compose(rooms: Rooms, ctx: ShopContext, message: Message, desk: Desk) -> En
         purchased=desk.products.get(message.purchased_product_no or 0),
         link_id=desk.links.get((message.campaign_id, product.url)),
     )
-    return envelope(
+    packed = envelope(
         rooms,
         frame,
         shown,
@@ -125,6 +138,16 @@ def _compose(rooms: Rooms, ctx: ShopContext, message: Message, desk: Desk) -> En
         unsubscribe_url=unsubscribe,
         now=rooms.clock.now(),
     )
+    name = mail_events.reference(ctx, message.id)
+    return replace(
+        packed, reference=name, mail_from=return_address(rooms.settings.bounce_address, name) or packed.mail_from
+    )
+
+
+def return_address(bounce_address: str, name: str) -> str:
+    """Where bounces of a message go: our address, with the message's name in it; empty where none is set up."""
+    local, at, domain = bounce_address.rpartition("@")
+    return f"{local}+{name}@{domain}" if at else ""
 
 
 def _stamped_address(rooms: Rooms, customer: Customer, contact: Contact) -> str:

@@ -19,6 +19,7 @@ from app.mail.mime import Mail, pack
 from app.mail.render import CONTROL
 from app.mail.tokens import Tokens
 from app.mail.transport import always
+from app.services import sender_domains
 from app.services.shops import context_by_id
 from app.store.counters import allocate
 from app.store.models.campaigns import Campaign
@@ -28,6 +29,7 @@ from app.store.outbox import new_id
 if TYPE_CHECKING:
     from sqlalchemy.orm import Session
 
+    from app.domain import sender_domain
     from app.domain.context import ShopContext
     from app.mail.transport import Envelope
     from app.services.rooms import Rooms
@@ -78,11 +80,11 @@ class NewSender:
 
 @dataclass(frozen=True)
 class DomainChecks:
-    """What is known of the domain; looking it up in DNS is not built yet, and nothing is claimed."""
+    """What the name system said of the domain that mail is from, at the last look."""
 
-    spf: str = "not_checked"
-    dkim: str = "not_checked"
-    dmarc: str = "not_checked"
+    spf: sender_domain.State
+    dkim: sender_domain.State
+    dmarc: sender_domain.State
 
 
 @dataclass(frozen=True)
@@ -160,7 +162,7 @@ def listing(rooms: Rooms, ctx: ShopContext) -> list[SenderView]:
     with rooms.store.reading(ctx) as session:
         query = select(Sender).where(Sender.shop_id == ctx.shop_id, Sender.deleted_at.is_(None))
         rows = session.scalars(query.order_by(Sender.is_default.desc(), Sender.id)).all()
-        return [_view(rooms, session, row) for row in rows]
+        return [_view(rooms, ctx, session, row) for row in rows]
 
 
 def create(rooms: Rooms, ctx: ShopContext, new: NewSender) -> SenderView:
@@ -190,7 +192,7 @@ def create(rooms: Rooms, ctx: ShopContext, new: NewSender) -> SenderView:
 def one(rooms: Rooms, ctx: ShopContext, sender_id: str) -> SenderView:
     """One sender. Raises NotFound."""
     with rooms.store.reading(ctx) as session:
-        return _view(rooms, session, find(session, ctx, sender_id))
+        return _view(rooms, ctx, session, find(session, ctx, sender_id))
 
 
 def change(rooms: Rooms, ctx: ShopContext, sender_id: str, changes: dict[str, Any]) -> SenderView:
@@ -206,7 +208,7 @@ def change(rooms: Rooms, ctx: ShopContext, sender_id: str, changes: dict[str, An
             sender.link_no += 1  # a link to the old address confirms nothing any more
         sender.updated_at = rooms.clock.now()
         session.flush()
-        return _view(rooms, session, sender)
+        return _view(rooms, ctx, session, sender)
 
 
 def delete(rooms: Rooms, ctx: ShopContext, sender_id: str) -> None:
@@ -233,7 +235,7 @@ def make_default(rooms: Rooms, ctx: ShopContext, sender_id: str) -> SenderView:
         session.execute(update(Sender).where(Sender.shop_id == ctx.shop_id).values(is_default=False))
         sender.is_default = True
         session.flush()
-        return _view(rooms, session, sender)
+        return _view(rooms, ctx, session, sender)
 
 
 def send_verification(rooms: Rooms, ctx: ShopContext, sender_id: str) -> SenderView:
@@ -280,8 +282,10 @@ def confirm(rooms: Rooms, token: str) -> Confirmation:
         sender.verified_at = rooms.clock.now()
         sender.verified_address = sender.from_address
         sender.link_no += 1
-        log.info("sender_verified", shop_id=ctx.shop_id, sender=sender.id)
-        return Confirmation("confirmed", sender.from_address, ctx.domain)
+        domain = header_from(rooms, sender)[1].rpartition("@")[2].lower()
+    log.info("sender_verified", shop_id=ctx.shop_id, sender=sender_no)
+    rooms.jobs.enqueue(ctx, sender_domains.JOB, domain)
+    return Confirmation("confirmed", sender.from_address, ctx.domain)
 
 
 def ration(session: Session, ctx: ShopContext, now: datetime, kind: str, count: int = 1) -> None:
@@ -375,7 +379,7 @@ def _users(session: Session, sender: Sender) -> list[Campaign]:
     return list(session.scalars(query.order_by(Campaign.id)))
 
 
-def _view(rooms: Rooms, session: Session, sender: Sender) -> SenderView:
+def _view(rooms: Rooms, ctx: ShopContext, session: Session, sender: Sender) -> SenderView:
     expires = sender.link_sent_at + LINK_LIFETIME if sender.link_sent_at else None
     state: Literal["unverified", "pending", "verified", "expired"] = "unverified"
     if is_verified(sender):
@@ -397,7 +401,7 @@ def _view(rooms: Rooms, session: Session, sender: Sender) -> SenderView:
         verification_expires_at=expires,
         on_behalf=_is_free_mail(sender.from_address),
         header_from=f"{name} <{address}>",
-        domain_checks=DomainChecks(),
+        domain_checks=DomainChecks(**sender_domains.states(session, ctx, address.rpartition("@")[2].lower())),
         used_by=[UsedBy(f"cmp_{row.id}", row.name) for row in _users(session, sender)],
     )
 

@@ -278,3 +278,12 @@ def _undoable(session: Session, ctx: ShopContext, customer: Customer) -> bool:
         and last.previous == SUBSCRIBED
         and customer.email_consent == last.state == UNSUBSCRIBED
     )
+
+
+def complained(rooms: Rooms, session: Session, ctx: ShopContext, message: Message) -> int:
+    """Unsubscribe whom this message reached, who called it spam, within the caller's transaction; returns how many."""
+    affected = [
+        row for row in _affected(session, ctx, message.id, message.customer_no) if row.email_consent == SUBSCRIBED
+    ]
+    _set_consent(rooms, session, ctx, affected, UNSUBSCRIBED, "complaint")
+    return len(affected)

@@ -7,7 +7,7 @@ from typing import Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
-DomainCheck = Literal["not_checked"]
+DomainCheck = Literal["not_checked", "passed", "missing", "wrong", "unreachable"]
 
 
 class _Answer(BaseModel):
@@ -43,7 +43,7 @@ class SenderPatch(BaseModel):
 
 
 class DomainChecks(_Answer):
-    """What is known of the from address's domain."""
+    """What the name system said of the domain that mail is from, at the last look."""
 
     spf: DomainCheck
     dkim: DomainCheck

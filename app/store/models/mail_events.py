@@ -47,6 +47,15 @@ class SendingStop(ShopRow, Base):
     released_by: Mapped[str | None] = mapped_column(String(64), comment="Shopify's number of the member of staff")
 
 
+class SendingHour(ShopRow, Base):
+    """How many messages left the shop from one domain in one hour: what limits and rates are counted from."""
+
+    __tablename__ = "sending_hours"
+    domain: Mapped[str] = mapped_column(String(255), primary_key=True)
+    hour: Mapped[datetime] = mapped_column(primary_key=True, comment="Its beginning, UTC")
+    handed_over: Mapped[int]
+
+
 class SenderDomain(ShopRow, Base):
     """A domain that the shop sends from: what DNS last said of it."""
 

@@ -17,16 +17,16 @@ down_revision = "0012"
 branch_labels = None
 depends_on = None
 
-TABLES = ("mail_events", "sending_stops", "sender_domains", "mail_settings")
+TABLES = ("mail_events", "sending_stops", "sending_hours", "sender_domains", "mail_settings")
 
 
-def _of_a_shop(table: str, *columns: sa.Column[object], key: str | None) -> None:
+def _of_a_shop(table: str, *columns: sa.Column[object], key: list[str]) -> None:
     op.create_table(
         table,
         sa.Column("shop_id", sa.Integer(), nullable=False),
         *columns,
         sa.ForeignKeyConstraint(["shop_id"], ["shops.id"], name=op.f(f"fk_{table}_shop_id_shops"), ondelete="CASCADE"),
-        sa.PrimaryKeyConstraint("shop_id", *([key] if key else []), name=op.f(f"pk_{table}")),
+        sa.PrimaryKeyConstraint("shop_id", *key, name=op.f(f"pk_{table}")),
     )
 
 
@@ -48,7 +48,7 @@ def upgrade() -> None:
         sa.Column("link_id", sa.Integer(), nullable=True, comment="Of clicks"),
         sa.Column("source", sa.String(8), nullable=False, comment="ses | report | pixel | link"),
         sa.Column("raw", base.JsonColumn, nullable=False, comment="What the classification was made from; no address"),
-        key="id",
+        key=["id"],
     )
     op.create_index("ix_mail_events_message", "mail_events", ["shop_id", "message_id"])
     op.create_index("ix_mail_events_kind", "mail_events", ["shop_id", "kind", "at"])
@@ -60,14 +60,21 @@ def upgrade() -> None:
         sa.Column("evidence", base.JsonColumn, nullable=False, comment="Counts, rate, limit and window"),
         sa.Column("released_at", base.UtcDateTime(timezone=True), nullable=True),
         sa.Column("released_by", sa.String(64), nullable=True, comment="Shopify's number of the member of staff"),
-        key="id",
+        key=["id"],
+    )
+    _of_a_shop(
+        "sending_hours",
+        sa.Column("domain", sa.String(255), nullable=False),
+        sa.Column("hour", base.UtcDateTime(timezone=True), nullable=False, comment="Its beginning, UTC"),
+        sa.Column("handed_over", sa.Integer(), nullable=False),
+        key=["domain", "hour"],
     )
     _of_a_shop(
         "sender_domains",
         sa.Column("domain", sa.String(255), nullable=False),
         sa.Column("checked_at", base.UtcDateTime(timezone=True), nullable=False),
         sa.Column("checks", base.JsonColumn, nullable=False, comment="spf, dkim, dmarc: state, found, problem"),
-        key="domain",
+        key=["domain"],
     )
     _of_a_shop(
         "mail_settings",
@@ -78,7 +85,7 @@ def upgrade() -> None:
             nullable=True,
             comment="Messages an hour; null: as many as the server takes",
         ),
-        key=None,
+        key=[],
     )
     guard(op.get_bind(), TABLES)
 

@@ -1,0 +1,157 @@
+"""How much a shop may send: a new domain warms up, one without DKIM stays small, the shop's own hourly limit.
+
+Whatever is beyond a limit waits in the outbox until it may go; nothing is lost by it, and its words,
+stock and consent are checked again then.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from dataclasses import dataclass
+from datetime import UTC, datetime, time, timedelta
+from typing import TYPE_CHECKING, Any
+
+from sqlalchemy import func, or_, select, update
+from sqlalchemy.dialects.postgresql import insert as postgresql_insert
+from sqlalchemy.dialects.sqlite import insert as sqlite_insert
+
+from app.services import sender_domains, senders
+from app.store.models.campaigns import Campaign
+from app.store.models.mail_events import MailSetting, SenderDomain, SendingHour
+from app.store.models.senders import Sender
+from app.store.models.sending import Message
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from sqlalchemy.orm import Session
+
+    from app.domain.context import ShopContext
+    from app.services.rooms import Rooms
+
+# Messages a day. A domain is at the step after the largest one that it filled to a half within the last 30 days;
+# mailbox providers take a sudden flood from a domain that they don't know for a stolen one.
+WARM_UP = (1_000, 2_000, 4_000, 8_000, 16_000, 32_000, 64_000, 128_000)
+REMEMBERED = timedelta(days=30)
+WITHOUT_DKIM = 499  # Google's rules for large senders are kept away from, by far
+
+
+@dataclass(frozen=True)
+class Stage:
+    """Where a domain stands. limit: messages on this day of the shop; null: no limit any more."""
+
+    domain: str
+    aligned: bool
+    sent_today: int
+    limit: int | None
+    step: int | None
+    until: datetime
+
+    @property
+    def left(self) -> int | None:
+        """What may still go today."""
+        return None if self.limit is None else max(0, self.limit - self.sent_today)
+
+
+@dataclass(frozen=True)
+class Gate:
+    """What the next batch may hold. most: messages, whoever they are from; null: any number."""
+
+    most: int | None
+
+
+def count(session: Session, ctx: ShopContext, now: datetime, handed_over: Mapping[str, int]) -> None:
+    """Add messages that left, by the domain they came from."""
+    insert: Any = sqlite_insert if session.get_bind().dialect.name == "sqlite" else postgresql_insert
+    hour = now.astimezone(UTC).replace(minute=0, second=0, microsecond=0)
+    for domain, number in sorted(handed_over.items()):  # in one order everywhere, so that no two workers deadlock
+        values = {"shop_id": ctx.shop_id, "domain": domain, "hour": hour, "handed_over": number}
+        made = insert(SendingHour).values(values)
+        session.execute(
+            made.on_conflict_do_update(
+                index_elements=["shop_id", "domain", "hour"],
+                set_={"handed_over": SendingHour.handed_over + made.excluded.handed_over},
+            )
+        )
+
+
+def stage(rooms: Rooms, session: Session, ctx: ShopContext, now: datetime, domain: str) -> Stage:
+    """Where a domain stands today, in the shop's time zone."""
+    local = now.astimezone(ctx.zone)
+    began = datetime.combine(local.date(), time(), ctx.zone).astimezone(UTC)
+    until = datetime.combine(local.date() + timedelta(days=1), time(), ctx.zone).astimezone(UTC)
+    query = select(SendingHour.hour, SendingHour.handed_over).where(
+        SendingHour.shop_id == ctx.shop_id, SendingHour.domain == domain, SendingHour.hour >= began - REMEMBERED
+    )
+    days: Counter[object] = Counter()
+    for hour, number in session.execute(query):
+        days[hour.astimezone(ctx.zone).date()] += number
+    today = days.pop(local.date(), 0)
+    row = session.get(SenderDomain, {"shop_id": ctx.shop_id, "domain": domain})
+    aligned = row is not None and sender_domains.is_aligned(row.checks)
+    if not rooms.settings.daily_limits:
+        return Stage(domain, aligned, today, None, None, until)
+    if not aligned:
+        return Stage(domain, aligned, today, WITHOUT_DKIM, None, until)
+    step = step_after(max(days.values(), default=0))
+    return Stage(domain, aligned, today, WARM_UP[step] if step < len(WARM_UP) else None, step, until)
+
+
+def step_after(best_day: int) -> int:
+    """The step of the warm-up that follows a best day of so many messages; the table's length: warmed up."""
+    return sum(1 for limit in WARM_UP if 2 * best_day >= limit)
+
+
+def domain_of(rooms: Rooms, sender: Sender) -> str:
+    """The domain that a sender's mail is from: its own, or ours for a free-mail address."""
+    return senders.header_from(rooms, sender)[1].rpartition("@")[2].lower()
+
+
+def gate(rooms: Rooms, ctx: ShopContext, now: datetime) -> Gate:
+    """What may go next. Messages of a domain that is at its limit, or of a shop at its own, are told to wait."""
+    with rooms.store.reading(ctx) as session:
+        own = session.get(MailSetting, {"shop_id": ctx.shop_id})
+        hourly = own.hourly_limit if own else None
+        if not rooms.settings.daily_limits and hourly is None:
+            return Gate(None)
+        by_domain = _campaigns_by_domain(rooms, session, ctx)
+        stages = [stage(rooms, session, ctx, now, domain) for domain in by_domain]
+        hour = now.astimezone(UTC).replace(minute=0, second=0, microsecond=0)
+        total = select(func.sum(SendingHour.handed_over)).where(
+            SendingHour.shop_id == ctx.shop_id, SendingHour.hour == hour
+        )
+        this_hour = int(session.execute(total).scalar_one() or 0)
+    room = [found.left for found in stages if found.left]
+    for found in stages:
+        if found.left == 0:
+            _wait(rooms, ctx, by_domain[found.domain], found.until)
+    if hourly is not None:
+        if this_hour >= hourly:
+            _wait(
+                rooms, ctx, [number for numbers in by_domain.values() for number in numbers], hour + timedelta(hours=1)
+            )
+        room.append(max(1, hourly - this_hour))
+    return Gate(min(room, default=None))
+
+
+def _campaigns_by_domain(rooms: Rooms, session: Session, ctx: ShopContext) -> dict[str, list[int]]:
+    query = (
+        select(Campaign.id, Sender)
+        .join(Sender, (Sender.shop_id == Campaign.shop_id) & (Sender.id == Campaign.sender_id))
+        .where(Campaign.shop_id == ctx.shop_id, Campaign.state == "active")
+    )
+    found: dict[str, list[int]] = {}
+    for campaign, sender in session.execute(query):
+        found.setdefault(domain_of(rooms, sender), []).append(campaign)
+    return found
+
+
+def _wait(rooms: Rooms, ctx: ShopContext, campaigns: list[int], until: datetime) -> None:
+    sooner = or_(Message.not_before.is_(None), Message.not_before < until)
+    later = (
+        update(Message)
+        .where(Message.shop_id == ctx.shop_id, Message.state == "queued", Message.campaign_id.in_(campaigns), sooner)
+        .values(not_before=until)
+    )
+    with rooms.store.session(ctx) as session:
+        session.execute(later.execution_options(synchronize_session=False))
