@@ -24,11 +24,14 @@ from app.services import (
     export_schedules,
     export_segment,
     look_back,
+    mail_reports,
     plan_sends,
     receipts,
     reevaluate_segments,
     refresh_shop,
     send_due,
+    sender_domains,
+    senders,
     sync_segment,
     tidy,
 )
@@ -182,6 +185,7 @@ def _handlers(rooms: Rooms, importer: ShopifyImport) -> dict[str, Handler]:
         "write_consent": write_consent,
         export_segment.JOB: export,
         export_schedules.JOB: lambda ctx, key: export_schedules.run(rooms, ctx, key),
+        sender_domains.JOB: lambda ctx, key: sender_domains.check(rooms, ctx, key, senders.mail_domain(rooms)),
         "backtest": lambda ctx, _key: backtests.run(rooms, ctx),
     }
 
@@ -208,7 +212,10 @@ def jobs(encore: Encore) -> tuple[Runner, BackgroundScheduler]:
     def due_exports(ctx: ShopContext) -> list[str]:
         return export_schedules.due(encore.rooms, ctx)
 
-    return runner, make_scheduler(encore.rooms, encore.inbox.process, due_syncs, due_exports)
+    def read_bounces() -> object:
+        return mail_reports.read_mailbox(encore.rooms)
+
+    return runner, make_scheduler(encore.rooms, encore.inbox.process, due_syncs, due_exports, read_bounces)
 
 
 def ui_assets() -> dict[str, list[str]]:

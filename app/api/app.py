@@ -37,6 +37,7 @@ NOUNS = (
     "connections",
     "campaigns",
     "senders",
+    "sending",
     "recommendations",
     "predictions",
     "settings",
@@ -72,7 +73,12 @@ def create_app(
     app.register_error_handler(Exception, _unexpected)
     for noun in NOUNS:
         app.register_api(import_module(f"app.api.{noun}").bp)
-    for blueprint in [*import_module("app.api.public").blueprints(), *blueprints]:
+    public = [
+        *import_module("app.api.public").blueprints(),
+        import_module("app.api.tracking").blueprint(),
+        import_module("app.api.mail_reports").blueprint(rooms.settings),
+    ]
+    for blueprint in [*public, *blueprints]:
         app.register_blueprint(blueprint)
     app.add_url_rule("/healthz", "healthz", _healthz)
     return app

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from flask import Blueprint, Response, redirect, render_template, request
+from flask import Blueprint, Response, render_template, request
 
 from app.api.common import rooms
 from app.errors import EncoreError
@@ -28,7 +28,6 @@ def blueprints() -> list[Blueprint]:
         ("/u/<token>/undo", "unsubscribe_undo", _undo, "POST"),
         ("/senders/confirm/<token>", "confirm", _confirm_page, "GET"),
         ("/senders/confirm/<token>", "confirm_now", _confirm, "POST"),
-        ("/c/<token>", "click", _click, "GET"),
         ("/v/<token>", "web_view", _web_view, "GET"),
     ]
     for rule, name, view, method in routes:
@@ -64,14 +63,6 @@ def _confirm(token: str) -> Response:
     """Confirm the address."""
     found = senders.confirm(rooms(), token)
     return _page("confirm_sender.html", 200 if found.state == "confirmed" else 410, found=found, token=token)
-
-
-def _click(token: str) -> Response:
-    """Lead to where the link was fixed to lead."""
-    answer = redirect(unsubscribe.follow(rooms(), token), 302)
-    answer.headers["Cache-Control"] = "no-store"
-    answer.headers["X-Robots-Tag"] = "noindex"
-    return Response(answer.get_data(), answer.status_code, answer.headers)
 
 
 def _web_view(token: str) -> Response:

@@ -30,6 +30,7 @@ TIDY_HOUR = 3
 RECEIPTS_HOUR = 4
 RETRY_MINUTES = 10
 EXPORT_MINUTES = 5
+BOUNCE_MINUTES = 2
 
 
 def _ask(rooms: Rooms, shops: Callable[[Rooms], list[ShopContext]], job: str, key: str = "") -> None:
@@ -42,11 +43,12 @@ def make_scheduler(
     process_webhooks: Callable[[], object],
     due_syncs: Callable[[ShopContext], list[str]],
     due_exports: Callable[[ShopContext], list[str]],
+    read_bounces: Callable[[], object],
 ) -> BackgroundScheduler:
     """The scheduler with all triggers, not started.
 
     process_webhooks: handles what the inbox holds; due_syncs, due_exports: job names of syncs and
-    of downloads that follow a schedule.
+    of downloads that follow a schedule; read_bounces: handles what lies in the bounce mailbox.
     """
     scheduler = BackgroundScheduler(
         timezone="UTC",
@@ -87,5 +89,6 @@ def make_scheduler(
     scheduler.add_job(retries, "interval", minutes=RETRY_MINUTES, id="retries", jitter=60)
     scheduler.add_job(due, "interval", ["sync", due_syncs], minutes=15, id="syncs", jitter=60)
     scheduler.add_job(due, "interval", ["export_schedule", due_exports], minutes=EXPORT_MINUTES, id="exports")
+    scheduler.add_job(read_bounces, "interval", minutes=BOUNCE_MINUTES, id="bounces", jitter=10)
     scheduler.add_job(process_webhooks, "interval", seconds=WEBHOOK_SECONDS, id="webhooks")
     return scheduler

@@ -93,6 +93,7 @@ class Facts:
     purchased: ShownProduct | None
     unsubscribe_url: str
     view_url: str
+    open_url: str | None = None
 
 
 @dataclass(frozen=True)
@@ -129,6 +130,8 @@ def render(words: Words, footer: Footer, discount: Discount | None, facts: Facts
         ),
     }
     page = "".join(slots[part] if odd else part for odd, part in plan.page)
+    if facts.open_url:
+        page = page.replace("</body>", f'<img src="{_escape(facts.open_url)}" width="1" height="1" alt="" /></body>')
     text = plan.text_head + _fill(plan.text_body, plain).strip()
     text += f"\n\n{facts.recommended.title}\n{words.button_label}: {facts.recommended.url}\n"
     text += f"\n{discount.text}\n{discount.code}\n" if discount else ""

@@ -6,7 +6,7 @@ from typing import Any, Literal
 
 from itsdangerous import BadData, URLSafeSerializer
 
-Purpose = Literal["unsubscribe", "undo", "view", "click", "confirm"]
+Purpose = Literal["unsubscribe", "undo", "view", "click", "confirm", "open"]
 
 
 class Tokens:

@@ -16,6 +16,7 @@ from sqlalchemy import select
 
 from app.domain.campaigns import Reason
 from app.domain.consent import refusal
+from app.domain.machines import DEFAULT_OPEN_TRACKING
 from app.services import campaigns, sender_domains, senders, sending_brakes, sending_limits
 from app.services.campaigns_audience import newest_history, products
 from app.services.plan_sends_candidates import Past, past, purchases
@@ -25,6 +26,7 @@ from app.services.send_due_handover import Desk, Wanted, hand_over, left_by_doma
 from app.store import outbox
 from app.store.models.campaigns import Campaign
 from app.store.models.customers import Customer, Suppression
+from app.store.models.mail_events import MailSetting
 from app.store.models.senders import Sender
 from app.store.models.sending import Message
 from app.store.models.shops import Shop
@@ -202,6 +204,8 @@ def _recheck(
         )
     )
     desk.links = links_of(session, ctx, numbers)
+    choice = session.get(MailSetting, {"shop_id": ctx.shop_id})
+    desk.open_tracking = choice.open_tracking if choice else DEFAULT_OPEN_TRACKING
     before = past(session, ctx, numbers, desk.customers.keys())
     installed = session.get_one(Shop, ctx.shop_id).uninstalled_at is None
     now = rooms.store.db_now(session)

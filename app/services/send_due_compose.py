@@ -104,6 +104,7 @@ def rendered(
     recommended: Product,
     purchased: Product | None,
     link_id: int | None = None,
+    open_url: str | None = None,
     test: bool = False,
 ) -> tuple[Rendered, str]:
     """(the message, its unsubscribe address). link_id: the tracked link to the recommended product, if any.
@@ -122,6 +123,7 @@ def rendered(
         purchased=ShownProduct(purchased.title, purchased.url) if purchased else None,
         unsubscribe_url=unsubscribe,
         view_url=public_url(rooms, f"v/{tokens.make('view', [ctx.shop_id, message_id])}"),
+        open_url=open_url,
     )
     return render(frame.words, frame.footer, frame.discount, facts, test=test), unsubscribe
 

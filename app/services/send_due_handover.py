@@ -8,10 +8,11 @@ from typing import TYPE_CHECKING
 
 import structlog
 
+from app.domain.machines import DEFAULT_OPEN_TRACKING, may_observe_opens
 from app.mail.delivery import GIVE_UP_AFTER, Delivery
-from app.services import mail_events
+from app.services import mail_events, senders
 from app.services.plan_sends_candidates import Purchases
-from app.services.send_due_compose import Contact, Frame, contact_of, envelope, rendered
+from app.services.send_due_compose import Contact, Frame, contact_of, envelope, public_url, rendered
 from app.store import outbox
 
 if TYPE_CHECKING:
@@ -54,6 +55,7 @@ class Desk:
     read_customers: set[int] = field(default_factory=set)
     read_products: set[int] = field(default_factory=set)
     left: int = 0
+    open_tracking: str = DEFAULT_OPEN_TRACKING
 
     def frame_of(self, message: Message) -> Frame:
         """What the message shares with others."""
@@ -128,6 +130,7 @@ def _compose(rooms: Rooms, ctx: ShopContext, message: Message, desk: Desk) -> En
         recommended=product,
         purchased=desk.products.get(message.purchased_product_no or 0),
         link_id=desk.links.get((message.campaign_id, product.url)),
+        open_url=_open_url(rooms, ctx, desk, customer, message),
     )
     packed = envelope(
         rooms,
@@ -142,6 +145,13 @@ def _compose(rooms: Rooms, ctx: ShopContext, message: Message, desk: Desk) -> En
     return replace(
         packed, reference=name, mail_from=return_address(rooms.settings.bounce_address, name) or packed.mail_from
     )
+
+
+def _open_url(rooms: Rooms, ctx: ShopContext, desk: Desk, customer: Customer, message: Message) -> str | None:
+    """The picture that tells of an opening, for those whose openings may be observed."""
+    if not may_observe_opens(desk.open_tracking, customer.open_tracking):
+        return None
+    return public_url(rooms, f"o/{senders.tokens(rooms).make('open', [ctx.shop_id, message.id])}")
 
 
 def return_address(bounce_address: str, name: str) -> str:

@@ -24,7 +24,7 @@ from app.store.counters import allocate
 from app.store.models.campaigns import Campaign, Link
 from app.store.models.customers import ConsentEvent, Customer
 from app.store.models.senders import Sender
-from app.store.models.sending import Message, MessageEvent
+from app.store.models.sending import Message
 from app.store.models.shops import Job
 
 if TYPE_CHECKING:
@@ -135,8 +135,8 @@ def web_view(rooms: Rooms, token: str) -> str:
     return shown.html
 
 
-def follow(rooms: Rooms, token: str) -> str:
-    """Where a click leads: the destination that was fixed when the link was made. Records the click.
+def follow(rooms: Rooms, token: str) -> tuple[ShopContext, str, int, str]:
+    """(shop, message, link, destination) of a click; the destination was fixed when the link was made.
 
     Raises NotFound for a token that is not ours, and for a destination that is no web address.
     """
@@ -145,24 +145,12 @@ def follow(rooms: Rooms, token: str) -> str:
         raise NotFound("There is no such link.")
     shop_id, link_id, message_id = value
     ctx = context_by_id(rooms, shop_id)
-    with rooms.store.session(ctx) as session:
+    with rooms.store.reading(ctx) as session:
         link = session.get(Link, {"shop_id": ctx.shop_id, "id": link_id})
         parts = urlsplit(link.url) if link is not None else None
         if link is None or parts is None or parts.scheme not in {"http", "https"} or not parts.hostname:
             raise NotFound("There is no such link.")
-        message = session.get(Message, {"shop_id": ctx.shop_id, "id": message_id})
-        if message is not None:
-            session.add(
-                MessageEvent(
-                    shop_id=ctx.shop_id,
-                    message_id=message.id,
-                    at=rooms.store.db_now(session),
-                    from_state=message.state,
-                    to_state=message.state,
-                    detail={"clicked": link.id},
-                )
-            )
-        return link.url
+        return ctx, message_id, link.id, link.url
 
 
 def _read(rooms: Rooms, purpose: Purpose, token: str) -> tuple[ShopContext, str, int | None]:

@@ -53,8 +53,6 @@ def did(raw: dict[str, Any], path: str) -> Did:
 
 
 def _event(name: object, path: str) -> names.Event:
-    if isinstance(name, str) and name in names.EVENTS_NOT_YET:
-        raise RuleError(path, f"not available yet: nothing records {name}")
     if not isinstance(name, str) or name not in names.EVENTS:
         raise RuleError(path, f"must be one of {', '.join(names.EVENTS)}")
     return names.EVENTS[name]
