@@ -41,6 +41,7 @@ NOUNS = (
     "recommendations",
     "predictions",
     "settings",
+    "brand",
 )
 MAX_REQUEST_BYTES = 64 << 20
 

@@ -1,11 +1,12 @@
-"""The words that a new campaign starts with, per kind."""
+"""The content that a new campaign starts with, per kind."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, Literal
 
+from app.domain.blocks import DiscountBox, ProductCard, Text
 from app.domain.placeholders import Placeholder
-from app.mail.render import Words
+from app.mail.words import Words
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -14,36 +15,42 @@ STARTERS: Mapping[str, Words] = {
     "repurchase": Words(
         subject="Time for more [Recommended Product]?",
         preview_text="It may be running low. Order again in a minute.",
-        body_html=(
-            "<p>Hi [Customer First Name],</p>"
-            "<p>a while ago you bought [Purchased Product], and by now it may be running low. "
-            "Here it is again, so that you need not look for it.</p>"
+        blocks=(
+            Text(
+                "<p>Hi [Customer First Name],</p>"
+                "<p>a while ago you bought [Purchased Product], and by now it may be running low. "
+                "One click puts it into your cart again, as you had it last time.</p>"
+            ),
+            ProductCard(show_image=True, button_label="Order again", to="cart"),
+            DiscountBox("A thank-you for coming back"),
         ),
-        button_label="Order again",
-        show_image=True,
         first_name_fallback="there",
     ),
     "cross_sell": Words(
         subject="Goes well with what you have: [Recommended Product]",
         preview_text="Picked for you from what other customers chose next.",
-        body_html=(
-            "<p>Hi [Customer First Name],</p>"
-            "<p>many customers who bought [Purchased Product] came back for [Recommended Product]. "
-            "We thought you might like it too.</p>"
+        blocks=(
+            Text(
+                "<p>Hi [Customer First Name],</p>"
+                "<p>many customers who bought [Purchased Product] came back for [Recommended Product]. "
+                "We thought you might like it too.</p>"
+            ),
+            ProductCard(show_image=True, button_label="Have a look", to="product"),
+            DiscountBox("To try something new"),
         ),
-        button_label="Have a look",
-        show_image=True,
         first_name_fallback="there",
     ),
     "any": Words(
         subject="Picked for you: [Recommended Product]",
         preview_text="Chosen for you from our shop.",
-        body_html=(
-            "<p>Hi [Customer First Name],</p>"
-            "<p>we thought that [Recommended Product] could be right for you at the moment.</p>"
+        blocks=(
+            Text(
+                "<p>Hi [Customer First Name],</p>"
+                "<p>we thought that [Recommended Product] could be right for you at the moment.</p>"
+            ),
+            ProductCard(show_image=True, button_label="Have a look", to="product"),
+            DiscountBox("For your next order"),
         ),
-        button_label="Have a look",
-        show_image=True,
         first_name_fallback="there",
     ),
 }

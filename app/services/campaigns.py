@@ -22,10 +22,11 @@ from app.domain.campaigns import (
     next_states,
 )
 from app.errors import Conflict, Invalid, NotFound
-from app.mail.render import Words
 from app.mail.starters import STARTERS, allowed_placeholders, starter
 from app.services import demographics, senders
+from app.services.brand import brand_of
 from app.services.campaigns_audience import audience_of, newest_history, number_of, products
+from app.services.content import WORD_FIELDS, blocks_from, change_utm, content_problems, words_of
 from app.store import outbox
 from app.store.counters import allocate
 from app.store.models.campaigns import Campaign, CampaignContent
@@ -41,7 +42,6 @@ if TYPE_CHECKING:
 
 log = structlog.get_logger()
 
-WORD_FIELDS = tuple(Words.__dataclass_fields__)
 STALE = "The recommendation no longer holds: its segment is gone or empty. Choose an audience yourself."
 
 
@@ -130,6 +130,8 @@ def change(rooms: Rooms, ctx: ShopContext, campaign_id: str, changes: dict[str, 
             changes = _fitting_words(session, campaign, changes)
         edited |= _set_timing(campaign, changes.get("timing") or {})
         edited |= _set_words(rooms, session, ctx, campaign, changes)
+        if changes.get("utm"):
+            change_utm(campaign, changes["utm"])
         for field, value in (changes.get("discount") or {}).items():
             if field != "mode" or value is not None:
                 setattr(campaign, f"discount_{field}", value)
@@ -215,11 +217,6 @@ def content_of(session: Session, campaign: Campaign, version: int | None = None)
     return session.get_one(CampaignContent, key)
 
 
-def words_of(content: CampaignContent) -> Words:
-    """The words as the renderer takes them."""
-    return Words(**{field: getattr(content, field) for field in WORD_FIELDS})
-
-
 def standing(rooms: Rooms, session: Session, ctx: ShopContext, campaign: Campaign) -> Standing:
     """The campaign with what still keeps it from running, step by step."""
     content = content_of(session, campaign)
@@ -236,7 +233,7 @@ def standing(rooms: Rooms, session: Session, ctx: ShopContext, campaign: Campaig
         found.append(Unresolved("audience", "segment_id", "The segment no longer exists. Choose another."))
     found += timing_of(campaign).problems()
     allowed = allowed_placeholders(audience.kind if audience and campaign.audience_type == "segment" else None)
-    found += [Unresolved("content", field, sentence) for field, sentence in words_of(content).problems(allowed)]
+    found += content_problems(campaign, words_of(content), brand_of(session, ctx), allowed)
     found += _discount_problems(rooms, ctx, campaign)
     return Standing(campaign, content, audience, found)
 
@@ -295,7 +292,7 @@ def _go(campaign: Campaign, state: str) -> None:
 def _rules(session: Session, campaign: Campaign) -> tuple[object, ...]:
     """What a message in line was decided by: whom, when, in which words."""
     audience = (campaign.audience_type, campaign.segment_id)
-    return *audience, timing_of(campaign), words_of(content_of(session, campaign))
+    return *audience, timing_of(campaign), words_of(content_of(session, campaign)), str(campaign.utm)
 
 
 def _empty_the_line(rooms: Rooms, ctx: ShopContext, number: int, reason: Reason = Reason.CAMPAIGN_NOT_ACTIVE) -> None:
@@ -387,9 +384,12 @@ def _set_words(
     if changes.get("reset_content"):
         audience = audience_of(session, ctx, campaign.segment_id)
         given = vars(starter(audience.kind if audience else None))
+    elif "blocks" in given:
+        given["blocks"] = blocks_from(given["blocks"])
     content = content_of(session, campaign)
+    words = words_of(content)
     edited = {f"content.{field}" for field in given}
-    given = {field: value for field, value in given.items() if value != getattr(content, field)}
+    given = {field: value for field, value in given.items() if value != getattr(words, field)}
     if not given:
         return edited
     used = select(Message.id).where(
@@ -399,14 +399,13 @@ def _set_words(
     )
     if session.scalars(used.limit(1)).first() is not None:
         # Mailed words are never changed: the web view of an old message shows what was sent.
-        words = vars(words_of(content))
         campaign.content_version += 1
         content = CampaignContent(
             shop_id=ctx.shop_id,
             campaign_id=campaign.id,
             version=campaign.content_version,
             created_at=rooms.clock.now(),
-            **words,
+            **vars(words),
         )
         session.add(content)
     for field, value in given.items():

@@ -13,11 +13,13 @@ from app.errors import Invalid
 from app.mail.starters import allowed_placeholders
 from app.services import campaigns
 from app.services.campaigns_audience import Audience, audience_of, newest_history, products
+from app.services.content import words_of
+from app.services.links import utm_of
 from app.services.plan_sends import last_tick
 from app.services.plan_sends_candidates import assess, past, purchases
 from app.services.published import published
 from app.services.reachable import reachable
-from app.store.models.campaigns import Campaign, CampaignContent, Decision
+from app.store.models.campaigns import Campaign, Decision
 from app.store.models.customers import Customer
 from app.store.models.sending import MESSAGE_STATES, Message
 from app.store.models.waits import WaitChoice
@@ -30,6 +32,7 @@ if TYPE_CHECKING:
     from sqlalchemy import Select
     from sqlalchemy.orm import Session
 
+    from app.domain.blocks import Block
     from app.domain.context import ShopContext
     from app.services.rooms import Rooms
 
@@ -92,6 +95,27 @@ class Discount:
 
 
 @dataclass(frozen=True)
+class Content:
+    """The content of a campaign's current version."""
+
+    subject: str
+    preview_text: str
+    blocks: tuple[Block, ...]
+    first_name_fallback: str
+    version: int
+
+
+@dataclass(frozen=True)
+class Utm:
+    """The tags of a campaign's links."""
+
+    enabled: bool
+    source: str
+    medium: str
+    campaign: str
+
+
+@dataclass(frozen=True)
 class CampaignView:
     """A campaign with everything that pages show."""
 
@@ -105,7 +129,8 @@ class CampaignView:
     activated_at: datetime | None
     sender_id: str | None
     timing: Any
-    content: CampaignContent
+    content: Content
+    utm: Utm
     discount: Discount
     holdout_percent: int
     suggested: list[str]
@@ -333,7 +358,8 @@ def _view(
         activated_at=row.activated_at,
         sender_id=f"snd_{row.sender_id}" if row.sender_id else None,
         timing=campaigns.timing_of(row),
-        content=standing.content,
+        content=Content(**vars(words_of(standing.content)), version=standing.content.version),
+        utm=_utm(row),
         discount=Discount(row.discount_mode, row.discount_code, row.discount_description, row.discount_expires_on),
         holdout_percent=row.holdout_percent,
         suggested=list(row.suggested),
@@ -341,6 +367,11 @@ def _view(
         unresolved=standing.unresolved,
         stale=row.stale,
     )
+
+
+def _utm(row: Campaign) -> Utm:
+    found = utm_of(row)
+    return Utm(enabled=True, **vars(found)) if found else Utm(enabled=False, source="", medium="", campaign="")
 
 
 def counts_of(session: Session, ctx: ShopContext, campaign_ids: Collection[int]) -> dict[int, Counts]:

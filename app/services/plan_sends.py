@@ -6,7 +6,7 @@ a reason. One transaction per tick: it happened as a whole or not at all.
 
 from __future__ import annotations
 
-from collections import Counter
+from collections import Counter, defaultdict
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any
@@ -17,12 +17,13 @@ from sqlalchemy.exc import IntegrityError
 
 from app.domain.arbitration import Candidate, choose
 from app.domain.campaigns import Reason, is_held_out
+from app.services import links
 from app.services.plan_sends_candidates import Assessment, Verdict, assess
 from app.services.published import published
 from app.services.waits import Drawn, draw
 from app.store import cap, ledger, outbox
 from app.store.counters import allocate
-from app.store.models.campaigns import Campaign, Decision, Link, PlanTick
+from app.store.models.campaigns import Campaign, Decision, PlanTick
 
 if TYPE_CHECKING:
     from sqlalchemy.orm import Session
@@ -34,7 +35,6 @@ if TYPE_CHECKING:
 log = structlog.get_logger()
 
 KEPT_FOR = timedelta(days=7)  # ticks; decisions and messages stay
-MAX_URL = 2_000  # the column's width
 GOOD_FOR = timedelta(hours=24)  # a message that waits longer is decided anew, never sent late
 
 
@@ -271,22 +271,22 @@ def _stands(row: Decision | None, choice: _Choice, found: Assessment) -> bool:
 
 
 def _make_links(session: Session, ctx: ShopContext, found: Assessment, winners: dict[int, Candidate]) -> None:
-    """Fix where clicks of these messages lead, before any of them exists.
-
-    An address too long to keep whole gets none: its messages lead there directly.
-    """
-    wanted = {(won.campaign_id, found.products[won.product_no].url) for won in winners.values()}
-    wanted = {(campaign, url) for campaign, url in wanted if len(url) <= MAX_URL}
-    query = select(Link.campaign_id, Link.url).where(
-        Link.shop_id == ctx.shop_id, Link.campaign_id.in_({campaign for campaign, _ in wanted})
+    """Fix where clicks of these messages lead, before any of them exists."""
+    named: dict[int, set[int]] = defaultdict(set)
+    for won in winners.values():
+        named[won.campaign_id] |= {won.product_no, won.because_product_no or won.product_no}
+    links.make(
+        session,
+        ctx,
+        [
+            (
+                found.runners[campaign].campaign,
+                found.runners[campaign].words,
+                [found.products[number] for number in numbers if number in found.products],
+            )
+            for campaign, numbers in named.items()
+        ],
     )
-    missing = sorted(wanted - {(campaign, url) for campaign, url in session.execute(query)})
-    if not missing:
-        return
-    number = allocate(session, ctx.shop_id, "links", len(missing))
-    for offset, (campaign, url) in enumerate(missing):
-        session.add(Link(shop_id=ctx.shop_id, id=number + offset, campaign_id=campaign, url=url))
-    session.flush()
 
 
 def last_tick(session: Session, ctx: ShopContext) -> datetime | None:

@@ -20,6 +20,7 @@ from app.domain.placeholders import Placeholder
 from app.services import campaigns
 from app.services.automatic_segments_products import FLOOR, TIMES_BASE_RATE
 from app.services.campaigns_audience import Product, audience_of, newest_history, products
+from app.services.content import words_of
 from app.services.published import open_run
 from app.services.reachable import Reach, reach
 from app.store import cap
@@ -34,7 +35,7 @@ if TYPE_CHECKING:
     from sqlalchemy.orm import Session
 
     from app.domain.context import ShopContext
-    from app.mail.render import Words
+    from app.mail.words import Words
     from app.services.published import PublishedRun
     from app.services.rooms import Rooms
     from app.store.models.campaigns import Campaign
@@ -130,7 +131,7 @@ def runners(session: Session, ctx: ShopContext, rows: Iterable[Campaign]) -> dic
     """Campaigns with their words and members; a campaign whose segment is gone has no members."""
     found: dict[int, Runner] = {}
     for row in rows:
-        words = campaigns.words_of(campaigns.content_of(session, row))
+        words = words_of(campaigns.content_of(session, row))
         if row.audience_type == "segment":
             audience = audience_of(session, ctx, row.segment_id)
             members = audience.members if audience else BitMap()
@@ -158,7 +159,8 @@ def assess(rooms: Rooms, ctx: ShopContext, run: PublishedRun, rows: Iterable[Cam
     shown |= {r.product_no for r in found.runners.values() if r.product_no is not None}
     if history := newest_history(rooms, ctx):
         connection = history[1]
-        found.products = products(connection, ctx, shown)
+        because = {c.because_product_no for pairs_of in pairs.values() for of in pairs_of.values() for c in of}
+        found.products = products(connection, ctx, shown | {number for number in because if number is not None})
         found.purchases = purchases(connection, _customers(pairs), sorted(shown))
         connection.close()
     for number, runner in found.runners.items():

@@ -10,10 +10,11 @@ from email_validator import EmailNotValidError, validate_email
 from sqlalchemy import select
 
 from app.domain.arbitration import Candidate, rank
+from app.domain.placeholders import Placeholder
 from app.errors import Invalid, NotFound
 from app.mail.render import MissingValue
 from app.mail.transport import always
-from app.services import campaigns, senders
+from app.services import campaigns, links, senders
 from app.services.campaigns_audience import Product, newest_history, products
 from app.services.plan_sends_candidates import assess
 from app.services.published import published
@@ -148,7 +149,7 @@ def _show(rooms: Rooms, ctx: ShopContext, campaign_id: str, customer_no: int | N
         content = campaigns.content_of(session, campaign)
         sender = session.get(Sender, {"shop_id": ctx.shop_id, "id": campaign.sender_id or 0})
         sender = sender if sender is not None and sender.deleted_at is None else None
-        frame = frame_of(rooms, ctx, campaign, content, sender)
+        frame = frame_of(rooms, session, ctx, campaign, content, sender)
     for field, sentence in frame.words.problems():
         raise Invalid(sentence, field=f"content.{field}")
     sample = _sample(rooms, ctx, campaign, customer_no)
@@ -156,6 +157,10 @@ def _show(rooms: Rooms, ctx: ShopContext, campaign_id: str, customer_no: int | N
     recommended, purchased = _products(rooms, ctx, chosen)
     with rooms.store.reading(ctx) as session:
         contact = _contact(rooms, session, ctx, chosen.customer_no) if chosen else None
+    cart = None
+    if frame.words.to_cart and chosen is not None:
+        code = frame.discount.code if frame.discount else None
+        cart = links.filled_cart(rooms, ctx, frame.cart, chosen.customer_no, chosen.product_no, code)
     try:
         message, unsubscribe = rendered(
             rooms,
@@ -166,11 +171,13 @@ def _show(rooms: Rooms, ctx: ShopContext, campaign_id: str, customer_no: int | N
             first_name=contact.first_name if contact else None,
             recommended=recommended,
             purchased=purchased,
+            cart_url=cart,
             test=test,
         )
     except MissingValue as fault:
         raise Invalid(
-            "[Purchased Product] has nothing to show for this customer.", field="content.body_html"
+            "[Purchased Product] has nothing to show for this customer.",
+            field=f"content.{frame.words.where(Placeholder.PURCHASED_PRODUCT)}",
         ) from fault
     return _Shown(frame, message, unsubscribe, contact, sample)
 

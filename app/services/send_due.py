@@ -19,9 +19,10 @@ from app.domain.consent import refusal
 from app.domain.machines import DEFAULT_OPEN_TRACKING
 from app.services import campaigns, sender_domains, senders, sending_brakes, sending_limits
 from app.services.campaigns_audience import newest_history, products
+from app.services.links import links_of
 from app.services.plan_sends_candidates import Past, past, purchases
 from app.services.published import latest_history
-from app.services.send_due_compose import frame_of, links_of
+from app.services.send_due_compose import frame_of
 from app.services.send_due_handover import Desk, Wanted, hand_over, left_by_domain, products_of
 from app.store import outbox
 from app.store.models.campaigns import Campaign
@@ -226,7 +227,7 @@ def _recheck(
             key = (campaign.id, message.content_version, campaign.sender_id or 0)
             if key not in desk.frames:
                 content = campaigns.content_of(session, campaign, message.content_version)
-                desk.frames[key] = frame_of(rooms, ctx, campaign, content, sender)
+                desk.frames[key] = frame_of(rooms, session, ctx, campaign, content, sender)
             message.sender_id = campaign.sender_id or 0
             source = f"{customer.email_consent} {customer.email_consent_at or ''}".strip()
             checks[message.id] = outbox.Check(customer.email_hash, None, source)

@@ -129,7 +129,7 @@ def _compose(rooms: Rooms, ctx: ShopContext, message: Message, desk: Desk) -> En
         first_name=contact.first_name,
         recommended=product,
         purchased=desk.products.get(message.purchased_product_no or 0),
-        link_id=desk.links.get((message.campaign_id, product.url)),
+        tracked=desk.links,
         open_url=_open_url(rooms, ctx, desk, customer, message),
     )
     packed = envelope(

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal
-from urllib.parse import urlsplit
 
 import structlog
 from sqlalchemy import or_, select
@@ -16,9 +15,9 @@ from sqlalchemy import or_, select
 from app.domain.consent import SUBSCRIBED, UNSUBSCRIBED
 from app.errors import EncoreError, NotFound
 from app.mail.render import MissingValue
-from app.services import campaigns, senders
+from app.services import campaigns, links, senders
 from app.services.campaigns_audience import newest_history, products
-from app.services.send_due_compose import TEST, contact_of, frame_of, rendered
+from app.services.send_due_compose import TEST, contact_of, frame_of, rendered, shared_discount
 from app.services.shops import context_by_id
 from app.store.counters import allocate
 from app.store.models.campaigns import Campaign, Link
@@ -112,7 +111,8 @@ def web_view(rooms: Rooms, token: str) -> str:
         customer = session.get(Customer, {"shop_id": ctx.shop_id, "customer_no": message.customer_no})
         if customer is None or customer.erased_at is not None:
             raise Gone("This message can't be shown any more.")
-        frame, contact = frame_of(rooms, ctx, campaign, content, sender), contact_of(rooms, ctx, customer)
+        frame, contact = frame_of(rooms, session, ctx, campaign, content, sender), contact_of(rooms, ctx, customer)
+        tracked = links.links_of(session, ctx, [message.campaign_id])
     history = newest_history(rooms, ctx)
     found = products(history[1], ctx, {message.product_no, message.purchased_product_no or 0}) if history else {}
     if history:
@@ -129,6 +129,7 @@ def web_view(rooms: Rooms, token: str) -> str:
             first_name=contact.first_name,
             recommended=found[message.product_no],
             purchased=found.get(message.purchased_product_no or 0),
+            tracked=tracked,
         )
     except MissingValue as fault:
         raise Gone("This message can't be shown any more.") from fault
@@ -136,7 +137,7 @@ def web_view(rooms: Rooms, token: str) -> str:
 
 
 def follow(rooms: Rooms, token: str) -> tuple[ShopContext, str, int, str]:
-    """(shop, message, link, destination) of a click; the destination was fixed when the link was made.
+    """(shop, message, link, destination) of a click; the destination was fixed when the link was made, or is the cart.
 
     Raises NotFound for a token that is not ours, and for a destination that is no web address.
     """
@@ -147,10 +148,21 @@ def follow(rooms: Rooms, token: str) -> tuple[ShopContext, str, int, str]:
     ctx = context_by_id(rooms, shop_id)
     with rooms.store.reading(ctx) as session:
         link = session.get(Link, {"shop_id": ctx.shop_id, "id": link_id})
-        parts = urlsplit(link.url) if link is not None else None
-        if link is None or parts is None or parts.scheme not in {"http", "https"} or not parts.hostname:
+        message = session.get(Message, {"shop_id": ctx.shop_id, "id": message_id})
+        if link is None:
             raise NotFound("There is no such link.")
-        return ctx, message_id, link.id, link.url
+        # Before anything is written: a cart is looked up in the lake, and nobody else's writing waits for that.
+        leads_to = links.destination(rooms, ctx, link, message, _code(rooms, session, ctx, message))
+    return ctx, message_id, link.id, leads_to
+
+
+def _code(rooms: Rooms, session: Session, ctx: ShopContext, message: Message | None) -> str | None:
+    """The discount code that a message shows."""
+    if message is None:
+        return None
+    campaign = session.get_one(Campaign, {"shop_id": ctx.shop_id, "id": message.campaign_id})
+    discount = shared_discount(rooms, ctx, campaign)
+    return discount.code if discount else None
 
 
 def _read(rooms: Rooms, purpose: Purpose, token: str) -> tuple[ShopContext, str, int | None]:

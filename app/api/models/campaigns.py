@@ -7,6 +7,7 @@ from typing import Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
+from app.api.models.content import Content, ContentPatch, Utm, UtmPatch
 from app.domain.campaigns import Frequency, Reason
 
 CampaignState = Literal["draft", "active", "paused", "deleted"]
@@ -53,17 +54,6 @@ class TimingPatch(_Request):
     repeats: int | None = None
 
 
-class ContentPatch(_Request):
-    """The words; fields left out stay."""
-
-    subject: str | None = Field(default=None, max_length=1000)
-    preview_text: str | None = Field(default=None, max_length=1000)
-    body_html: str | None = Field(default=None, max_length=100_000)
-    button_label: str | None = Field(default=None, max_length=200)
-    show_image: bool | None = None
-    first_name_fallback: str | None = Field(default=None, max_length=100)
-
-
 class DiscountPatch(_Request):
     """No discount, or one code for everyone; fields left out stay."""
 
@@ -81,6 +71,7 @@ class CampaignPatch(_Request):
     audience: AudiencePatch | None = None
     timing: TimingPatch | None = None
     content: ContentPatch | None = None
+    utm: UtmPatch | None = None
     discount: DiscountPatch | None = None
     reset_content: bool = Field(default=False, description="Put the suggested words back")
 
@@ -106,18 +97,6 @@ class Timing(_Answer):
     every_days: int
     wait_days: int
     repeats: int
-
-
-class Content(_Answer):
-    """The words."""
-
-    subject: str
-    preview_text: str
-    body_html: str
-    button_label: str
-    show_image: bool
-    first_name_fallback: str
-    version: int
 
 
 class Discount(_Answer):
@@ -189,6 +168,7 @@ class Campaign(CampaignSummary):
     sender_id: str | None
     timing: Timing
     content: Content
+    utm: Utm
     discount: Discount
     holdout_percent: int
     suggested: list[str] = Field(description="Prefilled fields that nobody has edited, as `step.field`")

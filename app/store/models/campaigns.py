@@ -5,10 +5,26 @@ from __future__ import annotations
 from datetime import date, datetime
 from typing import Any
 
-from sqlalchemy import Date, ForeignKeyConstraint, Index, String, Text, UniqueConstraint, text
+from sqlalchemy import Date, Dialect, ForeignKeyConstraint, Index, String, Text, TypeDecorator, UniqueConstraint, text
 from sqlalchemy.orm import Mapped, mapped_column
 
-from app.store.base import Base, ShopRow
+from app.domain.blocks import Block, parse, plain
+from app.store.base import Base, JsonColumn, ShopRow
+
+
+class Blocks(TypeDecorator[tuple[Block, ...]]):
+    """Blocks as a list of objects."""
+
+    impl = JsonColumn
+    cache_ok = True
+
+    def process_bind_param(self, value: tuple[Block, ...] | None, dialect: Dialect) -> list[dict[str, Any]] | None:  # noqa: ARG002 - SQLAlchemy's signature
+        """As JSON."""
+        return None if value is None else plain(value)
+
+    def process_result_value(self, value: list[dict[str, Any]] | None, dialect: Dialect) -> tuple[Block, ...] | None:  # noqa: ARG002 - SQLAlchemy's signature
+        """As they were."""
+        return None if value is None else parse(value)
 
 
 class Campaign(ShopRow, Base):
@@ -41,6 +57,7 @@ class Campaign(ShopRow, Base):
     discount_code: Mapped[str | None] = mapped_column(String(255))
     discount_description: Mapped[str | None] = mapped_column(String(255))
     discount_expires_on: Mapped[date | None] = mapped_column(Date, comment="Shop's calendar day")
+    utm: Mapped[dict[str, Any] | None] = mapped_column(comment="Tags of links; null: the usual ones; {}: none")
     holdout_percent: Mapped[int]
     suggested: Mapped[list[Any]] = mapped_column(comment="Prefilled fields nobody has edited")
     recommendation_id: Mapped[int | None]
@@ -60,21 +77,26 @@ class CampaignContent(ShopRow, Base):
     version: Mapped[int] = mapped_column(primary_key=True, autoincrement=False)
     subject: Mapped[str] = mapped_column(Text)
     preview_text: Mapped[str] = mapped_column(Text)
-    body_html: Mapped[str] = mapped_column(Text)
-    button_label: Mapped[str] = mapped_column(Text)
-    show_image: Mapped[bool]
+    blocks: Mapped[tuple[Block, ...] | None] = mapped_column(Blocks, comment="Null: made before there were blocks")
+    body_html: Mapped[str] = mapped_column(Text, default="", comment="Only read where there are no blocks")
+    button_label: Mapped[str] = mapped_column(Text, default="", comment="Only read where there are no blocks")
+    show_image: Mapped[bool] = mapped_column(default=False, comment="Only read where there are no blocks")
     first_name_fallback: Mapped[str] = mapped_column(Text)
     created_at: Mapped[datetime]
 
 
 class Link(ShopRow, Base):
-    """A destination in mailed messages; fixed when it is made, so a token can't be bent elsewhere."""
+    """A destination in mailed messages; fixed when it is made, so a token can't be bent elsewhere.
+
+    A cart's address is that of the shop's empty cart: what goes into it is the message's.
+    """
 
     __tablename__ = "links"
     __table_args__ = (UniqueConstraint("shop_id", "campaign_id", "url"),)
     id: Mapped[int] = mapped_column(primary_key=True, autoincrement=False)
     campaign_id: Mapped[int]
     url: Mapped[str] = mapped_column(String(2000))
+    kind: Mapped[str | None] = mapped_column(String(8), comment="product | cart | url; null: product, of before")
 
 
 class Decision(ShopRow, Base):

@@ -1,4 +1,4 @@
-"""Rendering: placeholders, footer, sanitising, MIME."""
+"""Rendering: placeholders, blocks, footer, sanitising, MIME."""
 
 from __future__ import annotations
 
@@ -7,22 +7,41 @@ import re
 from dataclasses import replace
 from datetime import UTC, datetime
 from email.policy import default
+from typing import TYPE_CHECKING
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from app.domain.blocks import Button, DiscountBox, Divider, Image, Legacy, ProductCard, Text
+from app.domain.brand import Brand
 from app.domain.placeholders import Placeholder, problems
 from app.mail.mime import Mail, build
 from app.mail.render import Discount, Facts, Footer, MissingValue, ShownProduct, render
 from app.mail.starters import allowed_placeholders, starter
 from app.mail.tokens import Tokens
 
+if TYPE_CHECKING:
+    from app.domain.blocks import Block
+    from app.mail.words import Words
+
 FOOTER = Footer("Bean & Co <Ltd>", "1 High Street\nSpringfield, IL 62701\nUSA")
 COFFEE = ShownProduct('Coffee "Dark" <1 kg>', "https://shop.example/c/1", "https://cdn.example/coffee.png")
 TEA = ShownProduct("Tea & Co", "https://shop.example/c/2")
 FACTS = Facts("Ann", COFFEE, TEA, "https://encore.example/u/TOKEN", "https://encore.example/v/TOKEN")
 WORDS = starter("cross_sell")
+HTML_FIELD = "blocks.0.html"
+
+
+def saying(html: str, **changes: object) -> Words:
+    """The suggested words with another text."""
+    return replace(WORDS, blocks=(Text(html), *WORDS.blocks[1:]), **changes)  # type: ignore[arg-type]
+
+
+def of(*blocks: Block) -> Words:
+    return replace(WORDS, blocks=blocks)
+
+
 NAMES = [f"[{p.value}]" for p in Placeholder]
 
 
@@ -51,11 +70,11 @@ class TestPlaceholders:
         ]
 
     def test_an_unknown_one_blocks_whichever_part_holds_it(self) -> None:
-        found = replace(WORDS, subject="[Price]", preview_text="[foo bar]", body_html="<p>[Shop]</p>").problems()
-        assert [field for field, _ in found] == ["subject", "preview_text", "body_html"]
+        found = saying("<p>[Shop]</p>", subject="[Price]", preview_text="[foo bar]").problems()
+        assert [field for field, _ in found] == ["subject", "preview_text", HTML_FIELD]
 
     def test_one_that_is_cut_by_markup_is_not_let_through(self) -> None:
-        assert replace(WORDS, body_html="<p>[Customer <b>First</b> Name]</p>").problems()
+        assert saying("<p>[Customer <b>First</b> Name]</p>").problems()
 
     @pytest.mark.parametrize(
         "cut",
@@ -69,8 +88,8 @@ class TestPlaceholders:
         ],
     )
     def test_one_that_shows_once_tags_are_gone_is_refused(self, cut: str) -> None:
-        found = replace(WORDS, body_html=f"<p>Hi {cut}, take [Recommended Product]</p>").problems()
-        assert [field for field, _ in found] == ["body_html"]
+        found = saying(f"<p>Hi {cut}, take [Recommended Product]</p>").problems()
+        assert [field for field, _ in found] == [HTML_FIELD]
 
     @pytest.mark.parametrize(
         "whole",
@@ -85,7 +104,7 @@ class TestPlaceholders:
         ],
     )
     def test_one_that_an_editor_wrote_otherwise_is_filled_and_needs_its_fallback(self, whole: str) -> None:
-        words = replace(WORDS, body_html=f"<p>Hi {whole}!</p>", first_name_fallback="")
+        words = saying(f"<p>Hi {whole}!</p>", first_name_fallback="")
         assert [field for field, _ in words.problems()] == ["first_name_fallback"]
         shown = render(replace(words, first_name_fallback="there"), FOOTER, None, FACTS)
         assert "Hi Ann!" in shown.text
@@ -101,13 +120,13 @@ class TestPlaceholders:
         ],
     )
     def test_one_inside_an_attribute_is_refused(self, attribute: str) -> None:
-        found = replace(WORDS, body_html=f"<p>Look: {attribute}</p>").problems()
-        assert [field for field, _ in found] == ["body_html"]
+        found = saying(f"<p>Look: {attribute}</p>").problems()
+        assert {field for field, _ in found} == {HTML_FIELD}
         assert "inside a link or picture" in found[0][1]
 
     def test_brackets_that_are_none_stay(self) -> None:
-        text = '<p>See [1] and <a href="https://x.example/?filter[color]=red">red</a></p>'
-        words = replace(WORDS, body_html=text)
+        text = '<p>See [1] and <a href="https://x.example.com/?filter[color]=red">red</a></p>'
+        words = saying(text)
         assert words.problems() == []
         shown = render(words, FOOTER, None, FACTS)
         assert "[1]" in shown.html
@@ -119,11 +138,11 @@ class TestPlaceholders:
 
     @pytest.mark.parametrize("empty", ["", "<p>&nbsp;</p>", "<script>x()</script>", "<!-- x -->"])
     def test_a_text_of_which_nothing_shows_is_empty(self, empty: str) -> None:
-        assert replace(WORDS, body_html=empty).problems() == [("body_html", "The text is empty.")]
+        assert saying(empty).problems() == [(HTML_FIELD, "The text is empty.")]
 
     def test_purchased_product_is_refused_where_no_purchase_leads_to_the_product(self) -> None:
         (problem,) = WORDS.problems(allowed_placeholders(None))
-        assert problem[0] == "body_html"
+        assert problem[0] == HTML_FIELD
         assert "[Purchased Product]" in problem[1]
 
     def test_a_first_name_needs_a_fallback(self) -> None:
@@ -134,7 +153,7 @@ class TestPlaceholders:
         assert starter(kind).problems(allowed_placeholders(kind)) == []  # type: ignore[arg-type]
 
     def test_none_survives_in_any_part(self) -> None:
-        words = replace(WORDS, subject=" ".join(NAMES), preview_text=" ".join(NAMES), body_html=" ".join(NAMES))
+        words = saying(" ".join(NAMES), subject=" ".join(NAMES), preview_text=" ".join(NAMES))
         shown = render(words, FOOTER, None, FACTS)
         for part in (shown.subject, shown.preview_text, shown.html, shown.text):
             assert not any(name in part for name in NAMES)
@@ -162,13 +181,13 @@ class TestEscaping:
             "<a href='javascript:x()'>l</a><img src='file:///etc/passwd'><form action=//e></form>"
             "<p style='position:fixed;color:red'>styled</p>"
         )
-        html = render(replace(WORDS, body_html=hostile), FOOTER, None, FACTS).html
+        html = render(saying(hostile), FOOTER, None, FACTS).html
         for bad in ("onclick", "bad()", "lime", "iframe", "javascript:", "file:", "<form", "position:fixed"):
             assert bad not in html
         assert "color:red" in html
 
     def test_merchant_html_cannot_remove_the_footer(self) -> None:
-        html = render(replace(WORDS, body_html="<p>x</p></div></td></tr></table><!--"), FOOTER, None, FACTS).html
+        html = render(saying("<p>x</p></div></td></tr></table><!--"), FOOTER, None, FACTS).html
         assert "1 High Street" in html
         assert FACTS.unsubscribe_url in html
         assert "<!--x" not in html
@@ -180,7 +199,7 @@ class TestEscaping:
 
 class TestWhatEveryMessageCarries:
     def test_address_and_unsubscribe_stand_in_html_and_text(self) -> None:
-        shown = render(replace(WORDS, body_html="<p>Hi</p>"), FOOTER, None, FACTS)
+        shown = render(saying("<p>Hi</p>"), FOOTER, None, FACTS)
         for part in (shown.html, shown.text):
             assert "Springfield, IL 62701" in part
             assert FACTS.unsubscribe_url in part
@@ -219,6 +238,107 @@ class TestWhatEveryMessageCarries:
         assert html.replace("\r\n", "\n").rstrip("\n") == re.sub(r"\r\n?", "\n", shown.html).rstrip("\n")
 
 
+class TestBlocks:
+    def test_stand_in_the_order_in_which_they_were_put(self) -> None:
+        shown = render(of(Button("First"), Text("<p>Second</p>"), Divider(), Button("Third")), FOOTER, None, FACTS)
+        for part in (shown.html, shown.text):
+            assert part.index("First") < part.index("Second") < part.index("Third")
+
+    def test_lead_to_product_cart_and_the_merchants_own_address(self) -> None:
+        own = "https://shop.example.com/sale?a=1&b=2"
+        words = of(
+            Button("P"), Button("C", "cart"), Button("U", "url", own), Text(f'<p>See <a href="{own}">it</a></p>')
+        )
+        facts = replace(FACTS, cart_url="https://encore.example/c/CART", links={own: "https://encore.example/c/OWN"})
+        shown = render(words, FOOTER, None, facts)
+        assert re.findall(r'<a href="([^"]+)" (?:target|rel)', shown.html) == [
+            COFFEE.url, "https://encore.example/c/CART", "https://encore.example/c/OWN", "https://encore.example/c/OWN",
+        ]  # fmt: skip
+        assert "See it (https://encore.example/c/OWN)" in shown.text
+        assert "C: https://encore.example/c/CART" in shown.text
+        assert own not in shown.html + shown.text
+
+    def test_without_a_cart_what_fills_it_leads_to_the_product(self) -> None:
+        html = render(of(Button("C", "cart")), FOOTER, None, FACTS).html
+        assert f'href="{COFFEE.url}"' in html
+
+    def test_a_code_is_a_fact_of_one_message_and_its_block_goes_with_it(self) -> None:
+        words = of(Text("<p>Hi</p>"), DiscountBox("For you alone"))
+        for code in ("AAA-1", "AAA-2"):
+            shown = render(words, FOOTER, Discount(code, "10% off"), FACTS)
+            for part in (shown.html, shown.text):
+                assert "For you alone" in part
+                assert code in part
+        none = render(words, FOOTER, None, FACTS)
+        for part in (none.html, none.text):
+            assert "For you alone" not in part
+        assert "dashed" not in none.html
+
+    def test_a_picture_keeps_its_description_where_pictures_are_off(self) -> None:
+        picture = Image("https://cdn.example.com/a.png", "Our roastery", "https://shop.example.com/about", 50)
+        shown = render(of(picture), FOOTER, None, FACTS)
+        assert 'alt="Our roastery"' in shown.html
+        assert "width:276px" in shown.html
+        assert "Our roastery: https://shop.example.com/about" in shown.text
+
+    def test_content_from_before_blocks_says_what_it_said(self) -> None:
+        old = Legacy("<p>Hi [Customer First Name]</p>", "Order again", show_image=False)
+        shown = render(of(*old.blocks()), FOOTER, Discount("SAVE", "10% off"), FACTS)
+        assert "<img" not in shown.html
+        for piece in ("Hi Ann", "Order again", "SAVE"):
+            assert piece in shown.html
+            assert piece in shown.text
+
+    @pytest.mark.parametrize(
+        ("block", "field"),
+        [
+            (Text("<p> </p>"), "html"),
+            (Text('<p><a href="http://shop.example.com/">x</a></p>'), "html"),
+            (Text('<p>a<img src="https://cdn.example.com/a.png"></p>'), "html"),
+            (Image("", "x"), "url"),
+            (Image("https://cdn.example.com/a.png", " "), "alt"),
+            (Image("https://cdn.example.com/a.png", "x", "javascript:alert(1)"), "href"),
+            (ProductCard(button_label="[Recommended Product]"), "button_label"),
+            (Button(" "), "label"),
+            (Button("x", "url", "https://127.0.0.1/"), "url"),
+            (Button("x", "url", "https://me@shop.example.com/"), "url"),
+            (Button("x", "url", "https://shop.example.com/[Customer First Name]"), "url"),
+            (DiscountBox("[Price]"), "heading"),
+        ],
+    )
+    def test_a_fault_names_its_block_and_field(self, block: Block, field: str) -> None:
+        found = of(Text("<p>Hi</p>"), block).problems()
+        assert {name for name, _ in found} == {f"blocks.1.{field}"}
+
+    def test_nothing_but_decoration_is_no_message(self) -> None:
+        assert [field for field, _ in of(Divider(), DiscountBox()).problems()] == ["blocks"]
+
+    def test_dark_mode_and_outlook_are_provided_for(self) -> None:
+        html = render(WORDS, FOOTER, None, FACTS).html
+        assert '<meta name="color-scheme" content="light dark"' in html
+        assert "@media (prefers-color-scheme:dark)" in html
+        assert "[data-ogsc]" in html
+        assert "<!--[if mso" in html
+
+    def test_the_brand_colours_buttons_and_keeps_them_readable(self) -> None:
+        logo = "https://cdn.example.com/logo.png"
+        html = render(WORDS, FOOTER, None, FACTS, brand=Brand(accent="#ffe08a", logo_url=logo, logo_alt="Beans")).html
+        assert "background:#ffe08a;color:#1f2328" in html
+        assert f'src="{logo}"' in html
+        assert Brand(accent="#0a5c36").on_accent == "#ffffff"
+
+    def test_openings_are_only_asked_for_if_somebody_says_so(self) -> None:
+        assert "/o/" not in render(WORDS, FOOTER, None, FACTS).html
+        assert (
+            'src="https://encore.example/o/1"'
+            in render(WORDS, FOOTER, None, replace(FACTS, open_url="https://encore.example/o/1")).html
+        )
+
+    def test_stays_far_below_what_mailboxes_cut(self) -> None:
+        long = of(*(Text("<p>" + "word " * 200 + "</p>") for _ in range(8)), *WORDS.blocks)
+        assert len(render(long, FOOTER, Discount("A", "b"), FACTS).html.encode()) < 20_000
+
+
 class TestMime:
     def test_the_one_click_headers_stand_unfolded_and_unencoded(self) -> None:
         raw = build(mail())
@@ -230,7 +350,7 @@ class TestMime:
 
     @pytest.mark.parametrize("field", ["subject", "from_name", "to_address", "reply_to"])
     def test_a_line_break_in_a_header_is_refused(self, field: str) -> None:
-        with pytest.raises(ValueError, match=r"line|linefeed|break"):
+        with pytest.raises(ValueError, match=r"line break"):
             build(mail(**{field: "a@b.example\r\nBcc: c@d.example"}))
 
     def test_a_foreign_domain_is_written_in_ascii(self) -> None:
