@@ -112,7 +112,9 @@ def resume(path: CampaignPath) -> Response:
 @bp.post("/<campaign_id>/test", responses={200: TestResult, 429: ErrorAnswer})
 def send_test(path: CampaignPath, body: TestRequest) -> Response:
     """Mail a test to 1 to 10 addresses; it counts nowhere."""
-    outcomes = preview.send_test(rooms(), current_shop(), path.campaign_id, body.addresses, body.customer_no)
+    outcomes = preview.send_test(
+        rooms(), current_shop(), path.campaign_id, body.addresses, body.customer_no, remember=body.remember
+    )
     return _json(TestResult.model_validate({"items": outcomes}))
 
 

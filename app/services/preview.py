@@ -14,7 +14,7 @@ from app.domain.placeholders import Placeholder
 from app.errors import Invalid, NotFound
 from app.mail.render import MissingValue
 from app.mail.transport import always
-from app.services import campaigns, links, senders
+from app.services import campaigns, links, senders, testers
 from app.services.campaigns_audience import Product, newest_history, products
 from app.services.plan_sends_candidates import assess
 from app.services.published import published
@@ -60,6 +60,7 @@ class Preview:
     text: str
     fallbacks: tuple[str, ...]
     members: list[Member]
+    testers: list[str]
 
 
 @dataclass(frozen=True)
@@ -99,13 +100,22 @@ def preview(rooms: Rooms, ctx: ShopContext, campaign_id: str, customer_no: int |
         text=shown.message.text,
         fallbacks=shown.message.fallbacks,
         members=_members(rooms, ctx, shown.sample),
+        testers=testers.addresses(rooms, ctx),
     )
 
 
 def send_test(
-    rooms: Rooms, ctx: ShopContext, campaign_id: str, addresses: list[str], customer_no: int | None = None
+    rooms: Rooms,
+    ctx: ShopContext,
+    campaign_id: str,
+    addresses: list[str],
+    customer_no: int | None = None,
+    *,
+    remember: bool = False,
 ) -> list[TestOutcome]:
     """Mail the message to 1 to 10 addresses, marked as a test; neither cap nor outbox hears of it.
+
+    remember: keep the addresses for the shop's next tests.
 
     Raises Invalid without a verified sender, for a bad address, or for unrenderable words; TooMany
     above the hour's ration.
@@ -124,6 +134,8 @@ def send_test(
     now = rooms.clock.now()
     with rooms.store.session(ctx) as session:
         senders.ration(session, ctx, now, "test", len(wanted))
+    if remember:
+        testers.keep(rooms, ctx, wanted)
     outcomes: list[TestOutcome] = []
     for address in wanted:
         packed = envelope(

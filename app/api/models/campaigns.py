@@ -213,6 +213,7 @@ class Preview(_Answer):
     text: str
     fallbacks: list[str] = Field(description="Placeholders that took their fallback")
     members: list[PreviewMember]
+    testers: list[str] = Field(description="Whom the shop's last kept test went to")
 
 
 class TestRequest(_Request):
@@ -220,6 +221,7 @@ class TestRequest(_Request):
 
     addresses: list[str] = Field(min_length=1, max_length=10)
     customer_no: int | None = None
+    remember: bool = Field(default=False, description="Keep the addresses for the next tests")
 
 
 class TestOutcome(_Answer):

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from sqlalchemy import select, update
 
+from app.domain.blocks import plain
 from app.mail.starters import starter
 from app.services import campaigns, plan_sends, send_due
 from app.store.models.sending import Message
@@ -17,6 +18,8 @@ from tests.integration.sending.world import NOW
 
 if TYPE_CHECKING:
     from tests.integration.sending.world import World
+
+HI = [{"type": "text", "html": "<p>Hi</p>"}]
 
 
 @pytest.fixture
@@ -35,7 +38,8 @@ class TestAnActiveCampaign:
         [
             {"content": {"subject": "Corrected"}},
             {"timing": {"wait_days": 30}},
-            {"audience": {"type": "automatic"}, "content": {"body_html": "<p>Hi</p>"}},
+            {"utm": {"medium": "newsletter"}},
+            {"audience": {"type": "automatic"}, "content": {"blocks": HI}},
         ],
     )
     def test_a_change_takes_what_waits_out_of_the_line_and_decides_anew(
@@ -55,14 +59,14 @@ class TestAnActiveCampaign:
         other = planned.segment("another", "custom", [3])
         campaigns.change(
             planned.rooms, planned.ctx, "cmp_1",
-            {"audience": {"type": "segment", "segment_id": f"seg_{other}"}, "content": {"body_html": "<p>Hi</p>"}},
+            {"audience": {"type": "segment", "segment_id": f"seg_{other}"}, "content": {"blocks": HI}},
         )  # fmt: skip
         plan_sends.plan(planned.rooms, planned.ctx, NOW + timedelta(minutes=1))
         send_due.send(planned.rooms, planned.ctx)
         assert [e.rcpt_to for e in planned.transport.taken] == ["c3@example.com"]
 
     def test_saving_without_a_change_leaves_the_line_alone(self, planned: World) -> None:
-        words = vars(starter("repurchase"))
+        words = vars(starter("repurchase")) | {"blocks": plain(starter("repurchase").blocks)}
         same = {"name": "Other", "content": words, "timing": {"frequency": "every"}}
         campaigns.change(planned.rooms, planned.ctx, "cmp_1", same)
         assert set(planned.message_states().values()) == {"queued"}

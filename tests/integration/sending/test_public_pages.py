@@ -14,7 +14,7 @@ from sqlalchemy import select
 
 from app.api import public
 from app.api.common import ROOMS
-from app.services import plan_sends, preview, send_due, senders
+from app.services import campaigns, plan_sends, preview, send_due, senders
 from app.services.merge import merge_customers
 from app.services.send_due_events import write_events
 from app.store.models.customers import ConsentEvent, Customer
@@ -27,6 +27,8 @@ if TYPE_CHECKING:
     from flask.testing import FlaskClient
     from werkzeug.test import TestResponse
 
+PRODUCT_PAGE = "https://first.myshopify.com/products/p1?utm_source=encore&utm_medium=email&utm_campaign=encore-1"
+CHANGED = [{"type": "text", "html": "<p>Changed later</p>"}]
 ONE_CLICK = {"List-Unsubscribe": "One-Click"}
 
 
@@ -205,23 +207,21 @@ class TestOtherLinks:
         self, world: World, client: FlaskClient, links: dict[str, str]
     ) -> None:
         answer = client.get(links["c"])
-        assert (answer.status_code, answer.location) == (302, "https://first.myshopify.com/products/p1")
+        assert (answer.status_code, answer.location) == (302, PRODUCT_PAGE)
         with world.store.reading(world.ctx) as session:
             assert [e.detail for e in session.scalars(select(MessageEvent)) if "clicked" in e.detail] == [
-                {"clicked": 1}
+                {"clicked": 2}  # the first is the cart's
             ]
 
     def test_no_parameter_bends_a_click(self, client: FlaskClient, links: dict[str, str]) -> None:
         answer = client.get(links["c"] + "?dest=https://evil.example&url=//evil.example")
-        assert answer.location == "https://first.myshopify.com/products/p1"
+        assert answer.location == PRODUCT_PAGE
         assert client.get(links["c"] + "x").status_code == 404
 
     def test_the_web_view_shows_the_words_that_were_sent(
         self, world: World, client: FlaskClient, links: dict[str, str]
     ) -> None:
-        from app.services import campaigns
-
-        campaigns.change(world.rooms, world.ctx, "cmp_1", {"content": {"body_html": "<p>Changed later</p>"}})
+        campaigns.change(world.rooms, world.ctx, "cmp_1", {"content": {"blocks": CHANGED}})
         answer = client.get(links["v"])
         assert "Hi Ann" in answer.text
         assert "Changed later" not in answer.text

@@ -79,6 +79,7 @@ class World:
         )  # fmt: skip
         self.orders: list[dict[str, Any]] = []
         self.lines: list[dict[str, Any]] = []
+        self.variants: list[dict[str, Any]] = []
         self.pairs: list[dict[str, Any]] = []
         self.stock: dict[int, int | None] = {}
         self.status: dict[int, str] = {}
@@ -108,7 +109,15 @@ class World:
                 )
             )  # fmt: skip
 
-    def bought(self, customer: int, product: int, at: datetime, net_minor: int = 0) -> None:
+    def bought(
+        self,
+        customer: int,
+        product: int,
+        at: datetime,
+        net_minor: int = 0,
+        variant: int | None = None,
+        quantity: int = 1,
+    ) -> None:
         number = len(self.orders) + 1
         self.orders.append(
             {"customer_no": customer, "bucket": 0, "order_id": number, "processed_at": at, "counts": True}
@@ -116,7 +125,8 @@ class World:
         self.lines.append(
             {
                 "customer_no": customer, "bucket": 0, "order_id": number, "line_id": number, "ordered_at": at,
-                "product_no": product, "counts": True, "quantity": 1, "current_quantity": 1, "net_minor": net_minor,
+                "product_no": product, "counts": True, "quantity": quantity, "current_quantity": quantity,
+                "net_minor": net_minor, "variant_id": variant,
             }
         )  # fmt: skip
 
@@ -141,7 +151,10 @@ class World:
             }
             for n, title in TITLES.items()
         ]  # fmt: skip
-        for table, rows in (("orders", self.orders), ("order_lines", self.lines), ("products", products)):
+        written = {
+            "orders": self.orders, "order_lines": self.lines, "products": products, "variants": self.variants,
+        }  # fmt: skip
+        for table, rows in written.items():
             lake.write(ctx, table, _table(TABLES[table], rows))
         folder = lake.run_dir(ctx, run_id)
         pq.write_table(_table(PAIRS, self.pairs), folder / "pairs.parquet")

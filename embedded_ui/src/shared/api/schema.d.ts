@@ -1251,6 +1251,24 @@ export interface paths {
         patch: operations["settings_change_demographics_demographics_patch"];
         trace?: never;
     };
+    "/api/settings/brand": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** The colours and the logo of the shop's messages. */
+        get: operations["brand_brand_settings_brand_get"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        /** Change colours or logo; messages look so from the next on. */
+        patch: operations["brand_change_brand_brand_patch"];
+        trace?: never;
+    };
 }
 export type webhooks = Record<string, never>;
 export interface components {
@@ -4457,6 +4475,7 @@ export interface components {
             sender_id: string | null;
             timing: components["schemas"]["Timing"];
             content: components["schemas"]["Content"];
+            utm: components["schemas"]["Utm"];
             discount: components["schemas"]["Discount"];
             /** Holdout Percent */
             holdout_percent: number;
@@ -4479,20 +4498,41 @@ export interface components {
             stale: string | null;
         };
         /**
+         * ButtonBlock
+         * @description One button.
+         */
+        ButtonBlock: {
+            /**
+             * @description discriminator enum property added by openapi-typescript
+             * @enum {string}
+             */
+            type: "button";
+            /** Label */
+            label: string;
+            /**
+             * To
+             * @default product
+             * @enum {string}
+             */
+            to?: "product" | "cart" | "url";
+            /**
+             * Url
+             * @description Only read if `to` is `url`
+             * @default
+             */
+            url?: string;
+        };
+        /**
          * Content
-         * @description The words.
+         * @description The content. The footer is no block: every message has it.
          */
         Content: {
             /** Subject */
             subject: string;
             /** Preview Text */
             preview_text: string;
-            /** Body Html */
-            body_html: string;
-            /** Button Label */
-            button_label: string;
-            /** Show Image */
-            show_image: boolean;
+            /** Blocks */
+            blocks: (components["schemas"]["TextBlock"] | components["schemas"]["ImageBlock"] | components["schemas"]["ProductBlock"] | components["schemas"]["ButtonBlock"] | components["schemas"]["DiscountBlock"] | components["schemas"]["DividerBlock"])[];
             /** First Name Fallback */
             first_name_fallback: string;
             /** Version */
@@ -4514,6 +4554,105 @@ export interface components {
             description: string | null;
             /** Expires On */
             expires_on: string | null;
+        };
+        /**
+         * DiscountBlock
+         * @description The message's discount code; a message without one drops the block whole.
+         */
+        DiscountBlock: {
+            /**
+             * @description discriminator enum property added by openapi-typescript
+             * @enum {string}
+             */
+            type: "discount";
+            /**
+             * Heading
+             * @default
+             */
+            heading?: string;
+        };
+        /**
+         * DividerBlock
+         * @description A line.
+         */
+        DividerBlock: {
+            /**
+             * @description discriminator enum property added by openapi-typescript
+             * @enum {string}
+             */
+            type: "divider";
+        };
+        /**
+         * ImageBlock
+         * @description A picture by its address.
+         */
+        ImageBlock: {
+            /**
+             * @description discriminator enum property added by openapi-typescript
+             * @enum {string}
+             */
+            type: "image";
+            /** Url */
+            url: string;
+            /**
+             * Alt
+             * @description What the picture shows; needed before the campaign can start
+             */
+            alt: string;
+            /**
+             * Href
+             * @description Where a click on it leads; empty: nowhere
+             * @default
+             */
+            href?: string;
+            /**
+             * Width
+             * @description Percent of the message's width, 20 to 100
+             * @default 100
+             */
+            width?: number;
+        };
+        /**
+         * ProductBlock
+         * @description The recommended product.
+         */
+        ProductBlock: {
+            /**
+             * @description discriminator enum property added by openapi-typescript
+             * @enum {string}
+             */
+            type: "product";
+            /**
+             * Show Image
+             * @default true
+             */
+            show_image?: boolean;
+            /**
+             * Button Label
+             * @description Empty: no button
+             * @default
+             */
+            button_label?: string;
+            /**
+             * To
+             * @description cart: a cart with the product in it
+             * @default product
+             * @enum {string}
+             */
+            to?: "product" | "cart";
+        };
+        /**
+         * TextBlock
+         * @description Words with simple formatting; sanitised when rendered.
+         */
+        TextBlock: {
+            /**
+             * @description discriminator enum property added by openapi-typescript
+             * @enum {string}
+             */
+            type: "text";
+            /** Html */
+            html: string;
         };
         /**
          * Timing
@@ -4547,6 +4686,20 @@ export interface components {
             field: string;
             /** Message */
             message: string;
+        };
+        /**
+         * Utm
+         * @description The tags of a campaign's links, for the shop's own analytics; never the campaign's internal name.
+         */
+        Utm: {
+            /** Enabled */
+            enabled: boolean;
+            /** Source */
+            source: string;
+            /** Medium */
+            medium: string;
+            /** Campaign */
+            campaign: string;
         };
         /**
          * CampaignCreate
@@ -4586,6 +4739,8 @@ export interface components {
             /** @default null */
             content?: components["schemas"]["ContentPatch"] | null;
             /** @default null */
+            utm?: components["schemas"]["UtmPatch"] | null;
+            /** @default null */
             discount?: components["schemas"]["DiscountPatch"] | null;
             /**
              * Reset Content
@@ -4612,7 +4767,7 @@ export interface components {
         };
         /**
          * ContentPatch
-         * @description The words; fields left out stay.
+         * @description The content; fields left out stay. Blocks are replaced whole.
          */
         ContentPatch: {
             /**
@@ -4626,20 +4781,10 @@ export interface components {
              */
             preview_text?: string | null;
             /**
-             * Body Html
+             * Blocks
              * @default null
              */
-            body_html?: string | null;
-            /**
-             * Button Label
-             * @default null
-             */
-            button_label?: string | null;
-            /**
-             * Show Image
-             * @default null
-             */
-            show_image?: boolean | null;
+            blocks?: (components["schemas"]["TextBlock"] | components["schemas"]["ImageBlock"] | components["schemas"]["ProductBlock"] | components["schemas"]["ButtonBlock"] | components["schemas"]["DiscountBlock"] | components["schemas"]["DividerBlock"])[] | null;
             /**
              * First Name Fallback
              * @default null
@@ -4699,6 +4844,32 @@ export interface components {
             repeats?: number | null;
         };
         /**
+         * UtmPatch
+         * @description The tags of a campaign's links; fields left out stay. `enabled` off takes all tags away.
+         */
+        UtmPatch: {
+            /**
+             * Enabled
+             * @default null
+             */
+            enabled?: boolean | null;
+            /**
+             * Source
+             * @default null
+             */
+            source?: string | null;
+            /**
+             * Medium
+             * @default null
+             */
+            medium?: string | null;
+            /**
+             * Campaign
+             * @default null
+             */
+            campaign?: string | null;
+        };
+        /**
          * Preflight
          * @description What activation would do now.
          */
@@ -4754,6 +4925,12 @@ export interface components {
              * @default null
              */
             customer_no?: number | null;
+            /**
+             * Remember
+             * @description Keep the addresses for the next tests
+             * @default false
+             */
+            remember?: boolean;
         };
         /**
          * Preview
@@ -4781,6 +4958,11 @@ export interface components {
             fallbacks: string[];
             /** Members */
             members: components["schemas"]["PreviewMember"][];
+            /**
+             * Testers
+             * @description Whom the shop's last kept test went to
+             */
+            testers: string[];
         };
         /**
          * PreviewMember
@@ -5692,6 +5874,70 @@ export interface components {
              * @default null
              */
             area_income?: boolean | null;
+        };
+        /**
+         * BrandSettings
+         * @description The shop's colours and logo; they hold for every campaign.
+         */
+        BrandSettings: {
+            /**
+             * Accent
+             * @description Of buttons, #rrggbb
+             */
+            accent: string;
+            /**
+             * Background
+             * @description Around the message, #rrggbb
+             */
+            background: string;
+            /**
+             * Logo Url
+             * @description Empty: no logo
+             */
+            logo_url: string;
+            /** Logo Alt */
+            logo_alt: string;
+            /**
+             * Logo Width
+             * @description Pixels
+             */
+            logo_width: number;
+            /**
+             * On Accent
+             * @description The colour of words on the accent that reads best, #rrggbb
+             */
+            on_accent: string;
+        };
+        /**
+         * BrandPatch
+         * @description What to change; a field left out stays.
+         */
+        BrandPatch: {
+            /**
+             * Accent
+             * @default null
+             */
+            accent?: string | null;
+            /**
+             * Background
+             * @default null
+             */
+            background?: string | null;
+            /**
+             * Logo Url
+             * @default null
+             */
+            logo_url?: string | null;
+            /**
+             * Logo Alt
+             * @default null
+             */
+            logo_alt?: string | null;
+            /**
+             * Logo Width
+             * @default null
+             */
+            logo_width?: number | null;
         };
         /** ValidationErrorModel */
         ValidationErrorModel: {
@@ -8994,6 +9240,68 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["ErrorAnswer"];
+                };
+            };
+            /** @description Unprocessable Entity */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorAnswer"];
+                };
+            };
+        };
+    };
+    brand_brand_settings_brand_get: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["BrandSettings"];
+                };
+            };
+            /** @description Unprocessable Entity */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorAnswer"];
+                };
+            };
+        };
+    };
+    brand_change_brand_brand_patch: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["BrandPatch"];
+            };
+        };
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["BrandSettings"];
                 };
             };
             /** @description Unprocessable Entity */
