@@ -9,7 +9,7 @@ from enum import StrEnum
 from typing import TYPE_CHECKING, Literal
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping, Sequence
+    from collections.abc import Iterable, Mapping
     from datetime import datetime
 
 MIN_EVERY_DAYS = 7
@@ -24,7 +24,16 @@ DEFAULT_HOLDOUT_PERCENT = 10
 
 Kind = Literal["repurchase", "cross_sell"]
 Frequency = Literal["once", "every", "optimise"]
-State = Literal["draft", "active", "paused", "deleted"]
+State = Literal["draft", "active", "paused", "ended", "deleted"]
+
+TRANSITIONS: Mapping[State, tuple[State, ...]] = {
+    "draft": ("active", "deleted"),
+    "active": ("paused", "ended", "deleted"),
+    "paused": ("active", "ended", "deleted"),
+    "ended": ("deleted",),
+    "deleted": (),
+}
+"""Where a campaign may go from where. Ended is the end: who wants it again clones it, and its numbers stay its own."""
 
 
 class Reason(StrEnum):
@@ -41,10 +50,12 @@ class Reason(StrEnum):
     OUT_OF_STOCK = "out_of_stock"
     WAIT_AFTER_PURCHASE = "wait_after_purchase"
     ALREADY_BOUGHT = "already_bought"
+    HAS_SUBSCRIPTION = "has_subscription"
     REPEAT_LIMIT = "repeat_limit"
     ONCE_ONLY = "once_only"
     FREQUENCY = "frequency"
     MESSAGE_UNDER_WAY = "message_under_way"
+    QUIET_HOURS = "quiet_hours"
     WEEKLY_CAP = "weekly_cap"
     BETTER_CAMPAIGN = "better_campaign"
     HELD_OUT = "held_out"
@@ -67,10 +78,12 @@ REASON_TEXTS: Mapping[Reason, str] = {
     Reason.OUT_OF_STOCK: "The product is out of stock",
     Reason.WAIT_AFTER_PURCHASE: "Bought too recently",
     Reason.ALREADY_BOUGHT: "Has bought the product already",
+    Reason.HAS_SUBSCRIPTION: "Gets the product by subscription",
     Reason.REPEAT_LIMIT: "Has received this e-mail as often as allowed",
     Reason.ONCE_ONLY: "Has received this campaign, which mails once",
     Reason.FREQUENCY: "Received this campaign too recently",
     Reason.MESSAGE_UNDER_WAY: "Another message is on its way",
+    Reason.QUIET_HOURS: "The campaign's hours and weekdays are more than a day away where the customer lives",
     Reason.WEEKLY_CAP: "Weekly cap: mailed within the last seven days",
     Reason.BETTER_CAMPAIGN: "Another campaign or product suited better",
     Reason.HELD_OUT: "Held out, to measure what the campaign adds",
@@ -172,10 +185,6 @@ def uniform(*parts: str | int) -> float:
     return (int.from_bytes(digest[:8], "big") >> 11) / 2**53
 
 
-def next_states(state: str) -> Sequence[str]:
-    """Where a campaign may go from `state`."""
-    return {
-        "draft": ("active", "deleted"),
-        "active": ("paused", "deleted"),
-        "paused": ("active", "deleted"),
-    }.get(state, ())
+def next_states(state: State) -> tuple[State, ...]:
+    """Where a campaign may go from `state`; nowhere from a state that there is not."""
+    return TRANSITIONS.get(state, ())

@@ -50,7 +50,10 @@ NEXT_STATE: Mapping[Result, str] = {
 
 @dataclass(frozen=True)
 class NewMessage:
-    """What planning decided. One row per campaign, customer and occurrence makes planning idempotent."""
+    """What planning decided. One row per campaign, customer and occurrence makes planning idempotent.
+
+    not_before: when the campaign's hours open where the customer lives; None: they are open.
+    """
 
     customer_no: int
     campaign_id: int
@@ -63,15 +66,20 @@ class NewMessage:
     probability: float
     lift: float | None
     expires_at: datetime
+    not_before: datetime | None = None
 
 
 @dataclass(frozen=True)
 class Check:
-    """What the re-check under lock found for one message: go (with the address's hash), or why not."""
+    """What the re-check under lock found for one message: go (with the address's hash), not before when, or why not.
+
+    not_before: the message stays in line until then.
+    """
 
     email_hash: str | None
     reason: Reason | None = None
     consent_source: str | None = None
+    not_before: datetime | None = None
 
 
 @dataclass(frozen=True)
@@ -214,6 +222,8 @@ def stamp_batch(
         reason = Reason.EXPIRED if message.expires_at <= now else check.reason
         if reason is None and check.email_hash is not None:
             going[message.id] = message, check.email_hash
+        elif reason is None and check.not_before is not None:
+            message.not_before = check.not_before
         else:
             ended.append((message, "cancelled", reason or Reason.NO_ADDRESS))
     cancelled = len(ended)

@@ -5,7 +5,18 @@ from __future__ import annotations
 from datetime import date, datetime
 from typing import Any
 
-from sqlalchemy import Date, Dialect, ForeignKeyConstraint, Index, String, Text, TypeDecorator, UniqueConstraint, text
+from sqlalchemy import (
+    Date,
+    Dialect,
+    ForeignKeyConstraint,
+    Index,
+    LargeBinary,
+    String,
+    Text,
+    TypeDecorator,
+    UniqueConstraint,
+    text,
+)
 from sqlalchemy.orm import Mapped, mapped_column
 
 from app.domain.blocks import Block, parse, plain
@@ -44,7 +55,7 @@ class Campaign(ShopRow, Base):
     id: Mapped[int] = mapped_column(primary_key=True, autoincrement=False)
     name: Mapped[str | None] = mapped_column(String(1000), comment="Internal; never in a message")
     folded_name: Mapped[str | None] = mapped_column(String(1000), comment="Null while the name can't be kept")
-    state: Mapped[str] = mapped_column(String(16), comment="draft | active | paused | deleted")
+    state: Mapped[str] = mapped_column(String(16), comment="draft | active | paused | ended | deleted")
     sender_id: Mapped[int | None]
     audience_type: Mapped[str | None] = mapped_column(String(16), comment="segment | automatic")
     segment_id: Mapped[int | None]
@@ -52,6 +63,10 @@ class Campaign(ShopRow, Base):
     every_days: Mapped[int]
     wait_days: Mapped[int]
     repeats: Mapped[int]
+    send_from_hour: Mapped[int | None] = mapped_column(comment="0..23 on the customer's clock; null: no limit")
+    send_until_hour: Mapped[int | None] = mapped_column(comment="1..24, later than send_from_hour")
+    send_weekdays: Mapped[list[Any] | None] = mapped_column(comment="0 = Monday; null: every day")
+    ends_on: Mapped[date | None] = mapped_column(Date, comment="Last day, of the shop's calendar")
     content_version: Mapped[int]
     discount_mode: Mapped[str] = mapped_column(String(8), comment="off | single")
     discount_code: Mapped[str | None] = mapped_column(String(255))
@@ -66,6 +81,7 @@ class Campaign(ShopRow, Base):
     updated_at: Mapped[datetime]
     activated_at: Mapped[datetime | None]
     paused_at: Mapped[datetime | None]
+    ended_at: Mapped[datetime | None]
     deleted_at: Mapped[datetime | None]
 
 
@@ -100,10 +116,11 @@ class Link(ShopRow, Base):
 
 
 class Decision(ShopRow, Base):
-    """What was decided for one customer in one campaign, from one tick until a tick decided otherwise.
+    """One entry of the diary: a message that was decided, or a decision of another kind that stands no more.
 
-    A tick that decides the same again only moves `last_tick`: the diary grows with changes, not
-    with ticks. Exactly one row per customer and campaign is current.
+    Decisions that no message came of are kept on `DecisionSheet` as long as they stand: a million of them, the same
+    every minute, are no million rows. The rows are what happened and what changed; so they grow with changes, not
+    with ticks or customers. `current`: it stands. Its `last_tick` is the campaign's, this one is of its end.
     """
 
     __tablename__ = "decisions"
@@ -136,6 +153,30 @@ class Decision(ShopRow, Base):
     current: Mapped[bool]
 
 
+class DecisionHead(ShopRow, Base):
+    """What stands in a campaign, counted, and as of when."""
+
+    __tablename__ = "decision_heads"
+    __table_args__ = (
+        ForeignKeyConstraint(["shop_id", "campaign_id"], ["campaigns.shop_id", "campaigns.id"], ondelete="CASCADE"),
+    )
+    campaign_id: Mapped[int] = mapped_column(primary_key=True, autoincrement=False)
+    last_tick: Mapped[datetime]
+    counts: Mapped[dict[str, Any]] = mapped_column(comment="Reason, or `selected` → customers")
+
+
+class DecisionSheet(ShopRow, Base):
+    """The decisions that stand in a campaign for 65,536 customer numbers, as columns; see services.decision_sheets."""
+
+    __tablename__ = "decision_sheets"
+    __table_args__ = (
+        ForeignKeyConstraint(["shop_id", "campaign_id"], ["campaigns.shop_id", "campaigns.id"], ondelete="CASCADE"),
+    )
+    campaign_id: Mapped[int] = mapped_column(primary_key=True, autoincrement=False)
+    part: Mapped[int] = mapped_column(primary_key=True, autoincrement=False, comment="customer_no // 65536")
+    columns: Mapped[bytes] = mapped_column(LargeBinary, comment="Arrow, compressed")
+
+
 class PlanTick(ShopRow, Base):
     """A tick that was decided: planning it again adds nothing."""
 
@@ -143,3 +184,4 @@ class PlanTick(ShopRow, Base):
     tick: Mapped[datetime] = mapped_column(primary_key=True)
     run_id: Mapped[int]
     counts: Mapped[dict[str, Any]]
+    inputs: Mapped[str | None] = mapped_column(String(64), comment="Digest of what it was decided from")
