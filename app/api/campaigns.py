@@ -16,13 +16,14 @@ from app.api.models.campaigns import (
     CampaignPath,
     DecisionList,
     DecisionsQuery,
-    Preflight,
     Preview,
     PreviewRequest,
     TestRequest,
     TestResult,
 )
+from app.api.models.preflight import Preflight
 from app.services import campaigns, campaigns_views, preview
+from app.services import preflight as preflights
 
 if TYPE_CHECKING:
     from pydantic import BaseModel
@@ -83,8 +84,8 @@ def delete_campaign(path: CampaignPath) -> Response:
 
 @bp.get("/<campaign_id>/preflight", responses={200: Preflight})
 def preflight(path: CampaignPath) -> Response:
-    """What activation would do now: what is unresolved, and exactly how many customers are eligible."""
-    found = campaigns_views.preflight(rooms(), current_shop(), path.campaign_id)
+    """What activation would do now: a list of checks, and exactly how many customers would be mailed, from when on."""
+    found = preflights.preflight(rooms(), current_shop(), path.campaign_id)
     return _json(Preflight.model_validate(found))
 
 
@@ -107,6 +108,19 @@ def resume(path: CampaignPath) -> Response:
     """Go on after a pause; nothing that was handed over is repeated."""
     campaigns.resume(rooms(), current_shop(), path.campaign_id)
     return _answer(path.campaign_id)
+
+
+@bp.post("/<campaign_id>/end", responses={200: Campaign})
+def end(path: CampaignPath) -> Response:
+    """Stop the campaign for good; its numbers and history stay."""
+    campaigns.end(rooms(), current_shop(), path.campaign_id)
+    return _answer(path.campaign_id)
+
+
+@bp.post("/<campaign_id>/clone", responses={201: Campaign})
+def clone(path: CampaignPath) -> Response:
+    """Start a draft that says the same; nothing that was sent comes along."""
+    return _answer(campaigns.clone(rooms(), current_shop(), path.campaign_id), 201)
 
 
 @bp.post("/<campaign_id>/test", responses={200: TestResult, 429: ErrorAnswer})

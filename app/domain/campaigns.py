@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import hashlib
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import date, timedelta
 from enum import StrEnum
 from typing import TYPE_CHECKING, Literal
+
+from app.domain.timetable import EVERY_DAY, HOURS, Window
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -21,6 +23,7 @@ DEFAULT_EVERY_DAYS = 21
 DEFAULT_WAIT_DAYS = 14
 DEFAULT_REPEATS = 2
 DEFAULT_HOLDOUT_PERCENT = 10
+GOOD_FOR = timedelta(hours=24)  # a message that waits longer is decided anew, never sent late
 
 Kind = Literal["repurchase", "cross_sell"]
 Frequency = Literal["once", "every", "optimise"]
@@ -110,12 +113,27 @@ class TimingRules:
 
     every_days: only read when frequency is `every`; from the last hand-over of this campaign.
     With `optimise` the wait was drawn for each customer when they got the campaign last.
+    send_from_hour, send_until_hour, send_weekdays: when messages may leave, on the customer's clock; None: no limit.
+    ends_on: the last day, of the shop's calendar; None: until somebody ends it.
     """
 
     frequency: Frequency = "once"
     every_days: int = DEFAULT_EVERY_DAYS
     wait_days: int = DEFAULT_WAIT_DAYS
     repeats: int = DEFAULT_REPEATS
+    send_from_hour: int | None = None
+    send_until_hour: int | None = None
+    send_weekdays: tuple[int, ...] | None = None
+    ends_on: date | None = None
+
+    @property
+    def window(self) -> Window:
+        """The hours and weekdays at which messages may leave."""
+        return Window(
+            0 if self.send_from_hour is None else self.send_from_hour,
+            HOURS if self.send_until_hour is None else self.send_until_hour,
+            EVERY_DAY if self.send_weekdays is None else frozenset(self.send_weekdays),
+        )
 
     def too_soon(self, last: datetime | None, now: datetime, drawn_days: int | None = None) -> Reason | None:
         """Why a customer may not get the campaign again, given when they got it last.
@@ -154,7 +172,17 @@ class TimingRules:
             found.append(Unresolved("timing", "wait_days", f"Between 0 and {MAX_WAIT_DAYS} days."))
         if not 1 <= self.repeats <= MAX_REPEATS:
             found.append(Unresolved("timing", "repeats", f"Between 1 and {MAX_REPEATS} times."))
+        window = self.window
+        if not 0 <= window.from_hour < window.until_hour <= HOURS:
+            text = "The hours must begin before they end, within one day."
+            found.append(Unresolved("timing", "send_from_hour", text))
+        if not window.weekdays or not window.weekdays <= EVERY_DAY:
+            found.append(Unresolved("timing", "send_weekdays", "Choose at least one weekday."))
         return found
+
+    def is_over(self, today: date) -> bool:
+        """Whether the last day has passed. today: of the shop's calendar."""
+        return self.ends_on is not None and self.ends_on < today
 
 
 def name_problems(name: str | None, taken: bool) -> list[Unresolved]:  # noqa: FBT001 - reads well at its one call

@@ -29,6 +29,7 @@ def next_time(after: datetime, zone: ZoneInfo, hour: int, weekday: int | None = 
 
 
 EVERY_DAY = frozenset(range(7))
+HOURS = 24
 
 
 @dataclass(frozen=True)
@@ -39,7 +40,7 @@ class Window:
     """
 
     from_hour: int = 0
-    until_hour: int = 24
+    until_hour: int = HOURS
     weekdays: frozenset[int] = EVERY_DAY
 
     @property

@@ -59,10 +59,12 @@ ORDER_LINES = _schema(
     discount_minor=pa.int64(),
     is_gift_card=pa.bool_(),
     counts=pa.bool_(),
+    by_subscription=pa.bool_(),
 )
 """One row per order line. `total_minor` is after discounts, `net_minor` also after refunds: returned quantities, and
 the line's share of what was refunded without a return. `counts`: a purchase of a product (order counts, no gift
-card, price above zero, something kept and not all of it refunded)."""
+card, price above zero, something kept and not all of it refunded). `by_subscription`: sold with a selling plan; null:
+the source does not say."""
 
 PRODUCTS = _schema(
     product_no=pa.int32(),

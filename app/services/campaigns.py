@@ -34,14 +34,23 @@ from app.store.models.recommendations import Recommendation
 from app.store.models.sending import Message
 
 if TYPE_CHECKING:
+    from datetime import datetime
+
     from sqlalchemy.orm import Session
 
+    from app.domain.campaigns import State
     from app.domain.context import ShopContext
+    from app.domain.timetable import Window
     from app.services.campaigns_audience import Audience
     from app.services.rooms import Rooms
 
 log = structlog.get_logger()
 
+MAY_BE_NONE = frozenset({"send_from_hour", "send_until_hour", "send_weekdays", "ends_on"})
+NOT_CLONED = frozenset({
+    "id", "name", "folded_name", "state", "content_version", "suggested", "recommendation_id", "stale", "created_at",
+    "updated_at", "activated_at", "paused_at", "ended_at", "deleted_at",
+})  # fmt: skip
 STALE = "The recommendation no longer holds: its segment is gone or empty. Choose an audience yourself."
 
 
@@ -187,6 +196,62 @@ def resume(rooms: Rooms, ctx: ShopContext, campaign_id: str) -> None:
     activate(rooms, ctx, campaign_id)
 
 
+def end(rooms: Rooms, ctx: ShopContext, campaign_id: str) -> None:
+    """Stop it for good; its numbers stay. Repeating it changes nothing. Raises Conflict for a draft."""
+    with rooms.store.session(ctx) as session:
+        campaign = find(session, ctx, campaign_id)
+        if campaign.state == "ended":
+            return
+        _go(campaign, "ended")
+        campaign.ended_at = rooms.clock.now()
+        number = campaign.id
+    _empty_the_line(rooms, ctx, number)
+    log.info("campaign_ended", shop_id=ctx.shop_id, campaign=campaign_id)
+
+
+def end_those_due(rooms: Rooms, ctx: ShopContext, now: datetime) -> None:
+    """End the campaigns whose last day, of the shop's calendar, is over."""
+    today = now.astimezone(ctx.zone).date()
+    with rooms.store.reading(ctx) as session:
+        query = select(Campaign.id).where(
+            Campaign.shop_id == ctx.shop_id, Campaign.state.in_(("active", "paused")), Campaign.ends_on < today
+        )
+        over = list(session.scalars(query))
+    for number in over:
+        end(rooms, ctx, f"cmp_{number}")
+
+
+def clone(rooms: Rooms, ctx: ShopContext, campaign_id: str) -> str:
+    """Start a draft that says all that another campaign says; nothing of what was sent comes along.
+
+    Returns `cmp_<int>`. Raises NotFound.
+    """
+    now = rooms.clock.now()
+    with rooms.store.session(ctx) as session:
+        old = find(session, ctx, campaign_id)
+        values = {
+            column.key: getattr(old, column.key)
+            for column in Campaign.__table__.columns
+            if column.key not in NOT_CLONED
+        }
+        if timing_of(old).is_over(now.astimezone(ctx.zone).date()):
+            values["ends_on"] = None
+        number = allocate(session, ctx.shop_id, "campaigns")
+        campaign = Campaign(
+            **values, id=number, state="draft", content_version=1, suggested=[], created_at=now, updated_at=now
+        )
+        _set_name(session, ctx, campaign, _free_name(session, ctx, f"Copy of {old.name or 'a campaign'}"[:100]))
+        session.add(campaign)
+        words = content_of(session, old)
+        said = {
+            column.key: getattr(words, column.key)
+            for column in CampaignContent.__table__.columns
+            if column.key not in {"campaign_id", "version", "created_at"}
+        }
+        session.add(CampaignContent(**said, campaign_id=number, version=1, created_at=now))
+    return f"cmp_{number}"
+
+
 def delete(rooms: Rooms, ctx: ShopContext, campaign_id: str) -> None:
     """Stop and hide it; messages and decisions stay, and the name becomes free."""
     with rooms.store.session(ctx) as session:
@@ -232,6 +297,8 @@ def standing(rooms: Rooms, session: Session, ctx: ShopContext, campaign: Campaig
     elif campaign.audience_type == "segment" and audience is None:
         found.append(Unresolved("audience", "segment_id", "The segment no longer exists. Choose another."))
     found += timing_of(campaign).problems()
+    if timing_of(campaign).is_over(rooms.clock.now().astimezone(ctx.zone).date()):
+        found.append(Unresolved("timing", "ends_on", "The last day has passed."))
     allowed = allowed_placeholders(audience.kind if audience and campaign.audience_type == "segment" else None)
     found += content_problems(campaign, words_of(content), brand_of(session, ctx), allowed)
     found += _discount_problems(rooms, ctx, campaign)
@@ -241,7 +308,21 @@ def standing(rooms: Rooms, session: Session, ctx: ShopContext, campaign: Campaig
 def timing_of(campaign: Campaign) -> TimingRules:
     """The timing as rules."""
     frequency: Any = campaign.frequency
-    return TimingRules(frequency, campaign.every_days, campaign.wait_days, campaign.repeats)
+    return TimingRules(
+        frequency=frequency,
+        every_days=campaign.every_days,
+        wait_days=campaign.wait_days,
+        repeats=campaign.repeats,
+        send_from_hour=campaign.send_from_hour,
+        send_until_hour=campaign.send_until_hour,
+        send_weekdays=None if campaign.send_weekdays is None else tuple(campaign.send_weekdays),
+        ends_on=campaign.ends_on,
+    )
+
+
+def window_of(campaign: Campaign) -> Window:
+    """The hours and weekdays at which it may send, on the customer's clock."""
+    return timing_of(campaign).window
 
 
 def _sender_problems(session: Session, ctx: ShopContext, campaign: Campaign) -> list[Unresolved]:
@@ -283,8 +364,9 @@ def _refuse_unfinished(unresolved: list[Unresolved]) -> None:
         raise Invalid(f"{first.step.capitalize()}: {first.message}{more}", field=f"{first.step}.{first.field}")
 
 
-def _go(campaign: Campaign, state: str) -> None:
-    if state not in next_states(campaign.state):
+def _go(campaign: Campaign, state: State) -> None:
+    was: Any = campaign.state
+    if state not in next_states(was):
         raise Conflict(f"A campaign that is {campaign.state} can't become {state}.")
     campaign.state = state
 
@@ -369,7 +451,7 @@ def _fitting_words(session: Session, campaign: Campaign, changes: dict[str, Any]
 
 
 def _set_timing(campaign: Campaign, given: dict[str, Any]) -> set[str]:
-    changed = {field: value for field, value in given.items() if value is not None}
+    changed = {field: value for field, value in given.items() if value is not None or field in MAY_BE_NONE}
     for field, value in changed.items():
         setattr(campaign, field, value)
     for problem in timing_of(campaign).problems() if changed else ():

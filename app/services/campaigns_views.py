@@ -1,30 +1,27 @@
-"""What pages show of campaigns: the list, one campaign, the pre-flight check, the decision diary."""
+"""What pages show of campaigns: the list, one campaign, the decision diary."""
 
 from __future__ import annotations
 
-from collections import Counter, defaultdict
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from sqlalchemy import case, func, select
+from sqlalchemy import func, select
 
 from app.domain.campaigns import REASON_TEXTS, Reason, Unresolved
-from app.errors import Invalid
 from app.mail.starters import allowed_placeholders
-from app.services import campaigns
+from app.services import campaigns, decision_diary
 from app.services.campaigns_audience import Audience, audience_of, newest_history, products
 from app.services.content import words_of
 from app.services.links import utm_of
 from app.services.plan_sends import last_tick
-from app.services.plan_sends_candidates import assess, past, purchases
-from app.services.published import published
-from app.services.reachable import reachable
-from app.store.models.campaigns import Campaign, Decision
+from app.services.plan_sends_candidates import past, purchases
+from app.services.segments_world import known_reach
+from app.store.models.campaigns import Campaign
 from app.store.models.customers import Customer
 from app.store.models.sending import MESSAGE_STATES, Message
-from app.store.models.waits import WaitChoice
 
 if TYPE_CHECKING:
+    from collections import Counter
     from collections.abc import Collection
     from datetime import date, datetime
 
@@ -34,11 +31,8 @@ if TYPE_CHECKING:
 
     from app.domain.blocks import Block
     from app.domain.context import ShopContext
+    from app.services.decision_diary import DiaryEntry
     from app.services.rooms import Rooms
-
-# Where a customer with several messages stands: the first of these that any of them is in.
-STANDING = ("sending", "queued", "sent", "unknown", "held_out", "failed", "capped", "cancelled")
-SETTLED = frozenset({"sending", "queued", "sent", "unknown", "held_out", "failed"})
 
 
 @dataclass(frozen=True)
@@ -140,28 +134,16 @@ class CampaignView:
 
 
 @dataclass(frozen=True)
-class Preflight:
-    """What activation would do now."""
-
-    ready: bool
-    unresolved: list[Unresolved]
-    people: int
-    candidates: int
-    reasons: list[ReasonCount]
-    as_of: datetime | None
-
-
-@dataclass(frozen=True)
 class DecisionView:
     """One entry of the diary.
 
-    received: e-mails of this campaign about this product that the customer ever got (or was held out of);
-    received_since_purchase: of these, since they last bought it. Repeats are limited by the latter for repurchase,
-    by the former for cross-sell. wait_days: until the campaign may mail the customer again, if the app drew it, and
-    how likely that draw was.
+    id: names it for ever. received: e-mails of this campaign about this product that the customer ever got (or was held
+    out of); received_since_purchase: of these, since they last bought it. Repeats are limited by the latter for
+    repurchase, by the former for cross-sell. wait_days: until the campaign may mail the customer again, if the app drew
+    it, and how likely that draw was.
     """
 
-    id: int
+    id: str
     customer_no: int
     label: str
     product_no: int | None
@@ -205,25 +187,6 @@ def one(rooms: Rooms, ctx: ShopContext, campaign_id: str) -> CampaignView:
         return _views(rooms, session, ctx, [campaigns.find(session, ctx, campaign_id)])[0]
 
 
-def preflight(rooms: Rooms, ctx: ShopContext, campaign_id: str) -> Preflight:
-    """What is unresolved, and exactly how many customers the campaign could mail at this moment.
-
-    Looks as a tick does, before other campaigns compete; writes nothing.
-    """
-    with rooms.store.reading(ctx) as session:
-        campaign = campaigns.find(session, ctx, campaign_id)
-        standing = campaigns.standing(rooms, session, ctx, campaign)
-        now = rooms.store.db_now(session)
-    run = published(rooms, ctx)
-    ready = not standing.unresolved
-    if run is None or campaign.audience_type is None:
-        return Preflight(ready, standing.unresolved, 0, 0, [], None)
-    verdicts = assess(rooms, ctx, run, [campaign], now).verdicts[campaign.id]
-    reasons = Counter(verdict.reason for verdict in verdicts.values() if verdict.reason is not None)
-    people = len(verdicts) - reasons.total()
-    return Preflight(ready, standing.unresolved, people, len(verdicts), _reasons(reasons), now)
-
-
 def decisions(
     rooms: Rooms,
     ctx: ShopContext,
@@ -238,39 +201,23 @@ def decisions(
     """The decision diary, newest first. search: a customer number or an exact e-mail address."""
     with rooms.store.reading(ctx) as session:
         number = campaigns.find(session, ctx, campaign_id).id
-        query = (
-            select(Decision, Message.state, WaitChoice)
-            .outerjoin(Message, (Message.shop_id == Decision.shop_id) & (Message.id == Decision.message_id))
-            .outerjoin(
-                WaitChoice, (WaitChoice.shop_id == Decision.shop_id) & (WaitChoice.message_id == Decision.message_id)
-            )
-            .where(Decision.shop_id == ctx.shop_id, Decision.campaign_id == number)
-            .order_by(Decision.id.desc())
-            .limit(limit + 1)
-        )
-        if reason is not None:
-            query = query.where(Decision.reason == reason)
-        if outcome is not None:
-            query = query.where(Decision.outcome == outcome)
-        if cursor is not None:
-            if not cursor.isdecimal():
-                raise Invalid("That is no cursor of this list.", field="cursor")
-            query = query.where(Decision.id < int(cursor))
+        asked = None
         if search and search.strip():
-            query = query.where(Decision.customer_no.in_(_customers(rooms, ctx, search.strip())))
-        rows = [(row[0], row[1], row[2]) for row in session.execute(query)]
-        page = rows[:limit]
-        customers = {row.customer_no for row, _, _ in page}
+            asked = list(session.scalars(_customers(rooms, ctx, search.strip())))
+        page, following = decision_diary.page(
+            session, ctx, number, customers=asked, reason=reason, outcome=outcome, cursor=cursor, limit=limit
+        )
+        customers = {entry.customer_no for entry in page}
         before = past(session, ctx, [number], customers)
-    wanted = {row.product_no for row, _, _ in page if row.product_no is not None}
+    wanted = {entry.product_no for entry in page if entry.product_no is not None}
     titles = _titles(rooms, ctx, wanted)
     bought = _bought(rooms, ctx, customers, wanted)
     items = []
-    for row, state, wait in page:
-        times = before.times[number, row.customer_no, row.product_no or 0]
-        since = bought.get((row.customer_no, row.product_no or 0))
-        items.append(_decision(row, state, wait, titles, times, since))
-    return DecisionPage(items, str(page[-1][0].id) if len(rows) > limit else None)
+    for entry in page:
+        times = before.times[number, entry.customer_no, entry.product_no or 0]
+        since = bought.get((entry.customer_no, entry.product_no or 0))
+        items.append(_decision(entry, titles, times, since))
+    return DecisionPage(items, following)
 
 
 def _customers(rooms: Rooms, ctx: ShopContext, search: str) -> Select[Any]:
@@ -282,42 +229,35 @@ def _customers(rooms: Rooms, ctx: ShopContext, search: str) -> Select[Any]:
 
 
 def _decision(
-    row: Decision,
-    message_state: str | None,
-    wait: WaitChoice | None,
-    titles: dict[int, str],
-    times: list[datetime],
-    bought: datetime | None,
+    entry: DiaryEntry, titles: dict[int, str], times: list[datetime], bought: datetime | None
 ) -> DecisionView:
-    text = "Chosen for a message"
-    if row.reason is not None:
-        text = REASON_TEXTS[Reason(row.reason)]
+    wait = entry.wait
     return DecisionView(
-        id=row.id,
-        customer_no=row.customer_no,
-        label=f"Customer #{row.customer_no}",
-        product_no=row.product_no,
-        product_title=titles.get(row.product_no or 0),
-        kind=row.kind,
-        outcome=row.outcome,
-        reason=row.reason,
-        reason_text=text,
-        probability=row.probability,
-        lift=row.lift,
+        id=entry.key,
+        customer_no=entry.customer_no,
+        label=f"Customer #{entry.customer_no}",
+        product_no=entry.product_no,
+        product_title=titles.get(entry.product_no or 0),
+        kind=entry.kind,
+        outcome=entry.outcome,
+        reason=entry.reason,
+        reason_text="Chosen for a message" if entry.reason is None else REASON_TEXTS[entry.reason],
+        probability=entry.probability,
+        lift=entry.lift,
         received=len(times),
         received_since_purchase=sum(bought is None or at > bought for at in times),
-        since=row.since,
-        last_tick=row.last_tick,
-        current=row.current,
-        message_id=row.message_id,
-        message_state=message_state,
+        since=entry.since,
+        last_tick=entry.last_tick,
+        current=entry.current,
+        message_id=entry.message_id,
+        message_state=entry.message_state,
         wait_days=wait.days if wait else None,
         wait_probability=wait.propensities.get(str(wait.days)) if wait else None,
     )
 
 
 def _views(rooms: Rooms, session: Session, ctx: ShopContext, rows: Collection[Campaign]) -> list[CampaignView]:
-    reached = reachable(session, ctx)
+    reached = known_reach(rooms, ctx).reachable
     audiences = {row.id: audience_of(session, ctx, row.segment_id) for row in rows}
     titles = _titles(rooms, ctx, {a.product_no for a in audiences.values() if a and a.product_no is not None})
     counts = counts_of(session, ctx, [row.id for row in rows])
@@ -375,59 +315,30 @@ def _utm(row: Campaign) -> Utm:
 
 
 def counts_of(session: Session, ctx: ShopContext, campaign_ids: Collection[int]) -> dict[int, Counts]:
-    """Where every customer stands whom a campaign ever considered; three aggregate queries for all campaigns."""
-    place = case({state: number for number, state in enumerate(STANDING)}, value=Message.state)
-    standing = (
-        select(Message.campaign_id, Message.customer_no, func.min(place).label("place"))
-        .where(Message.shop_id == ctx.shop_id, Message.campaign_id.in_(campaign_ids))
-        .group_by(Message.campaign_id, Message.customer_no)
-        .subquery()
-    )
-    rows = session.execute(
-        select(Decision.campaign_id, Decision.outcome, Decision.reason, standing.c.place, func.count())
-        .outerjoin(
-            standing,
-            (standing.c.campaign_id == Decision.campaign_id) & (standing.c.customer_no == Decision.customer_no),
-        )
-        .where(Decision.shop_id == ctx.shop_id, Decision.campaign_id.in_(campaign_ids), Decision.current)
-        .group_by(Decision.campaign_id, Decision.outcome, Decision.reason, standing.c.place)
-    )
-    states: dict[int, Counter[str]] = defaultdict(Counter)
-    reasons: dict[int, Counter[Reason]] = defaultdict(Counter)
-    for campaign, outcome, reason, at, count in rows:
-        state = STANDING[at] if at is not None else None
-        if state is not None and (state in SETTLED or outcome in {"selected", "held_out"}):
-            states[campaign][state] += count
-        else:
-            reasons[campaign][Reason(reason)] += count
+    """Where every customer stands whom a campaign ever considered."""
+    found = decision_diary.places(session, ctx, campaign_ids)
     accepted = (
         select(Message.campaign_id, func.count())
         .where(Message.shop_id == ctx.shop_id, Message.campaign_id.in_(campaign_ids), Message.state == "sent")
         .group_by(Message.campaign_id)
     )
     sent: dict[int, int] = {row[0]: row[1] for row in session.execute(accepted)}
-    # Not the sum of the above: that the two are equal is what a reader can check.
-    considered = (
-        select(Decision.campaign_id, func.count(Decision.customer_no.distinct()))
-        .where(Decision.shop_id == ctx.shop_id, Decision.campaign_id.in_(campaign_ids), Decision.current)
-        .group_by(Decision.campaign_id)
-    )
-    candidates: dict[int, int] = {row[0]: row[1] for row in session.execute(considered)}
     tick = last_tick(session, ctx)
     return {
         number: Counts(
-            candidates=candidates.get(number, 0),
-            skipped=reasons[number].total(),
-            reasons=_reasons(reasons[number]),
+            candidates=found[number].considered,
+            skipped=found[number].reasons.total(),
+            reasons=reason_counts(found[number].reasons),
             messages_sent=sent.get(number, 0),
             last_tick=tick,
-            **{state: states[number][state] for state in MESSAGE_STATES},
+            **{state: found[number].states[state] for state in MESSAGE_STATES},
         )
         for number in campaign_ids
     }
 
 
-def _reasons(counted: Counter[Reason]) -> list[ReasonCount]:
+def reason_counts(counted: Counter[Reason]) -> list[ReasonCount]:
+    """Reasons with their words, the commonest first."""
     return [ReasonCount(reason, REASON_TEXTS[reason], count) for reason, count in counted.most_common()]
 
 

@@ -6,15 +6,15 @@ from typing import TYPE_CHECKING, Any
 
 from sqlalchemy import select
 
-from app.domain.campaigns import REASON_TEXTS, Reason
+from app.domain.campaigns import REASON_TEXTS
 from app.domain.money import exponent
-from app.services import customer_profile_timeline, segments_pins, segments_reasons
+from app.services import customer_profile_timeline, decision_diary, segments_pins, segments_reasons
 from app.services.customers import live_customer, named
 from app.services.import_customers import survivors
 from app.services.published import open_run, published
 from app.services.reachable import REASONS, why_not
 from app.services.segments_world import members_of, open_world
-from app.store.models.campaigns import Campaign, Decision
+from app.store.models.campaigns import Campaign
 from app.store.models.customers import ConsentEvent
 from app.store.models.segments import Segment
 from app.store.models.sending import Message
@@ -117,19 +117,15 @@ def decisions(rooms: Rooms, ctx: ShopContext, customer_no: int) -> list[dict[str
     run = published(rooms, ctx)
     with rooms.store.reading(ctx) as session:
         customer = live_customer(session, ctx, customer_no)
-        query = (
-            select(Decision, Campaign.name, Message.state)
-            .join(Campaign, (Campaign.shop_id == Decision.shop_id) & (Campaign.id == Decision.campaign_id))
-            .outerjoin(Message, (Message.shop_id == Decision.shop_id) & (Message.id == Decision.message_id))
-            .where(Decision.shop_id == ctx.shop_id, Decision.customer_no.in_(_numbers(session, ctx, customer)))
-            .order_by(Decision.since.desc(), Decision.id.desc())
-            .limit(MOST_DECISIONS)
+        rows = decision_diary.of_customer(session, ctx, _numbers(session, ctx, customer), MOST_DECISIONS)
+        named = select(Campaign.id, Campaign.name).where(
+            Campaign.shop_id == ctx.shop_id, Campaign.id.in_({row.campaign_id for row in rows})
         )
-        rows = [(row[0], row[1], row[2]) for row in session.execute(query)]
+        names: dict[int, str | None] = {row.id: row.name for row in session.execute(named)}
     titles: dict[int, str] = {}
     if run is not None and rows:
         with open_run(rooms, ctx, run) as connection:
-            wanted = sorted({row.product_no for row, _, _ in rows if row.product_no is not None})
+            wanted = sorted({row.product_no for row in rows if row.product_no is not None})
             found = connection.execute(
                 "SELECT product_no, title FROM products WHERE product_no IN (SELECT unnest(CAST(? AS INTEGER[])))",
                 [wanted],
@@ -138,19 +134,19 @@ def decisions(rooms: Rooms, ctx: ShopContext, customer_no: int) -> list[dict[str
     return [
         {
             "campaign_id": f"cmp_{row.campaign_id}",
-            "campaign": name,
+            "campaign": names.get(row.campaign_id),
             "outcome": row.outcome,
             "reason": row.reason,
-            "text": REASON_TEXTS[Reason(row.reason)] if row.reason is not None else "Chosen for a message",
+            "text": REASON_TEXTS[row.reason] if row.reason is not None else "Chosen for a message",
             "product": titles.get(row.product_no or 0),
             "probability": row.probability,
             "lift": row.lift,
             "since": row.since,
             "last_tick": row.last_tick,
             "current": row.current,
-            "message_state": state,
+            "message_state": row.message_state,
         }
-        for row, name, state in rows
+        for row in rows
     ]
 
 

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 from collections import Counter
 from dataclasses import dataclass, field, fields
-from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -21,6 +20,7 @@ from app.store.models.campaigns import DecisionHead, DecisionSheet
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterator
+    from datetime import datetime
 
     import numpy.typing as npt
     from sqlalchemy.orm import Session
@@ -115,7 +115,7 @@ def merged(
     """(what stands now, what stood and does no more), after a tick that `decided`.
 
     A decision that says the same about the same product still stands as it began. Who was not decided about is no
-    longer in the segment. now: when, as `since`. kept: (len(decided),) decisions that give way to whatever stood before, if anything did.
+    longer in the segment. now: when, as `since`. kept: (len(decided),) whose message of this campaign is under way.
     """
     place = np.searchsorted(standing.customer_no, decided.customer_no)
     inside = np.minimum(place, max(len(standing) - 1, 0))
@@ -125,8 +125,12 @@ def merged(
     same = known.copy()
     met = standing.take(inside[known])
     same[known] = (met.says == decided.says[known]) & (met.product_no == decided.product_no[known])
+    # A new message is a new decision, whatever stood; one that is under way is the decision that stands for it.
+    same &= ~np.isin(decided.says, (PLACE[SELECTED], PLACE[Reason.HELD_OUT]))
     if kept is not None:
-        same |= known & kept
+        under_way = np.zeros(len(decided), dtype=bool)
+        under_way[known] = met.says == PLACE[SELECTED]
+        same |= kept & under_way
     gone = np.ones(len(standing), dtype=bool)
     gone[inside[known]] = False
     left = standing.take(gone)
@@ -168,9 +172,7 @@ def write(session: Session, ctx: ShopContext, campaign_id: int, part: int, decis
     mine = (DecisionSheet.shop_id == ctx.shop_id, DecisionSheet.campaign_id == campaign_id, DecisionSheet.part == part)
     session.execute(delete(DecisionSheet).where(*mine))
     if len(decisions):
-        session.add(
-            DecisionSheet(shop_id=ctx.shop_id, campaign_id=campaign_id, part=part, columns=packed(decisions))
-        )
+        session.add(DecisionSheet(shop_id=ctx.shop_id, campaign_id=campaign_id, part=part, columns=packed(decisions)))
         session.flush()
 
 
@@ -227,7 +229,8 @@ def packed(decisions: Decisions) -> bytes:
     sink = pa.BufferOutputStream()
     with pa.ipc.new_stream(sink, table.schema, options=COMPRESSED) as writer:
         writer.write_table(table)
-    return sink.getvalue().to_pybytes()
+    data: bytes = sink.getvalue().to_pybytes()
+    return data
 
 
 def unpacked(columns: bytes) -> Decisions:

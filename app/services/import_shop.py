@@ -69,7 +69,7 @@ LINE_ROWS = """
            l.title, l.quantity, l.current_quantity, l.unit_price_minor, l.total_minor,
            l.kept_minor - coalesce(s.share, 0) AS net_minor,
            greatest(l.unit_price_minor * l.quantity - l.total_minor, 0) AS discount_minor, l.is_gift_card,
-           o.counts AND NOT l.is_gift_card AND l.unit_price_minor > 0 AND l.current_quantity > 0
+           l.by_subscription, o.counts AND NOT l.is_gift_card AND l.unit_price_minor > 0 AND l.current_quantity > 0
                AND p.product_no IS NOT NULL AND NOT (coalesce(s.share, 0) > 0 AND l.kept_minor = s.share) AS counts
     FROM valued l JOIN order_rows o USING (order_id) LEFT JOIN shares s USING (order_id, line_id)
     LEFT JOIN product_numbers p USING (product_id)"""

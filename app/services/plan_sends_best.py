@@ -1,13 +1,14 @@
 """The best product for every customer at once: predictions read as a stream, and folded into one column per fact.
 
-A shop of a million customers has tens of millions of predictions. They are never all in memory, nor any of them a Python
-object: each batch is cut at the borders between products, within which nobody comes twice, and whoever has found
+A shop of a million customers has tens of millions of predictions. They are never all in memory, nor any of them a
+Python object: each batch is cut at the borders between products, within which nobody comes twice, and whoever has found
 better takes it. The order is that of `domain.arbitration.rank` within one campaign.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from itertools import pairwise
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -19,6 +20,7 @@ from app.services.decision_sheets import KINDS, NONE, PLACE
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
+    from datetime import datetime
 
     import duckdb
 
@@ -31,8 +33,8 @@ POSSIBLE = np.uint8(0)  # the place of "selected" among what a decision can say
 # its sign. A missing date counts as not due: less overdue than anything.
 PAIRS = """
 SELECT p.customer_no, p.product_no, CAST(p.kind = 'cross_sell' AS TINYINT) AS kind, p.probability,
-       coalesce(nullif(p.lift, 'nan'::DOUBLE), -0.0) AS lift, coalesce(p.because_product_no, -1) AS because,
-       coalesce(date_diff('second', p.expected_at, $tick) / 86400.0, '-inf'::DOUBLE) AS overdue
+       coalesce(nullif(p.lift, 'nan'::DOUBLE), '-0.0'::DOUBLE) AS lift, coalesce(p.because_product_no, -1) AS because,
+       coalesce(date_diff('second', p.expected_at, '{tick}'::TIMESTAMPTZ) / 86400.0, '-inf'::DOUBLE) AS overdue
 FROM pairs p"""
 
 Ints = npt.NDArray[np.int32]
@@ -47,7 +49,7 @@ class ByProduct:
         order = np.argsort(product_no, kind="stable")
         self._customers = customer_no[order]
         products, starts = np.unique(product_no[order], return_index=True)
-        ends = np.append(starts[1:], len(order))
+        ends = np.append(starts, len(order))[1:]
         self._of = {int(p): (int(a), int(b)) for p, a, b in zip(products, starts, ends, strict=True)}
 
     def __bool__(self) -> bool:
@@ -180,14 +182,15 @@ def marked(mask: Bools, some: Ints, asked: Ints) -> Bools:
 
 
 def groups(
-    connection: duckdb.DuckDBPyConnection, where: str, given: dict[str, Any], facts: Facts, size: int, *, floor: bool
+    connection: duckdb.DuckDBPyConnection, where: str, tick: datetime, facts: Facts, size: int, *, floor: bool
 ) -> Iterator[Group]:
     """Stream the pairs that `where` selects, cut into groups, each candidate with what speaks against it.
 
-    given: the parameters of `where`, and `tick`. floor: only what is likely enough for an audience without a product.
+    where: SQL of numbers and names of ours; a query with parameters would be read whole before its first row is seen.
+    floor: only what is likely enough for an audience without a product.
     """
     mask = np.zeros(size, dtype=bool)
-    reader = connection.execute(f"{PAIRS} {where}", given).to_arrow_reader(AT_ONCE)
+    reader: Any = connection.sql(f"{PAIRS.format(tick=tick.isoformat())} {where}").to_arrow_reader(AT_ONCE)
     for batch in reader:
         columns = {name: np.asarray(batch.column(name)) for name in batch.schema.names}
         for rows in _cut(columns):
@@ -204,7 +207,7 @@ def _cut(columns: dict[str, Any]) -> Iterator[dict[str, Any]]:
         key = key[order]
         columns = {name: column[order] for name, column in columns.items()}
     borders = [0, *(np.flatnonzero(np.diff(key)) + 1).tolist(), len(key)]
-    for start, end in zip(borders, borders[1:], strict=False):
+    for start, end in pairwise(borders):
         if end > start:
             yield {name: column[start:end] for name, column in columns.items()}
 
@@ -250,8 +253,7 @@ def outdone(champion: Best, challenger: Best, who: Ints) -> Bools:
     kind, first = ours.kind[who], ours.first[who]
     tied = first == theirs.first[who]
     better: Bools = (kind < theirs.kind[who]) | (
-        (kind == theirs.kind[who])
-        & ((first > theirs.first[who]) | (tied & (ours.second[who] > theirs.second[who])))
+        (kind == theirs.kind[who]) & ((first > theirs.first[who]) | (tied & (ours.second[who] > theirs.second[who])))
     )
     return better
 

@@ -21,6 +21,8 @@ from app.services import campaigns, sender_domains, senders, sending_brakes, sen
 from app.services.campaigns_audience import newest_history, products
 from app.services.links import links_of
 from app.services.plan_sends_candidates import Past, past, purchases
+from app.services.plan_sends_facts import zones_of
+from app.services.plan_sends_verdicts import sender_refusal
 from app.services.published import latest_history
 from app.services.send_due_compose import frame_of
 from app.services.send_due_handover import Desk, Wanted, hand_over, left_by_domain, products_of
@@ -164,6 +166,7 @@ def fill_from_lake(rooms: Rooms, ctx: ShopContext, messages: Sequence[Wanted | M
     desk.read_products = {number for m in messages for number in products_of(m)}
     desk.products = products(connection, ctx, desk.read_products)
     desk.purchases = purchases(connection, desk.read_customers, desk.read_products)
+    desk.zones = zones_of(connection, ctx, desk.read_customers)
     connection.close()
 
 
@@ -217,13 +220,18 @@ def _recheck(
         customer = desk.customers.get(message.customer_no)
         reason: Reason | None = Reason.CAMPAIGN_NOT_ACTIVE
         if campaign is not None and campaign.state == "active" and installed:
-            reason = _sender_refusal(sender) or _customer_refusal(customer, suppressed)
+            reason = sender_refusal(sender) or _customer_refusal(customer, suppressed)
             if message.content_version != campaign.content_version:
                 reason = reason or Reason.CAMPAIGN_CHANGED
             timing = campaigns.timing_of(campaign)
             reason = reason or _purchase_refusal(message, desk, now - timedelta(days=timing.wait_days))
             reason = reason or _repeat_refusal(message, desk, timing, before, now)
-        if reason is None and campaign is not None and customer is not None:
+        opens = None
+        if reason is None and campaign is not None:
+            opens = campaigns.window_of(campaign).opening(now, desk.zones.get(message.customer_no, ctx.zone))
+        if opens is not None and opens > now:
+            checks[message.id] = outbox.Check(None, not_before=opens)
+        elif reason is None and campaign is not None and customer is not None:
             key = (campaign.id, message.content_version, campaign.sender_id or 0)
             if key not in desk.frames:
                 content = campaigns.content_of(session, campaign, message.content_version)
@@ -234,12 +242,6 @@ def _recheck(
         else:
             checks[message.id] = outbox.Check(None, reason)
     return checks
-
-
-def _sender_refusal(sender: Sender | None) -> Reason | None:
-    if sender is None or sender.deleted_at is not None or not senders.is_verified(sender):
-        return Reason.SENDER_NOT_VERIFIED
-    return None if sender.postal_address.strip() and sender.company.strip() else Reason.NO_POSTAL_ADDRESS
 
 
 def _customer_refusal(customer: Customer | None, suppressed: set[str]) -> Reason | None:

@@ -17,6 +17,7 @@ from app.store import outbox
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
+    from zoneinfo import ZoneInfo
 
     from app.domain.context import ShopContext
     from app.mail.delivery import Envelope
@@ -51,6 +52,7 @@ class Desk:
     links: dict[tuple[int, str], int] = field(default_factory=dict)
     products: dict[int, Product] = field(default_factory=dict)
     purchases: Purchases = field(default_factory=Purchases)
+    zones: dict[int, ZoneInfo] = field(default_factory=dict)
     history: int | None = None
     read_customers: set[int] = field(default_factory=set)
     read_products: set[int] = field(default_factory=set)

@@ -35,7 +35,8 @@ TABLES: dict[str, str] = {
         refund_excess_minor BIGINT""",
     "stage_lines": """
         order_id BIGINT, line_id BIGINT, product_id BIGINT, variant_id BIGINT, title VARCHAR, quantity INTEGER,
-        current_quantity INTEGER, unit_price_minor BIGINT, total_minor BIGINT, is_gift_card BOOLEAN""",
+        current_quantity INTEGER, unit_price_minor BIGINT, total_minor BIGINT, is_gift_card BOOLEAN,
+        by_subscription BOOLEAN""",
 }
 """Staging tables and their columns. A null shopify_customer_id with an email is a guest order; with
 neither, an order of nobody known. `current_quantity` is what was neither refunded nor removed;

@@ -93,6 +93,7 @@ ORDER_COLUMNS = {
     "isGiftCard": "BOOLEAN",
     "product": ID,
     "variant": ID,
+    "sellingPlan": "STRUCT(name VARCHAR)",
     "originalUnitPriceSet": MONEY,
     "discountedTotalSet": MONEY,
 }
@@ -210,7 +211,8 @@ def _orders(connection: duckdb.DuckDBPyConnection, file: Path) -> None:
         SELECT gid(__parentId) AS order_id, gid(id) AS line_id, gid(l.product.id) AS product_id,
                gid(l.variant.id) AS variant_id, title, quantity, currentQuantity AS current_quantity,
                minor(l.originalUnitPriceSet.shopMoney.amount) AS unit_price_minor,
-               minor(l.discountedTotalSet.shopMoney.amount) AS total_minor, isGiftCard AS is_gift_card
+               minor(l.discountedTotalSet.shopMoney.amount) AS total_minor, isGiftCard AS is_gift_card,
+               l.sellingPlan IS NOT NULL AS by_subscription
         FROM raw_orders l WHERE __parentId IS NOT NULL
         QUALIFY row_number() OVER (PARTITION BY id) = 1""")
     connection.execute("DROP VIEW raw_orders")

@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 from datetime import date, datetime
-from typing import Literal
+from typing import Annotated, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
 from app.api.models.content import Content, ContentPatch, Utm, UtmPatch
 from app.domain.campaigns import Frequency, Reason
 
-CampaignState = Literal["draft", "active", "paused", "deleted"]
+CampaignState = Literal["draft", "active", "paused", "ended", "deleted"]
+Weekday = Annotated[int, Field(ge=0, le=6)]
 Kind = Literal["repurchase", "cross_sell"]
 Step = Literal["name", "sender", "audience", "timing", "content", "discount"]
 Outcome = Literal["selected", "held_out", "skipped", "lost"]
@@ -52,6 +53,10 @@ class TimingPatch(_Request):
     every_days: int | None = None
     wait_days: int | None = None
     repeats: int | None = None
+    send_from_hour: int | None = Field(default=None, ge=0, le=23, description="On the customer's clock; null: no limit")
+    send_until_hour: int | None = Field(default=None, ge=1, le=24)
+    send_weekdays: list[Weekday] | None = Field(default=None, description="0 = Monday; null: every day")
+    ends_on: date | None = Field(default=None, description="Last day, of the shop's calendar; null: open end")
 
 
 class DiscountPatch(_Request):
@@ -97,6 +102,10 @@ class Timing(_Answer):
     every_days: int
     wait_days: int
     repeats: int
+    send_from_hour: int | None
+    send_until_hour: int | None
+    send_weekdays: list[int] | None
+    ends_on: date | None
 
 
 class Discount(_Answer):
@@ -177,17 +186,6 @@ class Campaign(CampaignSummary):
     stale: str | None = Field(description="Why the recommendation it was made from no longer holds")
 
 
-class Preflight(_Answer):
-    """What activation would do now."""
-
-    ready: bool
-    unresolved: list[Unresolved]
-    people: int = Field(description="Exactly how many customers are eligible at this moment, holdout included")
-    candidates: int
-    reasons: list[ReasonCount]
-    as_of: datetime | None
-
-
 class PreviewRequest(_Request):
     """Whose mail to show; left out: the most likely buyer of the audience."""
 
@@ -251,7 +249,7 @@ class DecisionsQuery(BaseModel):
 class Decision(_Answer):
     """What was decided for one customer, and why; kept from `since` until a tick decided otherwise."""
 
-    id: int
+    id: str = Field(description="Names the decision for ever")
     customer_no: int
     label: str
     product_no: int | None

@@ -14,6 +14,7 @@ from sqlalchemy.exc import IntegrityError
 
 from app.mail.transport import Delivery, Envelope
 from app.services import campaigns, campaigns_audience, campaigns_views, plan_sends, send_due, senders
+from app.services import decision_sheets as sheets
 from app.services.verify_cap import verify_cap
 from app.store.models.campaigns import Decision
 from app.store.models.customers import Customer, Suppression
@@ -39,11 +40,10 @@ def shop(world: World) -> Iterator[World]:
 
 def reasons(world: World, campaign_id: str) -> dict[int, str]:
     """customer → outcome, or reason if there is one."""
+    number = int(campaign_id[4:])
     with world.store.reading(world.ctx) as session:
-        rows = session.scalars(
-            select(Decision).where(Decision.campaign_id == int(campaign_id[4:]), Decision.current)
-        ).all()
-    return {row.customer_no: row.reason or row.outcome for row in rows}
+        found = [entry for _, sheet in sheets.read(session, world.ctx, number) for entry in sheets.entries(number, sheet)]
+    return {entry.customer_no: entry.saying for entry in found}
 
 
 def states(world: World) -> dict[int, str]:

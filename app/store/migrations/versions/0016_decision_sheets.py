@@ -6,6 +6,8 @@ Revises: 0012
 
 from __future__ import annotations
 
+from typing import Any
+
 import sqlalchemy as sa
 from alembic import op
 
@@ -17,7 +19,7 @@ down_revision = "0012"
 branch_labels = None
 depends_on = None
 
-NEW: tuple[tuple[str, str, sa.types.TypeEngine[object]], ...] = (
+NEW: tuple[tuple[str, str, Any], ...] = (
     ("campaigns", "send_from_hour", sa.Integer()),
     ("campaigns", "send_until_hour", sa.Integer()),
     ("campaigns", "send_weekdays", base.JsonColumn),

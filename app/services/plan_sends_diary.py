@@ -1,0 +1,141 @@
+"""Writing down what a tick decided: what stands goes on the sheets, what happened and what ended becomes rows."""
+
+from __future__ import annotations
+
+from collections import Counter
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from sqlalchemy import insert, update
+
+from app.domain.campaigns import Reason
+from app.services import decision_sheets as sheets
+from app.services.decision_sheets import NONE, PLACE, SELECTED, Decisions
+from app.services.plan_sends_best import NOBODY, POSSIBLE, lift_of, probability_of
+from app.store.counters import allocate
+from app.store.models.campaigns import Decision, DecisionHead
+
+if TYPE_CHECKING:
+    from datetime import datetime
+
+    import numpy.typing as npt
+    from sqlalchemy.orm import Session
+
+    from app.domain.context import ShopContext
+    from app.services.plan_sends_candidates import Assessment
+    from app.services.plan_sends_verdicts import Judged
+
+WITH_MESSAGE = (PLACE[SELECTED], PLACE[Reason.HELD_OUT])
+AT_MOST = 500  # values in one statement
+ROWS = 50_000  # rows in memory at once
+
+
+def write_diary(
+    session: Session,
+    ctx: ShopContext,
+    found: Assessment,
+    campaign_id: int,
+    judged: Judged,
+    said: npt.NDArray[np.uint8],
+    ids: dict[int, str],
+) -> Counter[str]:
+    """Bring a campaign's sheets up to the tick; returns what it decided, counted by what was said.
+
+    said: what is to be said of the winners, by customer number. ids: the messages that were made: customer → id.
+    """
+    decided = _decided(found, campaign_id, judged, said)
+    now = sheets.instant(found.tick)
+    head = session.get(DecisionHead, {"shop_id": ctx.shop_id, "campaign_id": campaign_id})
+    standing = dict(sheets.read(session, ctx, campaign_id))
+    counts: Counter[str] = Counter()
+    for part in sorted(standing.keys() | decided.parts()):
+        old, new = standing.pop(part, Decisions()), decided.part(part)
+        kept = (new.says == PLACE[Reason.MESSAGE_UNDER_WAY]) & (found.live[new.customer_no] == campaign_id)
+        stands, ended = sheets.merged(old, new, now, kept)
+        counts.update(stands.counts())
+        if head is not None:
+            _end(session, ctx, campaign_id, ended, head.last_tick)
+        _add(session, ctx, campaign_id, new.take(np.isin(new.says, WITH_MESSAGE)), found.tick, ids)
+        changed = len(ended) or len(stands) != len(old)
+        if changed or not np.array_equal(stands.since, old.since):
+            sheets.write(session, ctx, campaign_id, part, stands)
+    if head is None:
+        session.add(DecisionHead(shop_id=ctx.shop_id, campaign_id=campaign_id, last_tick=found.tick, counts=counts))
+    else:
+        head.last_tick, head.counts = found.tick, dict(counts)
+    session.flush()
+    out = counts.total() - len(decided)  # no longer in the segment, tick after tick
+    return Counter(decided.counts()) + Counter({str(Reason.NOT_IN_SEGMENT): out})
+
+
+def _decided(found: Assessment, campaign_id: int, judged: Judged, said: npt.NDArray[np.uint8]) -> Decisions:
+    """What the tick says of everybody in the audience: their own reason, what became of their message, or lost."""
+    who, says = judged.customer_no, judged.says.copy()
+    fine = says == POSSIBLE
+    won = found.by[who] == campaign_id
+    says[fine] = np.where(won, said[who], PLACE[Reason.BETTER_CAMPAIGN])[fine]
+    none = judged.kind == NOBODY
+    return Decisions(
+        customer_no=who,
+        says=says,
+        product_no=np.where(none, NONE, judged.product_no).astype(np.int32),
+        kind=np.where(none, NONE, judged.kind).astype(np.int8),
+        probability=probability_of(judged.kind, judged.first, judged.second).astype(np.float32),
+        lift=lift_of(judged.kind, judged.first).astype(np.float32),
+        since=np.broadcast_to(sheets.instant(found.tick), len(who)),
+    )
+
+
+def _end(session: Session, ctx: ShopContext, campaign_id: int, ended: Decisions, last_tick: datetime) -> None:
+    """Put down what stands no more: rows of messages have ended, all else becomes a row now."""
+    with_row = np.isin(ended.says, WITH_MESSAGE)
+    customers = ended.customer_no[with_row].tolist()
+    for start in range(0, len(customers), AT_MOST):
+        mine = (
+            Decision.shop_id == ctx.shop_id,
+            Decision.campaign_id == campaign_id,
+            Decision.current,
+            Decision.customer_no.in_(customers[start : start + AT_MOST]),
+        )
+        values = {"current": False, "last_tick": last_tick}
+        session.execute(update(Decision).where(*mine).values(values).execution_options(synchronize_session=False))
+    _insert(session, ctx, campaign_id, ended.take(~with_row), {"last_tick": last_tick, "current": False}, {})
+
+
+def _add(
+    session: Session, ctx: ShopContext, campaign_id: int, new: Decisions, tick: datetime, ids: dict[int, str]
+) -> None:
+    _insert(session, ctx, campaign_id, new, {"last_tick": tick, "current": True}, ids)
+
+
+def _insert(
+    session: Session,
+    ctx: ShopContext,
+    campaign_id: int,
+    some: Decisions,
+    common: dict[str, Any],
+    ids: dict[int, str],
+) -> None:
+    if not len(some):
+        return
+    number = allocate(session, ctx.shop_id, "decisions", len(some))
+    for start in range(0, len(some), ROWS):
+        rows = [
+            {
+                "shop_id": ctx.shop_id,
+                "id": number + start + offset,
+                "campaign_id": campaign_id,
+                "customer_no": entry.customer_no,
+                "product_no": entry.product_no,
+                "kind": entry.kind,
+                "outcome": sheets.outcome_of(entry.saying),
+                "reason": sheets.reason_of(entry.saying),
+                "probability": entry.probability,
+                "lift": entry.lift,
+                "message_id": ids.get(entry.customer_no),
+                "since": entry.since,
+                **common,
+            }
+            for offset, entry in enumerate(sheets.entries(campaign_id, some.take(slice(start, start + ROWS))))
+        ]
+        session.execute(insert(Decision), rows)
