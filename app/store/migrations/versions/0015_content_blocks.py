@@ -13,7 +13,7 @@ from app.store.base import JsonColumn, UtcDateTime
 from app.store.migrations.tenancy import guard
 
 revision = "0015"
-down_revision = "0012"
+down_revision = "0014"
 branch_labels = None
 depends_on = None
 

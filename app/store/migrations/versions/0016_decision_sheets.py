@@ -15,7 +15,7 @@ from app.store import base
 from app.store.migrations.tenancy import guard
 
 revision = "0016"
-down_revision = "0012"
+down_revision = "0015"
 branch_labels = None
 depends_on = None
 
