@@ -14,12 +14,13 @@ from app.domain.placeholders import Placeholder
 from app.errors import Invalid, NotFound
 from app.mail.render import MissingValue
 from app.mail.transport import always
-from app.services import campaigns, links, senders, testers
+from app.services import campaigns, discounts, links, senders, testers
 from app.services.campaigns_audience import Product, newest_history, products
 from app.services.plan_sends_candidates import assess
 from app.services.published import published
-from app.services.send_due_compose import TEST, contact_of, envelope, frame_of, rendered
+from app.services.send_due_compose import TEST, contact_of, envelope, frame_of, rendered, with_code
 from app.store.models.customers import Customer
+from app.store.models.discounts import DiscountPlan
 from app.store.models.senders import Sender
 from app.store.outbox import new_id
 
@@ -162,6 +163,9 @@ def _show(rooms: Rooms, ctx: ShopContext, campaign_id: str, customer_no: int | N
         sender = session.get(Sender, {"shop_id": ctx.shop_id, "id": campaign.sender_id or 0})
         sender = sender if sender is not None and sender.deleted_at is None else None
         frame = frame_of(rooms, session, ctx, campaign, content, sender)
+        if campaign.discount_mode == discounts.MANAGED:
+            plan = session.get(DiscountPlan, {"shop_id": ctx.shop_id, "campaign_id": campaign.id})
+            frame = with_code(frame, discounts.sample(ctx, plan, rooms.clock.now()))
     for field, sentence in frame.words.problems():
         raise Invalid(sentence, field=f"content.{field}")
     sample = _sample(rooms, ctx, campaign, customer_no)

@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from app.lake.lake import Lake
     from app.mail.dns import NameSystem
     from app.mail.transport import Transport
+    from app.services.shop_ports import DiscountShop, MarketingShop
     from app.settings import Settings
     from app.store.crypto import Vault
     from app.store.session import Store
@@ -54,3 +55,5 @@ class Rooms:
     consent_writer: ConsentWriter
     runs: OpenRuns = field(default_factory=OpenRuns)
     names: NameSystem = field(default_factory=Dns)
+    discount_shop: DiscountShop | None = None
+    marketing_shop: MarketingShop | None = None

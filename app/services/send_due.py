@@ -6,7 +6,7 @@ import os
 import socket
 import sys
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from functools import partial
 from typing import TYPE_CHECKING
@@ -17,7 +17,7 @@ from sqlalchemy import select
 from app.domain.campaigns import Reason
 from app.domain.consent import refusal
 from app.domain.machines import DEFAULT_OPEN_TRACKING
-from app.services import campaigns, sender_domains, senders, sending_brakes, sending_limits
+from app.services import campaigns, discounts, sender_domains, senders, sending_brakes, sending_limits
 from app.services.campaigns_audience import newest_history, products
 from app.services.links import links_of
 from app.services.plan_sends_candidates import Past, past, purchases
@@ -98,6 +98,8 @@ def send(
                 recheck=partial(_recheck, rooms, ctx, desk),
                 limit=most,
             )
+            # Not stamped, not offered: nobody saw these codes, and none of this was committed yet.
+            discounts.undo(session, ctx, desk.offered - {message.id for message in batch.stamped})
         # Committed, durably: only now may anything be said to the mail server.
         budget -= batch.touched
         desk.left -= batch.touched
@@ -149,6 +151,10 @@ def _read_lake(rooms: Rooms, ctx: ShopContext, limit: int, budget: int) -> Desk:
         query = outbox.due(ctx, rooms.store.db_now(session), ahead)
         columns = (Message.customer_no, Message.product_no, Message.purchased_product_no)
         near = [Wanted(*row) for row in session.execute(query.with_only_columns(*columns))]
+        managed = (Campaign.shop_id == ctx.shop_id, Campaign.discount_mode == discounts.MANAGED)
+        desk.managed = (
+            session.scalars(select(Campaign.id).where(*managed, Campaign.state == "active")).first() is not None
+        )
     if near:
         fill_from_lake(rooms, ctx, near, desk)
     # Fewer than asked for: nothing else waits, and what comes meanwhile is read when it is met.
@@ -167,6 +173,8 @@ def fill_from_lake(rooms: Rooms, ctx: ShopContext, messages: Sequence[Wanted | M
     desk.products = products(connection, ctx, desk.read_products)
     desk.purchases = purchases(connection, desk.read_customers, desk.read_products)
     desk.zones = zones_of(connection, ctx, desk.read_customers)
+    if desk.managed:
+        desk.baskets = discounts.baskets(connection, desk.read_customers)
     connection.close()
 
 
@@ -241,7 +249,42 @@ def _recheck(
             checks[message.id] = outbox.Check(customer.email_hash, None, source)
         else:
             checks[message.id] = outbox.Check(None, reason)
+    _offer(session, ctx, desk, running, [message for message in due if checks[message.id].reason is None], checks, now)
     return checks
+
+
+def _offer(
+    session: Session,
+    ctx: ShopContext,
+    desk: Desk,
+    running: Mapping[int, Campaign],
+    going: Sequence[Message],
+    checks: dict[str, outbox.Check],
+    now: datetime,
+) -> None:
+    """Give messages of campaigns with managed discounts their codes; who was promised one that isn't ready waits.
+
+    A message that was tried before keeps what it was given, whatever its campaign does by now.
+    """
+    for number in sorted({message.campaign_id for message in going}):
+        campaign = running[number]
+        mine = [message for message in going if message.campaign_id == number]
+        if campaign.discount_mode != discounts.MANAGED:
+            mine = [message for message in mine if message.attempts or message.last_error == discounts.WAITS_FOR]
+        asked = [
+            discounts.Asked(m.id, m.customer_no, m.probability, desk.baskets.get(m.customer_no, 0))
+            for m in mine
+            if m.expires_at > now
+        ]
+        if not asked:
+            continue
+        claims = discounts.claim(session, ctx, campaign, asked, now)
+        desk.codes |= claims.given
+        desk.offered |= claims.fresh - claims.waiting
+        for message_id in claims.waiting:
+            checks[message_id] = replace(
+                checks[message_id], not_before=now + discounts.WAIT, wait_for=discounts.WAITS_FOR
+            )
 
 
 def _customer_refusal(customer: Customer | None, suppressed: set[str]) -> Reason | None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 from app.domain.web_links import tagged
@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 
     from app.domain.brand import Brand
     from app.domain.context import ShopContext
+    from app.domain.discounts import Given
     from app.domain.web_links import Utm
     from app.mail.transport import Envelope
     from app.mail.words import Words
@@ -106,6 +107,11 @@ def frame_of(
         utm=utm,
         cart=links.cart_of(ctx, utm),
     )
+
+
+def with_code(frame: Frame, given: Given | None) -> Frame:
+    """The frame with a code of one message's own, if it has one."""
+    return frame if given is None else replace(frame, discount=Discount(given.code, given.text))
 
 
 def contact_of(rooms: Rooms, ctx: ShopContext, customer: Customer) -> Contact:

@@ -12,7 +12,7 @@ from app.domain.machines import DEFAULT_OPEN_TRACKING, may_observe_opens
 from app.mail.delivery import GIVE_UP_AFTER, Delivery
 from app.services import mail_events, senders
 from app.services.plan_sends_candidates import Purchases
-from app.services.send_due_compose import Contact, Frame, contact_of, envelope, public_url, rendered
+from app.services.send_due_compose import Contact, Frame, contact_of, envelope, public_url, rendered, with_code
 from app.store import outbox
 
 if TYPE_CHECKING:
@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from zoneinfo import ZoneInfo
 
     from app.domain.context import ShopContext
+    from app.domain.discounts import Given
     from app.mail.delivery import Envelope
     from app.services.campaigns_audience import Product
     from app.services.rooms import Rooms
@@ -44,6 +45,8 @@ class Desk:
 
     read_customers, read_products: whom and what the lake was asked about. Of anybody else a missing
     purchase says nothing.
+    managed: a campaign leaves its discounts to Encore, so baskets are read. codes: by message. offered: messages whose
+    offer was drawn in this transaction.
     left: how many of the messages that it was read for may still be in line.
     """
 
@@ -56,6 +59,10 @@ class Desk:
     history: int | None = None
     read_customers: set[int] = field(default_factory=set)
     read_products: set[int] = field(default_factory=set)
+    managed: bool = False
+    baskets: dict[int, int] = field(default_factory=dict)
+    codes: dict[str, Given] = field(default_factory=dict)
+    offered: set[str] = field(default_factory=set)
     left: int = 0
     open_tracking: str = DEFAULT_OPEN_TRACKING
 
@@ -121,7 +128,7 @@ def _compose(rooms: Rooms, ctx: ShopContext, message: Message, desk: Desk) -> En
     customer = desk.customers[message.customer_no]
     contact = contact_of(rooms, ctx, customer)
     product = desk.products[message.product_no]
-    frame = desk.frame_of(message)
+    frame = with_code(desk.frame_of(message), desk.codes.get(message.id))
     shown, unsubscribe = rendered(
         rooms,
         ctx,

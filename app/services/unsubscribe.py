@@ -15,9 +15,9 @@ from sqlalchemy import or_, select
 from app.domain.consent import SUBSCRIBED, UNSUBSCRIBED
 from app.errors import EncoreError, NotFound
 from app.mail.render import MissingValue
-from app.services import campaigns, links, senders
+from app.services import campaigns, discounts, links, senders
 from app.services.campaigns_audience import newest_history, products
-from app.services.send_due_compose import TEST, contact_of, frame_of, rendered, shared_discount
+from app.services.send_due_compose import TEST, contact_of, frame_of, rendered, shared_discount, with_code
 from app.services.shops import context_by_id
 from app.store.counters import allocate
 from app.store.models.campaigns import Campaign, Link
@@ -113,6 +113,7 @@ def web_view(rooms: Rooms, token: str) -> str:
             raise Gone("This message can't be shown any more.")
         frame, contact = frame_of(rooms, session, ctx, campaign, content, sender), contact_of(rooms, ctx, customer)
         tracked = links.links_of(session, ctx, [message.campaign_id])
+        frame = with_code(frame, discounts.shown(session, ctx, [message.id]).get(message.id))
     history = newest_history(rooms, ctx)
     found = products(history[1], ctx, {message.product_no, message.purchased_product_no or 0}) if history else {}
     if history:
@@ -161,7 +162,7 @@ def _code(rooms: Rooms, session: Session, ctx: ShopContext, message: Message | N
     if message is None:
         return None
     campaign = session.get_one(Campaign, {"shop_id": ctx.shop_id, "id": message.campaign_id})
-    discount = shared_discount(rooms, ctx, campaign)
+    discount = discounts.shown(session, ctx, [message.id]).get(message.id) or shared_discount(rooms, ctx, campaign)
     return discount.code if discount else None
 
 

@@ -73,13 +73,14 @@ class NewMessage:
 class Check:
     """What the re-check under lock found for one message: go (with the address's hash), not before when, or why not.
 
-    not_before: the message stays in line until then.
+    not_before: the message stays in line until then, and `wait_for` says what it waits for.
     """
 
     email_hash: str | None
     reason: Reason | None = None
     consent_source: str | None = None
     not_before: datetime | None = None
+    wait_for: str = ""
 
 
 @dataclass(frozen=True)
@@ -89,11 +90,12 @@ class Batch:
     stamped: list[Message]
     capped: int
     cancelled: int
+    waiting: int = 0
 
     @property
     def touched(self) -> int:
-        """How many messages left `queued`; none means nothing was due."""
-        return len(self.stamped) + self.capped + self.cancelled
+        """How many messages were decided on; none means nothing was due."""
+        return len(self.stamped) + self.capped + self.cancelled + self.waiting
 
 
 @dataclass(frozen=True)
@@ -217,13 +219,15 @@ def stamp_batch(
     now = clock(session)
     going: dict[str, tuple[Message, str]] = {}
     ended: list[tuple[Message, str, Reason]] = []
+    waiting = 0
     for message in due:
         check = checks.get(message.id, Check(None, Reason.NO_ADDRESS))
         reason = Reason.EXPIRED if message.expires_at <= now else check.reason
-        if reason is None and check.email_hash is not None:
+        if reason is None and check.not_before is not None:
+            message.not_before, message.last_error = check.not_before, check.wait_for or message.last_error
+            waiting += 1
+        elif reason is None and check.email_hash is not None:
             going[message.id] = message, check.email_hash
-        elif reason is None and check.not_before is not None:
-            message.not_before = check.not_before
         else:
             ended.append((message, "cancelled", reason or Reason.NO_ADDRESS))
     cancelled = len(ended)
@@ -243,7 +247,7 @@ def stamp_batch(
         for m, instant, _ in stamped
     ]
     ledger.append(session, ctx, entries)
-    return Batch([message for message, _, _ in stamped], len(going) - len(stamped), cancelled)
+    return Batch([message for message, _, _ in stamped], len(going) - len(stamped), cancelled, waiting)
 
 
 def record(session: Session, ctx: ShopContext, now: datetime, outcomes: Sequence[Outcome]) -> None:

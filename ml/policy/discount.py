@@ -79,9 +79,9 @@ class Trials:
     """Offers that were made and have run out, one row each.
 
     customers:    to whom, as they were then; a customer may stand here more than once
-    amount_minor: (n, 5) int, what each level would have been worth, after the ceiling of the day
-    level:        (n,) int, position in LEVELS of what was offered
-    propensity:   (n, 5) float, each level's probability
+    amount_minor: (n, k) int, what each level would have been worth, after the ceiling of the day; none first
+    level:        (n,) int, position of what was offered
+    propensity:   (n, k) float, each level's probability
     bought:       (n,) bool
     """
 
@@ -139,9 +139,9 @@ class Response:
 class Offers:
     """What each customer is offered, in the order given.
 
-    level:                 (n,) int, position in LEVELS
+    level:                 (n,) int, position in LEVELS, or in (none, *levels_minor)
     amount_minor:          (n,) int, the value of the code; 0 means no code
-    propensity:            (n, 5) float, the probability of each level, exactly
+    propensity:            (n, k) float, the probability of each level, exactly
     expected_margin_minor: (n,) float, P(buy) * (margin - amount) under the offer
     """
 
@@ -155,7 +155,7 @@ class Offers:
 class DiscountPolicy:
     """What past offers teach.
 
-    levels:  positions in LEVELS that the policy may choose by itself: all, or none and one constant level, or none
+    levels:  positions of levels that the policy may choose by itself: all, or none and one constant level, or none
     basis:   start (no discount but in the random slices), constant, or customers (each their own level)
     verdict: each customer's own level against the best constant one; None with too few offers to say
     """
@@ -172,6 +172,14 @@ def amounts(basket_minor: Ints, ceiling_minor: int) -> Ints:
         raise ValueError("a ceiling is never negative")
     result: Ints = np.minimum(basket_minor[:, None] * np.array(LEVELS) // 100, ceiling_minor)
     return result
+
+
+def fixed_amounts(levels_minor: tuple[int, ...], customers: int, ceiling_minor: int) -> Ints:
+    """(customers, k + 1) value of none and of each fixed level in minor units, never over the ceiling."""
+    if ceiling_minor < 0:
+        raise ValueError("a ceiling is never negative")
+    row: Ints = np.minimum(np.array((0, *levels_minor), dtype=np.int64), ceiling_minor)
+    return np.tile(row, (customers, 1))
 
 
 def fit_response(trials: Trials) -> Response:
@@ -211,30 +219,45 @@ def learn(trials: Trials, seed: int = 0) -> DiscountPolicy:
     target = cross_fit_policy(_with_row_numbers(log), _greedy_learner(trials.rows(trials.judged)), seed)
     verdict = judge(log, target, seed)
     if verdict.promote:
-        return DiscountPolicy(response, tuple(range(len(LEVELS))), "customers", verdict)
+        return DiscountPolicy(response, tuple(range(log.arms)), "customers", verdict)
     if verdict.best != 0:
-        constant = judge(log, one_hot(np.full(len(log), verdict.best), len(LEVELS)), seed)
+        constant = judge(log, one_hot(np.full(len(log), verdict.best), log.arms), seed)
         enough = constant.policy.effective_size >= MIN_EFFECTIVE
-        if enough and constant.differences[0].surely_positive(tries=len(LEVELS) - 1):
+        if enough and constant.differences[0].surely_positive(tries=log.arms - 1):
             return DiscountPolicy(response, (0, verdict.best), "constant", verdict)
     return DiscountPolicy(response, (0,), "start", verdict)
 
 
 def offer(
-    policy: DiscountPolicy, customers: Customers, ceiling_minor: int, budget_minor: int | None = None, seed: int = 0
+    policy: DiscountPolicy,
+    customers: Customers,
+    ceiling_minor: int,
+    budget_minor: int | None = None,
+    seed: int = 0,
+    *,
+    levels_minor: tuple[int, ...] | None = None,
+    none_share: float = NONE_SHARE,
+    explore_share: float = EXPLORE_SHARE,
 ) -> Offers:
     """Choose a level for each customer, so that no code is worth more than the ceiling nor all codes than the budget.
 
     budget_minor: what the codes issued here may be worth together, each in full, as any may be redeemed; None is
                   no limit. Callers take off the codes that are still out and add back those that ran out.
+    levels_minor: fixed amounts to choose from besides none, instead of LEVELS of the expected basket
+    none_share:   get none whatever the policy says; explore_share: get a level at random. Together at most 1.
     One in ten gets none whatever the policy says and one in twenty a level at random; both samples have an exact
     size, and the budget is kept whoever is drawn, so that who is drawn says nothing about the rest of the
     propensities. Equal customers and seed give equal offers, in whatever order.
     """
-    worth = amounts(customers.basket_minor, ceiling_minor)
-    gain = policy.response.probability(customers, worth) * (customers.margin_minor[:, None] - worth)
+    if none_share < 0 or explore_share < 0 or none_share + explore_share > 1:
+        raise ValueError("shares are never negative, and together at most 1")
     n = len(customers.customer_no)
-    explored = EXPLORE_SHARE * n
+    if levels_minor is None:
+        worth = amounts(customers.basket_minor, ceiling_minor)
+    else:
+        worth = fixed_amounts(levels_minor, n, ceiling_minor)
+    gain = policy.response.probability(customers, worth) * (customers.margin_minor[:, None] - worth)
+    explored = explore_share * n
     reserve = 0
     if budget_minor is not None:
         if budget_minor < 0:
@@ -245,13 +268,13 @@ def offer(
         reserve = int(dearest[most - 1]) if most else 0
     left = None if budget_minor is None else budget_minor - reserve
     chosen = _within(gain, worth, policy.levels, left, customers.customer_no)
-    none, explore, random_level = _slices(customers.customer_no, explored, seed)
+    none, explore, random_level = _slices(customers.customer_no, none_share, explored, worth.shape[1], seed)
     level = np.where(explore, random_level, np.where(none, 0, chosen))
     rows = np.arange(n)
-    shares = np.array([NONE_SHARE, explored / max(n, 1)])
-    propensity = np.full((n, len(LEVELS)), shares[1] / len(LEVELS))
+    shares = np.array([none_share, explored / max(n, 1)])
+    propensity = np.full((n, worth.shape[1]), shares[1] / worth.shape[1])
     propensity[:, 0] += shares[0]
-    propensity[rows, chosen] += 1 - shares.sum()
+    propensity[rows, chosen] += max(1 - shares.sum(), 0.0)
     return Offers(level, worth[rows, level], propensity, gain[rows, level])
 
 
@@ -284,16 +307,16 @@ def _within(gain: Floats, worth: Ints, levels: tuple[int, ...], budget: int | No
     return allowed[kept]
 
 
-def _slices(customer_no: Ints, explored: float, seed: int) -> tuple[Bools, Bools, Ints]:
+def _slices(customer_no: Ints, none_share: float, explored: float, arms: int, seed: int) -> tuple[Bools, Bools, Ints]:
     """Who gets none, who gets a random level, and which: a random order cut at sizes of the right expectation.
 
     Sizes are rounded by one uniform number, so that each share is met exactly on average, also of one customer.
     """
     n = len(customer_no)
     rng = np.random.default_rng(seed)
-    start, order, level = rng.random(), rng.permutation(n), rng.integers(0, len(LEVELS), n)
-    first = int(NONE_SHARE * n + start)
-    second = min(int(NONE_SHARE * n + explored + start), first + int(np.ceil(explored)))
+    start, order, level = rng.random(), rng.permutation(n), rng.integers(0, arms, n)
+    first = int(none_share * n + start)
+    second = min(int(none_share * n + explored + start), first + int(np.ceil(explored)))
     place = np.empty(n, dtype=np.int64)
     place[np.argsort(customer_no, kind="stable")] = order
     drawn = np.empty(n, dtype=np.int64)
@@ -311,7 +334,7 @@ def _greedy_learner(trials: Trials) -> Callable[[Log, int], Callable[[Floats], F
             rows = context[:, 0].astype(int)
             people, worth = trials.customers.rows(rows), trials.amount_minor[rows]
             gain = response.probability(people, worth) * (people.margin_minor[:, None] - worth)
-            return one_hot(gain.argmax(axis=1), len(LEVELS))
+            return one_hot(gain.argmax(axis=1), gain.shape[1])
 
         return policy
 

@@ -68,7 +68,7 @@ class Campaign(ShopRow, Base):
     send_weekdays: Mapped[list[Any] | None] = mapped_column(comment="0 = Monday; null: every day")
     ends_on: Mapped[date | None] = mapped_column(Date, comment="Last day, of the shop's calendar")
     content_version: Mapped[int]
-    discount_mode: Mapped[str] = mapped_column(String(8), comment="off | single")
+    discount_mode: Mapped[str] = mapped_column(String(8), comment="off | single | managed")
     discount_code: Mapped[str | None] = mapped_column(String(255))
     discount_description: Mapped[str | None] = mapped_column(String(255))
     discount_expires_on: Mapped[date | None] = mapped_column(Date, comment="Shop's calendar day")
