@@ -43,11 +43,13 @@ from app.services.shops import context_by_id
 from app.settings import Settings
 from app.shopify.bulk import BulkExports
 from app.shopify.consent import ShopifyConsent
+from app.shopify.discounts import ShopifyDiscounts
 from app.shopify.effects import make_effects
 from app.shopify.graphql import AdminApi
 from app.shopify.http import TOKEN_READ_SECONDS, make_client
 from app.shopify.importer import ShopifyImport
 from app.shopify.install import Installer
+from app.shopify.marketing import ShopifyMarketing
 from app.shopify.tokens import Tokens
 from app.shopify.web import ShopifyWeb
 from app.shopify.webhooks import Inbox
@@ -126,6 +128,8 @@ def build(settings: Settings | None = None) -> Encore:
         transport=open_transport(settings.outgoing, settings.data_dir),
         consent_writer=ShopifyConsent(api, store),
         names=Dns(settings.dns_server),
+        discount_shop=ShopifyDiscounts(api),
+        marketing_shop=ShopifyMarketing(api),
     )
     importer = ShopifyImport(rooms, api, BulkExports(api, client), settings.imports_dir)
     installer = Installer(rooms, api, tokens)

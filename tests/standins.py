@@ -15,10 +15,12 @@ from app.services.rooms import Rooms
 from app.settings import Settings
 from app.shopify.bulk import BulkExports
 from app.shopify.consent import ShopifyConsent
+from app.shopify.discounts import ShopifyDiscounts
 from app.shopify.graphql import AdminApi
 from app.shopify.http import make_client
 from app.shopify.importer import ShopifyImport
 from app.shopify.install import Installer
+from app.shopify.marketing import ShopifyMarketing
 from app.shopify.session_tokens import verify
 from app.shopify.tokens import Tokens
 from app.store.crypto import Vault
@@ -117,6 +119,8 @@ def connect(url: str, folder: Path, store: Store, clock: Clock) -> Connected:
         connectors=None,  # type: ignore[arg-type] # an import sends nothing
         transport=None,  # type: ignore[arg-type] # an import mails nobody
         consent_writer=ShopifyConsent(api, store),
+        discount_shop=ShopifyDiscounts(api, sleep=_blink),
+        marketing_shop=ShopifyMarketing(api),
     )
     return Connected(
         rooms, client, tokens, api, BulkExports(api, client, sleep=_blink), Installer(rooms, api, tokens), jobs

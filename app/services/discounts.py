@@ -18,7 +18,7 @@ from sqlalchemy.dialects.postgresql import insert as postgresql_insert
 from sqlalchemy.dialects.sqlite import insert as sqlite_insert
 
 from app.domain.campaigns import uniform
-from app.domain.discounts import Claims, Given, Plan, period_of, window, words
+from app.domain.discounts import GIVE_DAYS, Claims, Given, Plan, period_of, window, words
 from app.store.models.discounts import DiscountBudget, DiscountCode, DiscountOffer, DiscountPlan, DiscountPool
 from ml.policy.discount import EXPLORE_SHARE, Customers, DiscountPolicy, Response, offer
 
@@ -263,6 +263,8 @@ def _bind(
             DiscountPool.amount_minor == amount,
             DiscountPool.min_basket_minor == plan.min_basket_minor,
             DiscountPool.give_until > now,
+            # Not next week's yet: a customer is mailed at most once in a pool's week, and may use one code of a pool.
+            DiscountPool.give_until <= now + timedelta(days=GIVE_DAYS, hours=1),
             # A promise of days that was lengthened since: older codes end too early.
             DiscountPool.ends_at >= now + timedelta(days=plan.validity_days),
         )

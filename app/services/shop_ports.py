@@ -52,7 +52,7 @@ class DiscountShop(Protocol):
         ...
 
     def create(self, ctx: ShopContext, new: NewDiscount) -> str:
-        """Make a discount with its first code, unless it is there; returns its id. Raises Conflict for a taken code."""
+        """Make a discount with its first code; returns its id. Raises Conflict if that code exists."""
         ...
 
     def add_codes(self, ctx: ShopContext, gid: str, codes: Sequence[str]) -> set[str]:

@@ -17,8 +17,10 @@ from sandbox.shopify import payloads
 from sandbox.shopify.admin_api import AdminApi
 from sandbox.shopify.behaviour import Behaviour
 from sandbox.shopify.bulk import Bulk
+from sandbox.shopify.discounts import Discounts
 from sandbox.shopify.faults import Faults
 from sandbox.shopify.ledger import Ledger
+from sandbox.shopify.marketing import Marketing
 from sandbox.shopify.merchant import Merchant
 from sandbox.shopify.operations import Operations
 from sandbox.shopify.page import register_page
@@ -43,10 +45,14 @@ class StandIn:
             path = build_shop(state_dir / "shops" / f"{domain}.sqlite", kind, domain, clock.now())
             self.shops[domain] = Shop(path, clock)
         self.webhooks = Webhooks(self.ledger, clock, options, self.faults)
-        self.behaviours = {domain: Behaviour(shop, self.webhooks) for domain, shop in self.shops.items()}
+        self.discounts = Discounts(self.ledger, clock)
+        self.marketing = Marketing(self.ledger, clock)
+        self.behaviours = {
+            domain: Behaviour(shop, self.webhooks, self.discounts) for domain, shop in self.shops.items()
+        }
         self.merchants = {domain: Merchant(shop, self.webhooks, self.tokens) for domain, shop in self.shops.items()}
         self.bulk = Bulk(self.ledger, self.shops, state_dir / "bulk", clock, options, self._bulk_finished)
-        self.api = AdminApi(Operations(self.bulk, self.behaviours), self.faults)
+        self.api = AdminApi(Operations(self.bulk, self.behaviours, self.discounts, self.marketing), self.faults)
         self.bulk.documents = self.api.documents
         self.bulk.resume()
         self.webhooks.start()

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from sandbox.demo_shop.ids import FIRST_ORDER_NUMBER, ORDER_BASE, STAMP
 from sandbox.shopify import payloads
+from sandbox.shopify.discounts import Discounts, NotRedeemable
 from sandbox.shopify.shop import Row, Shop, stamp
 from sandbox.shopify.webhooks import Webhooks
 
@@ -44,11 +45,14 @@ class Buyer:
 class Behaviour:
     """Changes a shop's records and tells the app by webhook."""
 
-    def __init__(self, shop: Shop, webhooks: Webhooks) -> None:
-        self._shop, self._webhooks = shop, webhooks
+    def __init__(self, shop: Shop, webhooks: Webhooks, discounts: Discounts) -> None:
+        self._shop, self._webhooks, self._discounts = shop, webhooks, discounts
 
-    def place_order(self, buyer: Buyer, wishes: list[Wish]) -> dict[str, Any]:
-        """Place an order now. Without wishes: one random product. Refused for unknown records."""
+    def place_order(self, buyer: Buyer, wishes: list[Wish], code: str = "") -> dict[str, Any]:
+        """Place an order now. Without wishes: one random product. Refused for unknown records.
+
+        code: a discount code that the customer enters at the checkout; Refused if the checkout does not take it.
+        """
         shop = self._shop
         customer = self._buyer(buyer)
         variants = [(self._variant(wish), max(1, wish.quantity)) for wish in wishes or [Wish(1)]]
@@ -56,9 +60,18 @@ class Behaviour:
         total = sum(variant.values["price"] * quantity for variant, quantity in variants)
         with shop.writing() as database:
             order_id, line_id = _next(database)
-            _insert(database, "orders", _order_record(order_id, now, total, customer, buyer))
-            for step, (variant, quantity) in enumerate(variants):
-                _insert(database, "lines", _line_record(line_id + step, order_id, variant, quantity))
+            written, off = self._redeem(code, customer, buyer, total, order_id)
+            order = _order_record(order_id, now, total, customer, buyer)
+            order |= {"discounts": off, "discount_codes": json.dumps([written] if written else [])}
+            order |= dict.fromkeys(("subtotal", "total", "current_total"), total - off)
+            _insert(database, "orders", order)
+            lines = [
+                _line_record(line_id + step, order_id, variant, quantity)
+                for step, (variant, quantity) in enumerate(variants)
+            ]
+            for line in _spread(lines, total, off):
+                _insert(database, "lines", line)
+            total -= off
             if customer:
                 database.execute(
                     "UPDATE customers SET orders_count = orders_count + 1, spent = spent + ?, last_order_id = ?, "
@@ -73,6 +86,15 @@ class Behaviour:
             events.append(("customers/update", payloads.customer(shop, changed)))
         self._webhooks.emit_all(shop.domain, list(events))
         return body
+
+    def _redeem(self, code: str, customer: Row | None, buyer: Buyer, total: int, order_id: int) -> tuple[str, int]:
+        if not code:
+            return "", 0
+        who = str(customer.values["id"]) if customer else str(buyer.email)
+        try:
+            return self._discounts.redeem(self._shop, code, who, total, order_id)
+        except NotRedeemable as error:
+            raise Refused(str(error)) from error
 
     def advance(self, days: float) -> dict[str, Any]:
         """Move time forward; customers buy as they did 52 weeks before each of those days.
@@ -254,6 +276,16 @@ def _order_record(order_id: int, now: str, total: int, customer: Row | None, buy
         "customer_index": who["orders_count"] + 1 if customer else None,
         "accepts_marketing": int(who.get("email_state") == "SUBSCRIBED"),
     }
+
+
+def _spread(lines: list[dict[str, Any]], total: int, off: int) -> list[dict[str, Any]]:
+    """The lines with an amount off the order split over them by worth; the last one takes what rounding leaves."""
+    left = off
+    for line in lines:
+        share = left if line is lines[-1] else off * line["total"] // max(total, 1)
+        line["total"] -= share
+        left -= share
+    return lines
 
 
 def _line_record(line_id: int, order_id: int, variant: Row, quantity: int) -> dict[str, Any]:

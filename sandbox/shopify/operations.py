@@ -8,6 +8,8 @@ from graphql import GraphQLError
 
 from sandbox.shopify.behaviour import Behaviour, Refused
 from sandbox.shopify.bulk import Bulk
+from sandbox.shopify.discounts import Discounts
+from sandbox.shopify.marketing import Marketing
 from sandbox.shopify.records import ROOTS
 from sandbox.shopify.resolve import Visit, count, number_of, page
 from sandbox.shopify.shop import Shop
@@ -24,8 +26,11 @@ MAX_INPUT = 250
 class Operations:
     """Builds the root value of a request."""
 
-    def __init__(self, bulk: Bulk, behaviours: Mapping[str, Behaviour]) -> None:
+    def __init__(
+        self, bulk: Bulk, behaviours: Mapping[str, Behaviour], discounts: Discounts, marketing: Marketing
+    ) -> None:
         self._bulk, self._behaviours = bulk, behaviours
+        self._discounts, self._marketing = discounts, marketing
 
     def roots(self, visit: Visit, grant: Grant) -> dict[str, Any]:
         """Every root field that has an answer, as a value or a function of its arguments."""
@@ -41,6 +46,7 @@ class Operations:
             "tagsAdd": lambda id, tags: self._tags(shop, id, add=tags),  # noqa: A006
             "tagsRemove": lambda id, tags: self._tags(shop, id, remove=tags),  # noqa: A006
         }
+        roots |= self._discounts.roots(shop) | self._marketing.roots(shop)
         for name, kind in ROOTS.items():
             roots[name] = partial(_connection, visit, kind)
         for name, kind in COUNTS.items():

@@ -85,6 +85,10 @@ def _register_views(app: Flask, stand_in: StandIn) -> None:
     def webhooks() -> ResponseReturnValue:
         return {"summary": stand_in.webhooks.summary(), "recent": stand_in.webhooks.recent(200)}
 
+    @app.get("/sandbox/marketing")
+    def marketing() -> ResponseReturnValue:
+        return {"activities": stand_in.marketing.listing(stand_in.shop_of_request())}
+
     @app.get("/sandbox/health")
     def health() -> ResponseReturnValue:
         return {"shops": {d: {"orders": s.count("Order"), **s.meta} for d, s in stand_in.shops.items()}}
@@ -100,7 +104,7 @@ def _register_people(app: Flask, stand_in: StandIn) -> None:
             for line in asked
         ]
         buyer = Buyer(_whole(body, "customer_id"), body.get("email"))
-        order = stand_in.behaviours[shop.domain].place_order(buyer, wishes)
+        order = stand_in.behaviours[shop.domain].place_order(buyer, wishes, str(body.get("discount_code", "")))
         return _done((order, HTTPStatus.CREATED), shop, f"Order {order['name']} was placed.")
 
     @app.post("/sandbox/advance")

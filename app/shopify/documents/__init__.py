@@ -6,7 +6,7 @@ from functools import cache
 from importlib.resources import files
 
 API_VERSION = "2026-10"
-FILES = ("bulk.graphql", "control.graphql")
+FILES = ("bulk.graphql", "control.graphql", "discounts.graphql")
 
 
 @cache
