@@ -21,6 +21,8 @@ from app.mail.dns import Dns
 from app.mail.transport import open_transport
 from app.services import (
     backtests,
+    discount_figures,
+    discount_pools,
     export_schedules,
     export_segment,
     look_back,
@@ -165,6 +167,7 @@ def _handlers(rooms: Rooms, importer: ShopifyImport) -> dict[str, Handler]:
 
     def plan_and_send(ctx: ShopContext, _key: str) -> None:
         plan_sends.plan(rooms, ctx)
+        _ask_for_codes(rooms, ctx)
         send_due.send(rooms, ctx)
 
     def sync(ctx: ShopContext, key: str) -> None:
@@ -190,12 +193,21 @@ def _handlers(rooms: Rooms, importer: ShopifyImport) -> dict[str, Handler]:
         export_segment.JOB: export,
         export_schedules.JOB: lambda ctx, key: export_schedules.run(rooms, ctx, key),
         sender_domains.JOB: lambda ctx, key: sender_domains.check(rooms, ctx, key, senders.mail_domain(rooms)),
+        discount_pools.JOB: lambda ctx, _key: discount_pools.tend(rooms, ctx),
         "backtest": lambda ctx, _key: backtests.run(rooms, ctx),
     }
 
 
+def _ask_for_codes(rooms: Rooms, ctx: ShopContext) -> None:
+    with rooms.store.reading(ctx) as session:
+        short = discount_pools.short(session, ctx, rooms.clock.now())
+    if short:
+        rooms.jobs.enqueue(ctx, discount_pools.JOB)
+
+
 def _settle(rooms: Rooms, ctx: ShopContext) -> None:
     receipts.settle(rooms, ctx)
+    discount_figures.teach(rooms, ctx)
     if look_back.wanted(rooms, ctx):
         rooms.jobs.enqueue(ctx, "look_back")  # apart, as it takes long: receipts must not wait for it
 

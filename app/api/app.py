@@ -36,6 +36,7 @@ NOUNS = (
     "customers",
     "connections",
     "campaigns",
+    "discounts",
     "senders",
     "sending",
     "recommendations",

@@ -31,6 +31,7 @@ RECEIPTS_HOUR = 4
 RETRY_MINUTES = 10
 EXPORT_MINUTES = 5
 BOUNCE_MINUTES = 2
+DISCOUNT_MINUTES = 15
 
 
 def _ask(rooms: Rooms, shops: Callable[[Rooms], list[ShopContext]], job: str, key: str = "") -> None:
@@ -86,6 +87,7 @@ def make_scheduler(
     scheduler.add_job(each, "cron", ["tidy"], hour=TIDY_HOUR, id="tidy", jitter=600)
     # After every refresh too; this is for a shop whose history grows by nothing that asks for one.
     scheduler.add_job(each, "cron", ["receipts"], hour=RECEIPTS_HOUR, id="receipts", jitter=600)
+    scheduler.add_job(each, "interval", ["discounts"], minutes=DISCOUNT_MINUTES, id="discounts", jitter=60)
     scheduler.add_job(retries, "interval", minutes=RETRY_MINUTES, id="retries", jitter=60)
     scheduler.add_job(due, "interval", ["sync", due_syncs], minutes=15, id="syncs", jitter=60)
     scheduler.add_job(due, "interval", ["export_schedule", due_exports], minutes=EXPORT_MINUTES, id="exports")

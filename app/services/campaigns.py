@@ -23,7 +23,7 @@ from app.domain.campaigns import (
 )
 from app.errors import Conflict, Invalid, NotFound
 from app.mail.starters import STARTERS, allowed_placeholders, starter
-from app.services import demographics, senders
+from app.services import discount_checks, senders
 from app.services.brand import brand_of
 from app.services.campaigns_audience import audience_of, newest_history, number_of, products
 from app.services.content import WORD_FIELDS, blocks_from, change_utm, content_problems, words_of
@@ -301,7 +301,7 @@ def standing(rooms: Rooms, session: Session, ctx: ShopContext, campaign: Campaig
         found.append(Unresolved("timing", "ends_on", "The last day has passed."))
     allowed = allowed_placeholders(audience.kind if audience and campaign.audience_type == "segment" else None)
     found += content_problems(campaign, words_of(content), brand_of(session, ctx), allowed)
-    found += _discount_problems(rooms, ctx, campaign)
+    found += discount_checks.problems(rooms, session, ctx, campaign)
     return Standing(campaign, content, audience, found)
 
 
@@ -335,25 +335,6 @@ def _sender_problems(session: Session, ctx: ShopContext, campaign: Campaign) -> 
     if not senders.is_verified(sender):
         text = f"{sender.from_address} is not verified yet. Open the link in the confirmation mail."
         return [Unresolved("sender", "sender_id", text)]
-    return []
-
-
-def _discount_problems(rooms: Rooms, ctx: ShopContext, campaign: Campaign) -> list[Unresolved]:
-    if campaign.discount_mode != "single":
-        return []
-    if not (campaign.discount_code or "").strip():
-        return [Unresolved("discount", "code", "Enter the code, or switch the discount off.")]
-    for field in ("code", "description"):
-        if "[" in (getattr(campaign, f"discount_{field}") or ""):
-            text = f"Placeholders have no place in the discount's {field}. Take out the square brackets."
-            return [Unresolved("discount", field, text)]
-    with rooms.store.reading(ctx) as session:
-        if demographics.rests_on_estimate(session, ctx, campaign.segment_id):
-            text = "A discount must not rest on estimated gender or income, and this audience does. Choose another."
-            return [Unresolved("discount", "code", text)]
-    today = rooms.clock.now().astimezone(ctx.zone).date()
-    if campaign.discount_expires_on is not None and campaign.discount_expires_on < today:
-        return [Unresolved("discount", "expires_on", "The code's last day has passed.")]
     return []
 
 

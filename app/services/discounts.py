@@ -20,7 +20,7 @@ from sqlalchemy.dialects.sqlite import insert as sqlite_insert
 from app.domain.campaigns import uniform
 from app.domain.discounts import GIVE_DAYS, Claims, Given, Plan, period_of, window, words
 from app.store.models.discounts import DiscountBudget, DiscountCode, DiscountOffer, DiscountPlan, DiscountPool
-from ml.policy.discount import EXPLORE_SHARE, Customers, DiscountPolicy, Response, offer
+from ml.policy.discount import EXPLORE_BUDGET, EXPLORE_SHARE, Customers, DiscountPolicy, Response, offer
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Sequence
@@ -190,7 +190,7 @@ def _draw(
         basket_minor=basket,
         margin_minor=basket * plan.margin_percent // 100,
     )
-    none = plan.none_percent / 100
+    none, starting = plan.none_percent / 100, policy.basis == "start"
     found = offer(
         policy,
         customers,
@@ -200,7 +200,8 @@ def _draw(
         levels_minor=plan.levels,
         none_share=none,
         # Before anything is known, chance is the best teacher: everybody outside the slice gets a level at random.
-        explore_share=1 - none if policy.basis == "start" else min(EXPLORE_SHARE, 1 - none),
+        explore_share=1 - none if starting else min(EXPLORE_SHARE, 1 - none),
+        explore_budget=1 if starting else EXPLORE_BUDGET,
     )
     _, ends_at = window(ctx, plan.validity_days, now)
     amounts = [0, *(min(amount, plan.ceiling_minor) for amount in plan.levels)]

@@ -41,8 +41,8 @@ class ShopifyDiscounts:
             return None
         found = node["codeDiscount"]
         items = (found.get("customerGets") or {}).get("items") or {}
-        named = items.get("products")
-        whole = named is not None and not named["pageInfo"]["hasNextPage"]
+        named = items.get("products") or {"nodes": [], "pageInfo": {"hasNextPage": True}}
+        whole = not named["pageInfo"]["hasNextPage"]  # of more than a page it is not said which
         return FoundDiscount(
             gid=node["id"],
             status=found["status"],

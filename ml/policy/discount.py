@@ -238,6 +238,7 @@ def offer(
     levels_minor: tuple[int, ...] | None = None,
     none_share: float = NONE_SHARE,
     explore_share: float = EXPLORE_SHARE,
+    explore_budget: int = EXPLORE_BUDGET,
 ) -> Offers:
     """Choose a level for each customer, so that no code is worth more than the ceiling nor all codes than the budget.
 
@@ -245,6 +246,7 @@ def offer(
                   no limit. Callers take off the codes that are still out and add back those that ran out.
     levels_minor: fixed amounts to choose from besides none, instead of LEVELS of the expected basket
     none_share:   get none whatever the policy says; explore_share: get a level at random. Together at most 1.
+    explore_budget: one part in so many of the budget may go to exploring
     One in ten gets none whatever the policy says and one in twenty a level at random; both samples have an exact
     size, and the budget is kept whoever is drawn, so that who is drawn says nothing about the rest of the
     propensities. Equal customers and seed give equal offers, in whatever order.
@@ -263,7 +265,7 @@ def offer(
         if budget_minor < 0:
             raise ValueError("a budget is never negative")
         dearest = np.cumsum(np.sort(worth[:, -1])[::-1])
-        explored = min(explored, float(np.searchsorted(dearest, budget_minor // EXPLORE_BUDGET, side="right")))
+        explored = min(explored, float(np.searchsorted(dearest, budget_minor // explore_budget, side="right")))
         most = int(np.ceil(explored))
         reserve = int(dearest[most - 1]) if most else 0
     left = None if budget_minor is None else budget_minor - reserve

@@ -60,9 +60,9 @@ class TimingPatch(_Request):
 
 
 class DiscountPatch(_Request):
-    """No discount, or one code for everyone; fields left out stay."""
+    """No discount, one code for everyone, or codes that Encore manages; fields left out stay."""
 
-    mode: Literal["off", "single"] | None = None
+    mode: Literal["off", "single", "managed"] | None = None
     code: str | None = Field(default=None, max_length=255)
     description: str | None = Field(default=None, max_length=255)
     expires_on: date | None = None
@@ -109,9 +109,9 @@ class Timing(_Answer):
 
 
 class Discount(_Answer):
-    """No discount, or one code for everyone."""
+    """No discount, one code for everyone, or codes that Encore manages."""
 
-    mode: Literal["off", "single"]
+    mode: Literal["off", "single", "managed"]
     code: str | None
     description: str | None
     expires_on: date | None

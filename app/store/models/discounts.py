@@ -21,8 +21,8 @@ class DiscountPlan(ShopRow, Base):
     __tablename__ = "discount_plans"
     __table_args__ = (
         _of_campaign(),
-        CheckConstraint("ceiling_minor > 0", name="ceiling"),
-        CheckConstraint("none_percent BETWEEN 1 AND 50", name="none_percent"),
+        CheckConstraint("ceiling_minor >= 0", name="ceiling"),
+        CheckConstraint("none_percent BETWEEN 0 AND 100", name="none_percent"),
     )
     campaign_id: Mapped[int] = mapped_column(primary_key=True, autoincrement=False)
     levels: Mapped[list[Any]] = mapped_column(comment="Minor units, rising; none of them above the ceiling")

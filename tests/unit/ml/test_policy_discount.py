@@ -253,3 +253,26 @@ class TestCustomers:
             replace(good, probability=np.full(4, np.nan))
         with pytest.raises(ValueError, match="basket"):
             replace(good, basket_minor=np.full(4, -1))
+
+
+START = DiscountPolicy(response(0.0, 0.0, 0.0, 0.0), (0,), "start")
+
+
+class TestFixedAmounts:
+    def test_are_given_as_they_are_and_never_above_the_ceiling(self) -> None:
+        everybody = people(1, 400)
+        found = offer(START, everybody, 700, seed=3, levels_minor=(300, 700, 900), none_share=0.2, explore_share=0.8)
+        assert set(found.amount_minor.tolist()) == {0, 300, 700}
+        assert found.propensity.shape == (400, 4)
+        assert np.allclose(found.propensity.sum(axis=1), 1)
+        assert np.allclose(found.propensity[:, 0], 0.2 + 0.8 / 4)
+
+    def test_keep_to_the_budget_when_all_of_it_may_teach(self) -> None:
+        found = offer(
+            START, people(1, 300), 500, 20_000, levels_minor=(500,), none_share=0.1, explore_share=0.9, explore_budget=1
+        )
+        assert 0 < found.amount_minor.sum() <= 20_000
+
+    def test_shares_beyond_everybody_are_refused(self) -> None:
+        with pytest.raises(ValueError, match="at most 1"):
+            offer(START, people(1, 3), 500, levels_minor=(500,), none_share=0.5, explore_share=0.6)

@@ -79,8 +79,8 @@ def _plans() -> None:
         ),
         sa.Column("problem", sa.Text(), nullable=True, comment="Why codes could not be made at the last try"),
         sa.Column("updated_at", base.UtcDateTime(timezone=True), nullable=False),
-        sa.CheckConstraint("ceiling_minor > 0", name=op.f("ck_discount_plans_ceiling")),
-        sa.CheckConstraint("none_percent BETWEEN 1 AND 50", name=op.f("ck_discount_plans_none_percent")),
+        sa.CheckConstraint("ceiling_minor >= 0", name=op.f("ck_discount_plans_ceiling")),
+        sa.CheckConstraint("none_percent BETWEEN 0 AND 100", name=op.f("ck_discount_plans_none_percent")),
         sa.ForeignKeyConstraint(
             ["shop_id", "campaign_id"],
             ["campaigns.shop_id", "campaigns.id"],

@@ -1095,6 +1095,75 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/campaigns/{campaign_id}/discount": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** What Encore may give away in a campaign, and how it stands. */
+        get: operations["discounts_discount__campaign_id__discount_get"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        /** Save what is given, even if unfinished in a draft; promises nobody has seen are drawn anew. */
+        patch: operations["discounts_change_discount__campaign_id__discount_patch"];
+        trace?: never;
+    };
+    "/api/campaigns/{campaign_id}/discount/check": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** Ask Shopify whether a code exists, works now, and works for the campaign's product. */
+        post: operations["discounts_check_code__campaign_id__discount_check_post"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/campaigns/{campaign_id}/discount/code": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** Make one code for everyone in Shopify and use it in the campaign. */
+        post: operations["discounts_create_code__campaign_id__discount_code_post"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/campaigns/{campaign_id}/discount/figures": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** What discounts cost and brought, measured against customers who got none by chance. */
+        get: operations["discounts_figures__campaign_id__discount_figures_get"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/senders": {
         parameters: {
             query?: never;
@@ -4540,14 +4609,14 @@ export interface components {
         };
         /**
          * Discount
-         * @description No discount, or one code for everyone.
+         * @description No discount, one code for everyone, or codes that Encore manages.
          */
         Discount: {
             /**
              * Mode
              * @enum {string}
              */
-            mode: "off" | "single";
+            mode: "off" | "single" | "managed";
             /** Code */
             code: string | null;
             /** Description */
@@ -4793,14 +4862,14 @@ export interface components {
         };
         /**
          * DiscountPatch
-         * @description No discount, or one code for everyone; fields left out stay.
+         * @description No discount, one code for everyone, or codes that Encore manages; fields left out stay.
          */
         DiscountPatch: {
             /**
              * Mode
              * @default null
              */
-            mode?: ("off" | "single") | null;
+            mode?: ("off" | "single" | "managed") | null;
             /**
              * Code
              * @default null
@@ -5060,6 +5129,240 @@ export interface components {
              * @description How likely that draw was
              */
             wait_probability: number | null;
+        };
+        /**
+         * DiscountStanding
+         * @description How a campaign's managed discounts stand.
+         */
+        DiscountStanding: {
+            plan: components["schemas"]["DiscountPlan"];
+            /** Saved */
+            saved: boolean;
+            /** Unresolved */
+            unresolved: components["schemas"]["DiscountUnresolved"][];
+            /**
+             * Blocked
+             * @description Why Encore can't make discounts in this shop at all
+             */
+            blocked: string | null;
+            /**
+             * Problem
+             * @description Why the last try to make codes failed
+             */
+            problem: string | null;
+            /** Reachable */
+            reachable: number | null;
+            /**
+             * Most Cost Minor
+             * @description Were every code used; never above the budget
+             */
+            most_cost_minor: number | null;
+            /**
+             * Reserved Minor
+             * @description Of the current budget: codes out, and codes used
+             */
+            reserved_minor: number;
+            /** Ready */
+            ready: number;
+            /** Issued */
+            issued: number;
+            /** Redeemed */
+            redeemed: number;
+            /**
+             * Waiting
+             * @description Messages that were promised a code which is not ready yet
+             */
+            waiting: number;
+            /**
+             * Basis
+             * @enum {string}
+             */
+            basis: "start" | "constant" | "customers";
+        };
+        /**
+         * DiscountPlan
+         * @description What Encore may give away.
+         */
+        DiscountPlan: {
+            /**
+             * Levels
+             * @description Fixed amounts, rising
+             */
+            levels: number[];
+            /** Ceiling Minor */
+            ceiling_minor: number;
+            /** Min Basket Minor */
+            min_basket_minor: number;
+            /** Validity Days */
+            validity_days: number;
+            /** Budget Minor */
+            budget_minor: number;
+            /**
+             * Budget Period
+             * @enum {string}
+             */
+            budget_period: "campaign" | "month";
+            /**
+             * None Percent
+             * @description Get none by chance, so that the effect can be measured
+             */
+            none_percent: number;
+            /** Margin Percent */
+            margin_percent: number;
+        };
+        /**
+         * DiscountUnresolved
+         * @description One thing that keeps the plan from being used.
+         */
+        DiscountUnresolved: {
+            /** Field */
+            field: string;
+            /** Message */
+            message: string;
+        };
+        /**
+         * DiscountPlanPatch
+         * @description What to change of what Encore may give away; fields left out stay.
+         */
+        DiscountPlanPatch: {
+            /**
+             * Levels
+             * @default null
+             */
+            levels?: number[] | null;
+            /**
+             * Ceiling Minor
+             * @default null
+             */
+            ceiling_minor?: number | null;
+            /**
+             * Min Basket Minor
+             * @default null
+             */
+            min_basket_minor?: number | null;
+            /**
+             * Validity Days
+             * @default null
+             */
+            validity_days?: number | null;
+            /**
+             * Budget Minor
+             * @default null
+             */
+            budget_minor?: number | null;
+            /**
+             * Budget Period
+             * @default null
+             */
+            budget_period?: ("campaign" | "month") | null;
+            /**
+             * None Percent
+             * @default null
+             */
+            none_percent?: number | null;
+            /**
+             * Margin Percent
+             * @default null
+             */
+            margin_percent?: number | null;
+        };
+        /**
+         * CodeCheck
+         * @description What Shopify says of a code.
+         */
+        CodeCheck: {
+            /** Ok */
+            ok: boolean;
+            /** Problem */
+            problem: string | null;
+            /** Warnings */
+            warnings: string[];
+            /** Summary */
+            summary: string | null;
+            /** Ends At */
+            ends_at: string | null;
+        };
+        /**
+         * CodeCheckRequest
+         * @description A code to ask Shopify about.
+         */
+        CodeCheckRequest: {
+            /** Code */
+            code: string;
+        };
+        /**
+         * CodeCreate
+         * @description One code for everyone, once per customer, made in Shopify.
+         */
+        CodeCreate: {
+            /** Code */
+            code: string;
+            /** Amount Minor */
+            amount_minor: number;
+            /**
+             * Min Basket Minor
+             * @default 0
+             */
+            min_basket_minor?: number;
+            /** Days */
+            days: number;
+        };
+        /**
+         * DiscountFigures
+         * @description What discounts cost and brought.
+         */
+        DiscountFigures: {
+            /** Given */
+            given: number;
+            /** Given Minor */
+            given_minor: number;
+            /** Redeemed */
+            redeemed: number;
+            /** Redeemed Minor */
+            redeemed_minor: number;
+            /**
+             * Saved Minor
+             * @description Customers given none who bought anyway, at the mean worth of a code
+             */
+            saved_minor: number;
+            /** Bought Without */
+            bought_without: number;
+            /** Levels */
+            levels: components["schemas"]["DiscountLevelFigure"][];
+            /** @description Null: not yet known */
+            effect: components["schemas"]["DiscountEffect"] | null;
+        };
+        /**
+         * DiscountEffect
+         * @description Purchases that a code adds per 100 customers, against none by chance; a 95% interval.
+         */
+        DiscountEffect: {
+            /** Estimate */
+            estimate: number;
+            /** Low */
+            low: number;
+            /** High */
+            high: number;
+        };
+        /**
+         * DiscountLevelFigure
+         * @description What became of one level, over messages that went out.
+         */
+        DiscountLevelFigure: {
+            /** Amount Minor */
+            amount_minor: number;
+            /** Offered */
+            offered: number;
+            /**
+             * Settled
+             * @description Whose time has run out, so that all that could happen has
+             */
+            settled: number;
+            /**
+             * Bought
+             * @description Of the settled: ordered before the code's end
+             */
+            bought: number;
         };
         /**
          * SenderList
@@ -8723,6 +9026,308 @@ export interface operations {
             };
             /** @description Unprocessable Entity */
             422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorAnswer"];
+                };
+            };
+        };
+    };
+    discounts_discount__campaign_id__discount_get: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                campaign_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["DiscountStanding"];
+                };
+            };
+            /** @description Not Found */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorAnswer"];
+                };
+            };
+            /** @description Conflict */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorAnswer"];
+                };
+            };
+            /** @description Unprocessable Entity */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorAnswer"];
+                };
+            };
+            /** @description Service Unavailable */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorAnswer"];
+                };
+            };
+        };
+    };
+    discounts_change_discount__campaign_id__discount_patch: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                campaign_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["DiscountPlanPatch"];
+            };
+        };
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["DiscountStanding"];
+                };
+            };
+            /** @description Not Found */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorAnswer"];
+                };
+            };
+            /** @description Conflict */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorAnswer"];
+                };
+            };
+            /** @description Unprocessable Entity */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorAnswer"];
+                };
+            };
+            /** @description Service Unavailable */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorAnswer"];
+                };
+            };
+        };
+    };
+    discounts_check_code__campaign_id__discount_check_post: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                campaign_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["CodeCheckRequest"];
+            };
+        };
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["CodeCheck"];
+                };
+            };
+            /** @description Not Found */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorAnswer"];
+                };
+            };
+            /** @description Conflict */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorAnswer"];
+                };
+            };
+            /** @description Unprocessable Entity */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorAnswer"];
+                };
+            };
+            /** @description Service Unavailable */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorAnswer"];
+                };
+            };
+        };
+    };
+    discounts_create_code__campaign_id__discount_code_post: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                campaign_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["CodeCreate"];
+            };
+        };
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["DiscountStanding"];
+                };
+            };
+            /** @description Not Found */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorAnswer"];
+                };
+            };
+            /** @description Conflict */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorAnswer"];
+                };
+            };
+            /** @description Unprocessable Entity */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorAnswer"];
+                };
+            };
+            /** @description Service Unavailable */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorAnswer"];
+                };
+            };
+        };
+    };
+    discounts_figures__campaign_id__discount_figures_get: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                campaign_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["DiscountFigures"];
+                };
+            };
+            /** @description Not Found */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorAnswer"];
+                };
+            };
+            /** @description Conflict */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorAnswer"];
+                };
+            };
+            /** @description Unprocessable Entity */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorAnswer"];
+                };
+            };
+            /** @description Service Unavailable */
+            503: {
                 headers: {
                     [name: string]: unknown;
                 };
