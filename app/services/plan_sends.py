@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import hashlib
 from collections import Counter, defaultdict
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
@@ -17,9 +17,11 @@ import structlog
 from sqlalchemy import delete, func, select
 from sqlalchemy.exc import IntegrityError
 
-from app.domain.campaigns import Reason, is_held_out
+from app.domain import holdout
+from app.domain.campaigns import Reason
 from app.services import campaigns, links
 from app.services.decision_sheets import PLACE, SELECTED, outcome_of
+from app.services.holdouts import shop_percent
 from app.services.plan_sends_candidates import assess
 from app.services.plan_sends_diary import write_diary
 from app.services.plan_sends_messages import Winners, winners_of
@@ -208,12 +210,9 @@ def _hand_out(
 
     Returns what is to be said of every customer number, and the messages that were made: customer → id.
     """
-    percent = {number: runner.campaign.holdout_percent for number, runner in found.runners.items()}
-    held = [
-        is_held_out(ctx.shop_id, new.campaign_id, new.customer_no, percent[new.campaign_id]) for new in winners.messages
-    ]
-    going = [new for new, out in zip(winners.messages, held, strict=True) if not out]
-    staying = [new for new, out in zip(winners.messages, held, strict=True) if out]
+    tossed = _toss(session, ctx, found, winners)
+    going = [new for new in tossed if new.held_by is None]
+    staying = [new for new in tossed if new.held_by is not None]
     said = np.zeros(len(found.by), np.uint8)
     ids: dict[int, str] = {}
     now = rooms.store.db_now(session)
@@ -227,11 +226,29 @@ def _hand_out(
         said[new.customer_no] = PLACE[Reason.MESSAGE_UNDER_WAY if message_id is None else SELECTED]
         if message_id is not None:
             ids[new.customer_no] = message_id
-    made = [new for new in winners.messages if new.customer_no in ids and new.customer_no in waits]
+    made = [new for new in tossed if new.customer_no in ids and new.customer_no in waits]
     session.add_all(waits[new.customer_no].row(ctx, ids[new.customer_no], new, now) for new in made)
     session.flush()
     ledger.append(session, ctx, [stamp for stamp in stamps if stamp is not None])
     return said, ids
+
+
+def _toss(session: Session, ctx: ShopContext, found: Assessment, winners: Winners) -> list[outbox.NewMessage]:
+    """The winners with how the holdout coins fell: after the choice, so that both arms are chosen alike."""
+    of_shop = shop_percent(session, ctx)
+    percent = {number: runner.campaign.holdout_percent for number, runner in found.runners.items()}
+    tossed = []
+    for new in winners.messages:
+        fell = holdout.toss(
+            ctx.shop_id,
+            new.campaign_id,
+            new.customer_no,
+            campaign_percent=percent[new.campaign_id],
+            shop_percent=of_shop,
+        )
+        coins = {"holdout_probability": fell.campaign, "shop_holdout_probability": fell.shop, "held_by": fell.held_by}
+        tossed.append(replace(new, **coins))
+    return tossed
 
 
 def _email_hashes(session: Session, ctx: ShopContext, some: list[outbox.NewMessage]) -> Mapping[int, str]:

@@ -67,6 +67,9 @@ class NewMessage:
     lift: float | None
     expires_at: datetime
     not_before: datetime | None = None
+    holdout_probability: float | None = None
+    shop_holdout_probability: float | None = None
+    held_by: str | None = None
 
 
 @dataclass(frozen=True)

@@ -23,6 +23,8 @@ NEW = {
     "id": "text", "customer_no": "integer", "campaign_id": "integer", "occurrence": "text",
     "content_version": "integer", "sender_id": "integer", "product_no": "integer", "purchased_product_no": "integer",
     "kind": "text", "probability": "double precision", "lift": "double precision", "expires_at": "timestamptz",
+    "not_before": "timestamptz", "holdout_probability": "double precision",
+    "shop_holdout_probability": "double precision", "held_by": "text",
 }  # fmt: skip
 COLUMNS = ", ".join(NEW)
 VALUES = ", ".join(f"r.{name}" for name in NEW)

@@ -21,11 +21,16 @@ class Recommendation(ShopRow, Base):
     segment_id: Mapped[int]
     segment_name: Mapped[str] = mapped_column(String(300))
     product_no: Mapped[int]
+    product_type: Mapped[str | None] = mapped_column(Text)
     product_title: Mapped[str] = mapped_column(Text)
     members: Mapped[int]
     reachable: Mapped[int]
     covered: Mapped[int]
     expected_orders: Mapped[float]
+    lift: Mapped[float | None] = mapped_column(comment="The share of expected orders that a mail is taken to add")
+    lift_campaigns: Mapped[int] = mapped_column(
+        default=0, server_default="0", comment="Measured campaigns behind `lift`; 0: the stated prior"
+    )
     title: Mapped[str] = mapped_column(Text)
     reason: Mapped[str] = mapped_column(Text)
     run_id: Mapped[int]

@@ -74,6 +74,9 @@ class Message(ShopRow, Base):
     kind: Mapped[str] = mapped_column(String(16), comment="repurchase | cross_sell")
     probability: Mapped[float]
     lift: Mapped[float | None]
+    holdout_probability: Mapped[float | None] = mapped_column(comment="Of the campaign's coin, in force when it fell")
+    shop_holdout_probability: Mapped[float | None] = mapped_column(comment="Of the shop's coin")
+    held_by: Mapped[str | None] = mapped_column(String(8), comment="campaign | shop: the coin that held it out")
     state: Mapped[str] = mapped_column(String(16))
     reason: Mapped[str | None] = mapped_column(String(32), comment="Of capped and cancelled: a Reason")
     planned_at: Mapped[datetime]

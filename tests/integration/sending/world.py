@@ -15,7 +15,7 @@ from sqlalchemy import select
 from app.lake.lake import Lake
 from app.lake.schemas import TABLES
 from app.mail.transport import MemoryTransport, SmtpTransport
-from app.services import campaigns, senders
+from app.services import campaigns, holdouts, senders
 from app.services.campaigns_audience import KIND_OF_CATEGORY
 from app.services.reachable import reachable
 from app.services.rooms import Rooms
@@ -88,6 +88,11 @@ class World:
         self.features: list[dict[str, Any]] = []
         self.values: list[dict[str, Any]] = []
         self._smtp: SmtpTransport | None = None
+        self.shop_holdout(0)  # so that a test knows who is mailed
+
+    def shop_holdout(self, percent: int) -> None:
+        """How many of a hundred customers no campaign mails."""
+        holdouts.set_shop_percent(self.rooms, self.ctx, percent)
 
     def close(self) -> None:
         if self._smtp is not None:
