@@ -37,6 +37,7 @@ NOUNS = (
     "connections",
     "campaigns",
     "discounts",
+    "campaign_reports",
     "senders",
     "sending",
     "recommendations",

@@ -49,6 +49,7 @@ def dashboard() -> dict[str, Any]:
         "reachable": found.reachable,
         "stages": found.stages,
         "movers": found.movers,
+        "campaigns": vars(found.campaigns),
         "health": {
             "last_import": found.status.last_import,
             "last_refresh": found.status.last_refresh,

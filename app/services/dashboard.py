@@ -9,6 +9,7 @@ from sqlalchemy import select
 from sqlalchemy.orm import defer
 
 from app.services import runs
+from app.services.campaign_reports import together
 from app.services.progress import status
 from app.services.published import published
 from app.services.refresh_shop import read_card
@@ -19,6 +20,7 @@ if TYPE_CHECKING:
     from sqlalchemy.orm import Session
 
     from app.domain.context import ShopContext
+    from app.services.campaign_reports import Together
     from app.services.progress import Status
     from app.services.published import PublishedRun
     from app.services.rooms import Rooms
@@ -38,14 +40,17 @@ class Dashboard:
     movers: list[dict[str, Any]]
     status: Status
     models: list[dict[str, str | None]]
+    campaigns: Together
 
 
 def dashboard(rooms: Rooms, ctx: ShopContext) -> Dashboard:
     """Everything that the dashboard shows."""
     run = published(rooms, ctx)
     standing = status(rooms, ctx)
+    with rooms.store.reading(ctx) as session:
+        campaigns = together(session, ctx)
     if run is None:
-        return Dashboard(None, {}, None, [], [], standing, [])
+        return Dashboard(None, {}, None, [], [], standing, [], campaigns)
     with rooms.store.reading(ctx) as session:
         refreshed = runs.latest(session, ctx, "refresh", "done")
         summary = dict(refreshed.detail.get("summary", {})) if refreshed else {}
@@ -61,6 +66,7 @@ def dashboard(rooms: Rooms, ctx: ShopContext) -> Dashboard:
         movers=_movers(rows, changes),
         status=standing,
         models=_models(run),
+        campaigns=campaigns,
     )
 
 

@@ -30,6 +30,7 @@ from app.services import (
     demographics,
     demographics_classify,
     evaluate_segments,
+    measure_campaigns,
     model_cards,
     prediction_input,
     promises,
@@ -120,6 +121,7 @@ def refresh(rooms: Rooms, ctx: ShopContext, as_of: datetime | None = None, *, fo
     if predicted:
         rooms.jobs.enqueue(ctx, "backtest")
     rooms.jobs.enqueue(ctx, "receipts")
+    rooms.jobs.enqueue(ctx, measure_campaigns.JOB)
     log.info("refresh_done", shop_id=ctx.shop_id, run_id=live.id)
     return PublishedRun(run.run_id, run.as_of, run.versions, run.watermark, run.dir, snapshot_id)
 

@@ -88,6 +88,29 @@ class Health(BaseModel):
     models: list[ModelBasis]
 
 
+class Interval(BaseModel):
+    """A measured sum with its 95% interval, and the wider one that holds at every look. Money in minor units."""
+
+    estimate: float
+    low: float
+    high: float
+    sure_low: float
+    sure_high: float
+
+
+class CampaignsTogether(BaseModel):
+    """What the shop's campaigns added, and, apart from it, what followed them."""
+
+    as_of: datetime | None
+    emails_sent: int
+    incremental_orders: Interval | None = Field(description="Null before any campaign has an interval")
+    incremental_revenue: Interval | None
+    measured: int = Field(description="Campaigns in the sum")
+    collecting: int = Field(description="Campaigns with too few customers held out so far")
+    attributed_orders: int
+    attributed_revenue_minor: int
+
+
 class DashboardAnswer(BaseModel):
     """Key numbers of the published run; null before the first."""
 
@@ -101,4 +124,5 @@ class DashboardAnswer(BaseModel):
     expected_buyers_30d: float | None = Field(description="Sum over customers of P(order within 30 days)")
     stages: list[Stage]
     movers: list[Mover]
+    campaigns: CampaignsTogether
     health: Health

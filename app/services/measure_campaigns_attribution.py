@@ -1,0 +1,190 @@
+"""Attribution: which orders followed an e-mail, by code, click or time. It says what came after, never what it added.
+
+Each order goes to one message of the shop at most: by its discount code before a click before time alone, and among
+equals to the latest message.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pandas as pd
+
+from app.services.measure_campaigns_read import mailed
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from datetime import datetime
+
+    import duckdb
+
+    from app.services.measure_campaigns_read import Decided
+
+CODE_DAYS = 30  # a code is remembered longer than an e-mail
+CLICK_DAYS = 5  # from a person's click to the order
+WINDOW_DAYS = 3  # from the e-mail to the order, with neither code nor click
+WAYS = ("code", "click", "window")
+LEFT_WITHIN = timedelta(days=7)  # an unsubscribe belongs to the last e-mail of the week before it
+
+CREDITED = """
+WITH mine AS (
+    SELECT coalesce(m.survivor, o.customer_no) AS customer, o.order_id, o.processed_at,
+           coalesce(o.discounts_minor, 0) AS discounts_minor,
+           list_transform(coalesce(o.discount_codes, []), lambda code: lower(code)) AS codes
+    FROM orders o LEFT JOIN merged m ON m.loser = o.customer_no
+    WHERE o.counts AND o.processed_at >= $first AND o.processed_at < $until
+), ways AS (
+    SELECT s.position, s.stamped_at, o.order_id, o.discounts_minor, CASE
+        WHEN s.code IS NOT NULL AND list_contains(o.codes, s.code) THEN 0
+        WHEN EXISTS (SELECT 1 FROM clicked k WHERE k.position = s.position AND k.at <= o.processed_at
+                     AND k.at > o.processed_at - to_days($click_days)) THEN 1
+        WHEN o.processed_at < s.stamped_at + to_days($window_days) THEN 2 END AS way
+    FROM sends s JOIN mine o ON o.customer = s.customer AND o.processed_at >= s.stamped_at
+         AND o.processed_at < s.stamped_at + to_days($code_days)
+), best AS (
+    SELECT * FROM ways WHERE way IS NOT NULL
+    QUALIFY row_number() OVER (PARTITION BY order_id ORDER BY way, stamped_at DESC, position DESC) = 1
+)
+SELECT b.position, b.way, b.order_id, b.discounts_minor,
+       CAST(coalesce(sum(l.net_minor) FILTER (WHERE NOT coalesce(l.is_gift_card, FALSE)), 0) AS DOUBLE) AS net_minor
+FROM best b LEFT JOIN order_lines l USING (order_id) GROUP BY ALL ORDER BY ALL"""
+
+
+@dataclass(frozen=True)
+class Followed:
+    """What followed the shop's messages.
+
+    sends:    the messages that left: id, campaign, customer, stamped_at, nth (1: the customer's first of the campaign)
+    credited: orders with the position of their message in `sends`, way (place in WAYS), net_minor, discounts_minor
+    clicks:   position, link, at, human
+    left:     campaign of each unsubscribe that followed one of its messages
+    """
+
+    sends: pd.DataFrame
+    credited: pd.DataFrame
+    clicks: pd.DataFrame
+    left: list[int]
+
+
+def follow(
+    connection: duckdb.DuckDBPyConnection, data: Decided, codes: Mapping[str, str], watermark: datetime
+) -> Followed:
+    """Credit every order of the shop once. codes: message id → the discount code it carried."""
+    sends = mailed(data.messages)[["id", "campaign", "customer", "stamped_at"]].sort_values(["stamped_at", "id"])
+    sends = sends[sends["stamped_at"] < watermark].reset_index(drop=True)
+    sends["nth"] = sends.groupby(["campaign", "customer"]).cumcount() + 1
+    place = pd.Series(sends.index, index=sends["id"])
+    clicks = data.clicks[data.clicks["message"].isin(place.index)].copy()
+    clicks["position"] = place.reindex(clicks["message"]).to_numpy(dtype=np.int64)
+    return Followed(sends, _credit(connection, data, sends, clicks, codes, watermark), clicks, _left(data, sends))
+
+
+def _credit(
+    connection: duckdb.DuckDBPyConnection,
+    data: Decided,
+    sends: pd.DataFrame,
+    clicks: pd.DataFrame,
+    codes: Mapping[str, str],
+    watermark: datetime,
+) -> pd.DataFrame:
+    asked = {
+        "sends": pd.DataFrame(
+            {
+                "position": sends.index.to_numpy(dtype=np.int64),
+                "customer": sends["customer"].to_numpy(dtype=np.int32),
+                "stamped_at": sends["stamped_at"].array,
+                "code": pd.array([codes.get(one, "").lower() or None for one in sends["id"]], dtype="string"),
+            }
+        ),
+        "clicked": clicks.loc[clicks["human"].astype(bool), ["position", "at"]],
+        "merged": {
+            "loser": np.array(list(data.into), dtype=np.int32),
+            "survivor": np.array(list(data.into.values()), dtype=np.int32),
+        },
+    }
+    for name, table in asked.items():
+        connection.register(name, table)
+    try:
+        first = sends["stamped_at"].min().to_pydatetime() if len(sends) else watermark
+        days = {"code_days": CODE_DAYS, "click_days": CLICK_DAYS, "window_days": WINDOW_DAYS}
+        found = connection.execute(CREDITED, {"first": first, "until": watermark, **days}).fetchnumpy()
+    finally:
+        for name in asked:
+            connection.unregister(name)
+    return pd.DataFrame({name: np.asarray(values) for name, values in found.items()})
+
+
+def _left(data: Decided, sends: pd.DataFrame) -> list[int]:
+    """The campaign behind each unsubscribe: that of the last e-mail within the week before it."""
+    if data.left.empty or sends.empty:
+        return []
+    last = pd.merge_asof(
+        data.left.sort_values("at"), sends[["customer", "stamped_at", "campaign"]].sort_values("stamped_at"),
+        left_on="at", right_on="stamped_at", by="customer", tolerance=LEFT_WITHIN,
+    )  # fmt: skip
+    return [int(campaign) for campaign in last["campaign"].dropna()]
+
+
+def of_campaign(found: Followed, data: Decided, campaign_id: int) -> dict[str, Any]:
+    """One campaign's share: orders by way, clicks by link, doses, unsubscribes."""
+    sends = found.sends[found.sends["campaign"] == campaign_id]
+    credited = found.credited[found.credited["position"].isin(sends.index)]
+    clicks = found.clicks[found.clicks["position"].isin(sends.index)]
+    return {
+        "attribution": {
+            "orders": len(credited),
+            "revenue_minor": round(float(credited["net_minor"].sum())),
+            "ways": [_way(credited, place, name) for place, name in enumerate(WAYS)],
+        },
+        "clicked": int(_human(clicks, sends)["customer"].nunique()),
+        "ordered": int(sends.loc[credited["position"].unique(), "customer"].nunique()),
+        "links": _links(clicks, sends, data.links),
+        "doses": _doses(sends, credited, clicks),
+        "unsubscribed": found.left.count(campaign_id),
+        "by_code": {
+            "orders": int((credited["way"] == 0).sum()),
+            "given_minor": int(credited.loc[credited["way"] == 0, "discounts_minor"].sum()),
+        },
+    }
+
+
+def _way(credited: pd.DataFrame, place: int, name: str) -> dict[str, Any]:
+    rows = credited[credited["way"] == place]
+    return {"way": name, "orders": len(rows), "revenue_minor": round(float(rows["net_minor"].sum()))}
+
+
+def _human(clicks: pd.DataFrame, sends: pd.DataFrame) -> pd.DataFrame:
+    human = clicks[clicks["human"].astype(bool)]
+    return human.assign(customer=sends.loc[human["position"], "customer"].to_numpy())
+
+
+def _links(clicks: pd.DataFrame, sends: pd.DataFrame, addresses: Mapping[int, str]) -> list[dict[str, Any]]:
+    human = _human(clicks, sends)
+    lines = [
+        {
+            "url": addresses.get(int(link), "A link that is gone"),
+            "clicks": int((human["link"] == link).sum()),
+            "customers": int(human.loc[human["link"] == link, "customer"].nunique()),
+            "machine_clicks": int((~rows["human"].astype(bool)).sum()),
+        }
+        for link, rows in clicks.groupby("link")
+    ]
+    return sorted(lines, key=lambda one: (-one["customers"], -one["clicks"], one["url"]))
+
+
+def _doses(sends: pd.DataFrame, credited: pd.DataFrame, clicks: pd.DataFrame) -> list[dict[str, Any]]:
+    """What followed the first, second, n-th e-mail that a customer got of the campaign."""
+    with_click = set(clicks.loc[clicks["human"].astype(bool), "position"])
+    with_order = set(credited["position"])
+    return [
+        {
+            "nth": int(nth),
+            "sent": len(rows),
+            "clicked": sum(position in with_click for position in rows.index),
+            "ordered": sum(position in with_order for position in rows.index),
+        }
+        for nth, rows in sends.groupby("nth", sort=True)
+    ]

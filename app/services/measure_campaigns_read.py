@@ -1,0 +1,180 @@
+"""What measuring reads: every decision with its arm, what became of messages, and what customers then ordered."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pandas as pd
+from sqlalchemy import select
+
+from app.domain.campaigns import DEFAULT_HOLDOUT_PERCENT
+from app.services.import_customers import survivors
+from app.services.send_due_events import SCANNERS_WITHIN
+from app.store.models.campaigns import Campaign, Link
+from app.store.models.customers import ConsentEvent
+from app.store.models.sending import MAILED, Message, MessageEvent
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+    from datetime import datetime, timedelta
+
+    import duckdb
+    from sqlalchemy.orm import Session
+
+    from app.domain.context import ShopContext
+
+MESSAGE_COLUMNS = (
+    "id", "campaign", "customer", "product", "kind", "probability", "state", "planned_at", "stamped_at", "held",
+    "held_shop", "held_by",
+)  # fmt: skip
+LINK_SOURCES = ("unsubscribe_link", "one_click")
+
+ORDERS = """
+SELECT e.position, o.order_id, epoch(o.processed_at) - epoch(e.at) AS seconds,
+       CAST(coalesce(sum(l.net_minor) FILTER (WHERE NOT coalesce(l.is_gift_card, FALSE)), 0) AS DOUBLE) AS net_minor,
+       coalesce(bool_or(l.counts AND l.product_no = e.product), FALSE) AS own
+FROM entries e
+JOIN (SELECT coalesce(m.survivor, o.customer_no) AS customer, o.order_id, o.processed_at
+      FROM orders o LEFT JOIN merged m ON m.loser = o.customer_no WHERE o.counts AND o.processed_at >= $first) o
+    ON o.customer = e.customer AND o.processed_at >= e.before AND o.processed_at < e.until
+LEFT JOIN order_lines l ON l.order_id = o.order_id
+GROUP BY ALL ORDER BY ALL"""
+
+
+@dataclass(frozen=True)
+class Decided:
+    """Everything of a shop's campaigns that does not come from its orders.
+
+    messages: one row per decision that a coin fell for, oldest first: MESSAGE_COLUMNS; customer is who they are after
+              merges, held and held_shop are the chances in force of being held out
+    clicks:   message, link, at, human
+    left:     customer, at: unsubscribes by a link of ours
+    links:    link number → address
+    into:     merged customer → who they are now
+    """
+
+    campaigns: list[Campaign]
+    messages: pd.DataFrame
+    clicks: pd.DataFrame
+    left: pd.DataFrame
+    links: Mapping[int, str]
+    into: Mapping[int, int]
+
+
+@dataclass(frozen=True)
+class Observed:
+    """What mail servers and mailboxes told of a campaign's messages; None where nothing observes it."""
+
+    delivered: int | None = None
+    opened: int | None = None
+    bounced: int | None = None
+    complained: int | None = None
+
+
+def decided(session: Session, ctx: ShopContext) -> Decided:
+    """Read it all, as of now."""
+    campaigns = list(session.scalars(select(Campaign).where(Campaign.shop_id == ctx.shop_id).order_by(Campaign.id)))
+    into = survivors(session, ctx)
+    percent = {row.id: row.holdout_percent for row in campaigns}
+    rows = session.execute(
+        select(
+            Message.id, Message.campaign_id, Message.customer_no, Message.product_no, Message.kind, Message.probability,
+            Message.state, Message.planned_at, Message.stamped_at, Message.holdout_probability,
+            Message.shop_holdout_probability, Message.held_by,
+        )
+        .where(Message.shop_id == ctx.shop_id)
+        .order_by(Message.planned_at, Message.id)
+    ).all()  # fmt: skip
+    messages = pd.DataFrame([tuple(row) for row in rows], columns=list(MESSAGE_COLUMNS))
+    messages["customer"] = [into.get(number, number) for number in messages["customer"]]
+    # Messages from before the chances were kept fell under the campaign's percentage, which never changed then.
+    assumed = [percent.get(number, DEFAULT_HOLDOUT_PERCENT) / 100 for number in messages["campaign"]]
+    messages["held"] = messages["held"].astype(float).fillna(pd.Series(assumed, index=messages.index, dtype=float))
+    messages["held_shop"] = messages["held_shop"].astype(float).fillna(0.0)
+    for column in ("planned_at", "stamped_at"):
+        messages[column] = pd.to_datetime(messages[column], utc=True)
+    addresses = session.execute(select(Link.id, Link.url).where(Link.shop_id == ctx.shop_id))
+    links = {row.id: row.url for row in addresses}
+    return Decided(campaigns, messages, _clicks(session, ctx), _left(session, ctx, into), links, into)
+
+
+def _clicks(session: Session, ctx: ShopContext) -> pd.DataFrame:
+    """Clicks as they are recorded. A scanner opens links within a minute or two of delivery, a person rarely does."""
+    rows = session.execute(
+        select(MessageEvent.message_id, MessageEvent.detail, MessageEvent.at, Message.stamped_at)
+        .join(Message, (Message.shop_id == MessageEvent.shop_id) & (Message.id == MessageEvent.message_id))
+        .where(MessageEvent.shop_id == ctx.shop_id, MessageEvent.from_state == MessageEvent.to_state)
+        .order_by(MessageEvent.id)
+    )
+    found = [
+        (message, detail["clicked"], at, stamped_at is None or at - stamped_at >= SCANNERS_WITHIN)
+        for message, detail, at, stamped_at in rows
+        if "clicked" in detail
+    ]
+    frame = pd.DataFrame(found, columns=["message", "link", "at", "human"])
+    frame["at"] = pd.to_datetime(frame["at"], utc=True)
+    return frame
+
+
+def _left(session: Session, ctx: ShopContext, into: Mapping[int, int]) -> pd.DataFrame:
+    query = select(ConsentEvent.customer_no, ConsentEvent.at).where(
+        ConsentEvent.shop_id == ctx.shop_id, ConsentEvent.channel == "email", ConsentEvent.source.in_(LINK_SOURCES)
+    )
+    rows = [(into.get(row.customer_no, row.customer_no), row.at) for row in session.execute(query)]
+    frame = pd.DataFrame(rows, columns=["customer", "at"])
+    frame["at"] = pd.to_datetime(frame["at"], utc=True)
+    return frame
+
+
+def observed(session: Session, ctx: ShopContext, campaign_ids: Sequence[int]) -> dict[int, Observed]:  # noqa: ARG001 - what transports report will be read here
+    """What was observed of each campaign's messages."""
+    return {number: Observed() for number in campaign_ids}
+
+
+def mailed(messages: pd.DataFrame) -> pd.DataFrame:
+    """The messages that left, or may have left."""
+    return messages[messages["state"].isin(MAILED) & messages["stamped_at"].notna()]
+
+
+def orders_around(
+    connection: duckdb.DuckDBPyConnection,
+    entries: pd.DataFrame,
+    into: Mapping[int, int],
+    *,
+    window: timedelta,
+    before: timedelta,
+    until: datetime,
+) -> pd.DataFrame:
+    """The orders that count of each entry's customer, from `before` it to `window` after it, none later than `until`.
+
+    entries: customer, product, at; the place of a row is its position.
+
+    Returns position, order_id, seconds (from the entry; negative: before), net_minor (as segments count net sales),
+    own (whether the entry's product was bought).
+    """
+    end = pd.Timestamp(until)
+    asked = pd.DataFrame(
+        {
+            "position": np.arange(len(entries)),
+            "customer": entries["customer"].to_numpy(dtype=np.int32),
+            "product": entries["product"].to_numpy(dtype=np.int32),
+            "at": entries["at"].array,
+            "before": (entries["at"] - before).array,
+            "until": (entries["at"] + window).clip(upper=end).array,
+        }
+    )
+    merged = {
+        "loser": np.array(list(into), dtype=np.int32),
+        "survivor": np.array(list(into.values()), dtype=np.int32),
+    }
+    connection.register("entries", asked)
+    connection.register("merged", merged)
+    try:
+        first = asked["before"].min().to_pydatetime() if len(asked) else until
+        found: dict[str, Any] = connection.execute(ORDERS, {"first": first}).fetchnumpy()
+    finally:
+        connection.unregister("entries")
+        connection.unregister("merged")
+    return pd.DataFrame({name: np.asarray(values) for name, values in found.items()})
