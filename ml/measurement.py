@@ -106,15 +106,24 @@ def contrast(outcome: Floats, mailed: Bools, chance: Floats, covariates: Floats)
     y, arm, chance, x = outcome[inside].astype(float), mailed[inside], chance[inside], covariates[inside]
     weight = np.where(arm, 1.0, chance / (1 - chance))
     sizes = int(arm.sum()), int((~arm).sum())
-    means = tuple(_mean(y[side], weight[side]) for side in (arm, ~arm))
-    buyers = tuple(int((y[side] > 0).sum()) for side in (arm, ~arm))
     plain, plain_error, degrees, effective = _fit(y, arm, weight, np.empty((len(y), 0)))
     best, error = plain, plain_error
     useful = _standardised(x, weight)
     if min(sizes) > 2 * useful.shape[1] + 2:
         best, error, degrees, effective = _fit(y, arm, weight, useful)
-    per_customer = best if min(sizes) else 0.0
-    return Effect(*sizes, *means, *buyers, per_customer, error, plain_error, effective, degrees)
+    return Effect(
+        treated=sizes[0],
+        held_out=sizes[1],
+        treated_mean=_mean(y[arm], weight[arm]),
+        held_out_mean=_mean(y[~arm], weight[~arm]),
+        treated_buyers=int((y[arm] > 0).sum()),
+        held_out_buyers=int((y[~arm] > 0).sum()),
+        per_customer=best,
+        standard_error=error,
+        raw_error=plain_error,
+        effective=effective,
+        degrees=degrees,
+    )
 
 
 def _mean(values: Floats, weight: Floats) -> float:

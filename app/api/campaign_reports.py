@@ -57,4 +57,4 @@ def shop_holdout() -> Response:
 def change_shop_holdout(body: ShopHoldoutPatch) -> Response:
     """Change it from the next decision on."""
     holdouts.set_shop_percent(rooms(), current_shop(), body.percent)
-    return shop_holdout()
+    return _json(ShopHoldout.model_validate(holdouts.shop_setting(rooms(), current_shop())))

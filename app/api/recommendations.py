@@ -39,3 +39,10 @@ def dismiss(path: RecommendationPath) -> Response:
     """Hide a recommendation everywhere for 30 days."""
     recommendations.dismiss(rooms(), current_shop(), path.recommendation_id)
     return Response(status=204)
+
+
+@bp.post("/<recommendation_id>/restore", responses={204: None})
+def restore(path: RecommendationPath) -> Response:
+    """Show a hidden recommendation again."""
+    recommendations.restore(rooms(), current_shop(), path.recommendation_id)
+    return Response(status=204)

@@ -27,6 +27,7 @@ from app.services import discount_checks, senders
 from app.services.brand import brand_of
 from app.services.campaigns_audience import audience_of, newest_history, number_of, products
 from app.services.content import WORD_FIELDS, blocks_from, change_utm, content_problems, words_of
+from app.services.recommendations import why_stale
 from app.store import outbox
 from app.store.counters import allocate
 from app.store.models.campaigns import Campaign, CampaignContent
@@ -51,7 +52,6 @@ NOT_CLONED = frozenset({
     "id", "name", "folded_name", "state", "content_version", "suggested", "recommendation_id", "stale", "created_at",
     "updated_at", "activated_at", "paused_at", "ended_at", "deleted_at",
 })  # fmt: skip
-STALE = "The recommendation no longer holds: its segment is gone or empty. Choose an audience yourself."
 
 
 @dataclass(frozen=True)
@@ -80,7 +80,7 @@ def create(
         audience = audience_of(session, ctx, wanted)
         if segment_id and audience is None:
             raise NotFound("There is no such segment.")
-        stale = recommendation is not None and (audience is None or not audience.members or not recommendation.live)
+        stale = why_stale(session, ctx, recommendation, audience) if recommendation else None
         if stale:
             audience = None
         words = starter(audience.kind if audience else None)
@@ -101,7 +101,7 @@ def create(
             holdout_percent=DEFAULT_HOLDOUT_PERCENT,
             suggested=[],
             recommendation_id=recommendation.id if recommendation and not stale else None,
-            stale=STALE if stale else None,
+            stale=stale,
             created_at=now,
             updated_at=now,
         )

@@ -165,7 +165,7 @@ def _links(clicks: pd.DataFrame, sends: pd.DataFrame, addresses: Mapping[int, st
     human = _human(clicks, sends)
     lines = [
         {
-            "url": addresses.get(int(link), "A link that is gone"),
+            "url": addresses.get(int(rows["link"].iloc[0]), "A link that is gone"),
             "clicks": int((human["link"] == link).sum()),
             "customers": int(human.loc[human["link"] == link, "customer"].nunique()),
             "machine_clicks": int((~rows["human"].astype(bool)).sum()),
@@ -181,10 +181,10 @@ def _doses(sends: pd.DataFrame, credited: pd.DataFrame, clicks: pd.DataFrame) ->
     with_order = set(credited["position"])
     return [
         {
-            "nth": int(nth),
+            "nth": int(rows["nth"].iloc[0]),
             "sent": len(rows),
             "clicked": sum(position in with_click for position in rows.index),
             "ordered": sum(position in with_order for position in rows.index),
         }
-        for nth, rows in sends.groupby("nth", sort=True)
+        for _, rows in sends.groupby("nth", sort=True)
     ]

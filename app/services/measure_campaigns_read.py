@@ -154,7 +154,7 @@ def orders_around(
     Returns position, order_id, seconds (from the entry; negative: before), net_minor (as segments count net sales),
     own (whether the entry's product was bought).
     """
-    end = pd.Timestamp(until)
+    ends = entries["at"] + window
     asked = pd.DataFrame(
         {
             "position": np.arange(len(entries)),
@@ -162,7 +162,7 @@ def orders_around(
             "product": entries["product"].to_numpy(dtype=np.int32),
             "at": entries["at"].array,
             "before": (entries["at"] - before).array,
-            "until": (entries["at"] + window).clip(upper=end).array,
+            "until": ends.where(ends < until, pd.Timestamp(until)).array,
         }
     )
     merged = {

@@ -1,25 +1,29 @@
-"""Recommendations: which campaigns are worth starting, by what they are expected to bring.
+"""Recommendations: which campaigns are worth starting, by the orders that mailing is expected to add.
 
-Until a holdout has measured anything, the expectation is a stated share of the orders that the
-prediction sees coming anyway; nothing here is called incremental.
+The expectation is a share of the orders that the prediction sees coming anyway: what campaigns of the kind were
+measured to add, drawn towards a stated prior, and the prior alone before that. Only then is it called incremental.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import timedelta
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
 import structlog
 from sqlalchemy import select, update
 from sqlalchemy.orm import defer
 
 from app.errors import NotFound
+from app.services.automatic_segments_products import type_of
 from app.services.campaigns_audience import KIND_OF_CATEGORY, number_of
+from app.services.measure_campaigns import newest
+from app.services.recommendations_coverage import Coverage, active_campaigns
 from app.store.counters import allocate
-from app.store.models.campaigns import Campaign
+from app.store.models.measurements import WHOLE_SHOP
 from app.store.models.recommendations import Recommendation
 from app.store.models.segments import Membership, Segment
+from ml.measurement import PRIOR_LIFT, shrunk_lift
 
 if TYPE_CHECKING:
     from datetime import datetime
@@ -28,15 +32,19 @@ if TYPE_CHECKING:
     from sqlalchemy.orm import Session
 
     from app.domain.context import ShopContext
+    from app.services.campaigns_audience import Audience
     from app.services.published import PublishedRun
+    from app.services.recommendations_coverage import Covered
     from app.services.rooms import Rooms
 
 log = structlog.get_logger()
 
-PRIOR = 0.05
+PRIOR = PRIOR_LIFT
 LEAST_EXPECTED = 0.1  # orders in 30 days; below that a merchant's minute is worth more
 DISMISSED_FOR = timedelta(days=30)
 LABEL = "expected orders (no lift measured yet)"
+INSTEAD = "Choose an audience yourself."
+MEASURED_LABEL = "expected incremental orders (by the lift measured so far)"
 
 
 @dataclass(frozen=True)
@@ -48,7 +56,8 @@ class RecommendationView:
     segment_id: str
     segment_key: str
     segment_name: str
-    product_no: int
+    product_no: int | None
+    product_type: str | None
     product_title: str
     members: int
     reachable: int
@@ -56,30 +65,52 @@ class RecommendationView:
     expected_orders: float
     expected_label: str
     prior: float
+    lift: float
+    lift_campaigns: int
     title: str
     reason: str
     as_of: datetime
 
 
-def refresh(session: Session, ctx: ShopContext, run: PublishedRun) -> int:
+@dataclass(frozen=True)
+class _About:
+    """A segment that a recommendation is made of. product_type: of a segment about any product of a type."""
+
+    segment: Segment
+    membership: Membership
+    kind: Literal["repurchase", "cross_sell"]
+    product_type: str | None
+
+
+@dataclass(frozen=True)
+class _Lift:
+    """The share of expected orders that mailing adds, and how many measured campaigns say so."""
+
+    share: float
+    campaigns: int
+
+
+def refresh(session: Session, rooms: Rooms, ctx: ShopContext, run: PublishedRun) -> int:
     """Compute all recommendations anew from a run; returns how many are worth showing.
 
     Inside the transaction that publishes the run, after its segments. A segment keeps its recommendation's
     id from run to run, so that a dismissal holds.
     """
-    active = _active(session, ctx)
     rows = {row.key: row for row in session.scalars(_mine(ctx))}
     session.execute(update(Recommendation).where(Recommendation.shop_id == ctx.shop_id).values(live=False))
+    found = _product_segments(session, ctx)
+    lifts = _lifts(session, ctx)
     live = 0
-    for segment, membership in _product_segments(session, ctx):
-        row = rows.get(segment.key or "") or Recommendation(
-            shop_id=ctx.shop_id,
-            id=allocate(session, ctx.shop_id, "recommendations"),
-            key=segment.key or "",
-        )
-        _fill(row, segment, membership, active, run)
-        session.add(row)
-        live += row.live
+    with Coverage(session, rooms, ctx, run) as coverage:
+        for about in found:
+            key = about.segment.key or ""
+            row = rows.get(key) or Recommendation(
+                shop_id=ctx.shop_id, id=allocate(session, ctx.shop_id, "recommendations"), key=key
+            )
+            taken = coverage.of(about.segment, about.membership, about.kind, about.product_type)
+            _fill(row, about, taken, lifts[about.kind], run)
+            session.add(row)
+            live += row.live
     log.info("recommendations_refreshed", shop_id=ctx.shop_id, run_id=run.run_id, live=live)
     return live
 
@@ -88,11 +119,14 @@ def listing(rooms: Rooms, ctx: ShopContext, segment_id: str | None = None) -> li
     """Best first. Left out: dismissed ones, and segments that an active campaign addresses already."""
     now = rooms.clock.now()
     with rooms.store.reading(ctx) as session:
+        running = active_campaigns(session, ctx)
+        if any(campaign.audience_type == "automatic" for campaign in running):
+            return []  # it considers every customer for every product already
         query = _mine(ctx).where(Recommendation.live)
         if segment_id is not None:
             query = query.where(Recommendation.segment_id == number_of(segment_id, "seg_", "segment"))
         rows = session.scalars(query.order_by(Recommendation.expected_orders.desc(), Recommendation.id)).all()
-        taken = {campaign.segment_id for campaign in _active(session, ctx)}
+        taken = {campaign.segment_id for campaign in running}
     return [
         _view(row)
         for row in rows
@@ -102,24 +136,47 @@ def listing(rooms: Rooms, ctx: ShopContext, segment_id: str | None = None) -> li
 
 def dismiss(rooms: Rooms, ctx: ShopContext, recommendation_id: str) -> None:
     """Hide it everywhere for 30 days. Raises NotFound."""
+    _hide_until(rooms, ctx, recommendation_id, rooms.clock.now() + DISMISSED_FOR)
+
+
+def restore(rooms: Rooms, ctx: ShopContext, recommendation_id: str) -> None:
+    """Take a dismissal back. Raises NotFound."""
+    _hide_until(rooms, ctx, recommendation_id, None)
+
+
+def why_stale(session: Session, ctx: ShopContext, row: Recommendation, audience: Audience | None) -> str | None:
+    """Why a recommendation no longer holds, for the merchant who follows it; None if it does.
+
+    audience: its segment as it is now, None if that is gone.
+    """
+    if audience is None:
+        return f"The recommendation no longer holds: its segment “{row.segment_name}” is gone. {INSTEAD}"
+    if not audience.members:
+        return f"The recommendation no longer holds: its segment “{audience.name}” is empty now. {INSTEAD}"
+    for campaign in active_campaigns(session, ctx):
+        if campaign.audience_type == "automatic" or campaign.segment_id == audience.segment_id:
+            name = campaign.name or "an active campaign"
+            return f"The recommendation no longer holds: “{name}” mails these customers already. {INSTEAD}"
+    if not row.live:
+        return f"The recommendation no longer holds: it would bring too few orders now. {INSTEAD}"
+    return None
+
+
+def _hide_until(rooms: Rooms, ctx: ShopContext, recommendation_id: str, until: datetime | None) -> None:
     number = number_of(recommendation_id, "rec_", "recommendation")
     with rooms.store.session(ctx) as session:
         row = session.get(Recommendation, {"shop_id": ctx.shop_id, "id": number})
         if row is None:
             raise NotFound("There is no such recommendation.")
-        row.dismissed_until = rooms.clock.now() + DISMISSED_FOR
+        row.dismissed_until = until
 
 
 def _mine(ctx: ShopContext) -> Select[Recommendation]:
     return select(Recommendation).where(Recommendation.shop_id == ctx.shop_id)
 
 
-def _active(session: Session, ctx: ShopContext) -> list[Campaign]:
-    return list(session.scalars(select(Campaign).where(Campaign.shop_id == ctx.shop_id, Campaign.state == "active")))
-
-
-def _product_segments(session: Session, ctx: ShopContext) -> list[tuple[Segment, Membership]]:
-    """Product segments with the figures of their members."""
+def _product_segments(session: Session, ctx: ShopContext) -> list[_About]:
+    """Segments about one product, or about any product of a type, with the figures of their members."""
     query = (
         select(Segment, Membership)
         .join(Membership, (Membership.shop_id == Segment.shop_id) & (Membership.id == Segment.membership_id))
@@ -128,48 +185,65 @@ def _product_segments(session: Session, ctx: ShopContext) -> list[tuple[Segment,
             Segment.deleted_at.is_(None),
             Segment.state == "ready",
             Segment.source == "automatic",
-            Segment.product_no.is_not(None),
             Segment.key.is_not(None),
             Segment.category.in_(KIND_OF_CATEGORY),
         )
         .options(defer(Membership.members), defer(Membership.leaves))
         .order_by(Segment.id)
     )
-    return [(segment, membership) for segment, membership in session.execute(query)]
+    return [
+        _About(segment, membership, KIND_OF_CATEGORY[segment.category], product_type)
+        for segment, membership in session.execute(query)
+        if (product_type := type_of(segment.key, segment.rule_text)) is not None or segment.product_no is not None
+    ]
 
 
-def _fill(
-    row: Recommendation, segment: Segment, membership: Membership, active: list[Campaign], run: PublishedRun
-) -> None:
-    kind = KIND_OF_CATEGORY[segment.category]
+def _lifts(session: Session, ctx: ShopContext) -> dict[str, _Lift]:
+    """Per kind, what measured campaigns of it added to the orders of their product, drawn towards the prior.
+
+    A campaign that mixed both kinds tells of neither.
+    """
+    measured: dict[str, list[tuple[float, float]]] = {kind: [] for kind in KIND_OF_CATEGORY.values()}
+    for number, row in newest(session, ctx).items():
+        if number == WHOLE_SHOP or row.figures["effect"]["verdict"] == "collecting":
+            continue
+        kinds = {line["kind"] for line in row.figures["products"]}
+        lift = row.figures["effect"]["product_orders"]["lift"]
+        if lift is not None and len(kinds) == 1:
+            measured[kinds.pop()].append((lift["estimate"], lift["error"]))
+    return {kind: _Lift(max(shrunk_lift(found)[0], 0.0), len(found)) for kind, found in measured.items()}
+
+
+def _fill(row: Recommendation, about: _About, taken: Covered, lift: _Lift, run: PublishedRun) -> None:
+    segment, membership, kind = about.segment, about.membership, about.kind
     figures = membership.statistics
     able, buyers = figures["reachable"], figures["reachable_buyers"]
-    covered = able if _is_covered(segment, active) else 0
     product_no = segment.product_no or 0
-    title = (figures["product"] or {}).get("title") or f"product {product_no}"
+    named = about.product_type or (figures["product"] or {}).get("title") or f"product {product_no}"
     row.kind, row.segment_id, row.segment_name = kind, segment.id, segment.name
-    row.product_no, row.product_title = product_no, title
-    row.members, row.reachable, row.covered = membership.size, able, covered
-    row.expected_orders = 0.0 if covered else buyers * PRIOR
+    row.product_no, row.product_type, row.product_title = product_no, about.product_type, named
+    row.members, row.reachable, row.covered = membership.size, able, taken.members
+    row.lift, row.lift_campaigns = lift.share, lift.campaigns
+    left = max(buyers - taken.buyers, 0.0)
+    row.expected_orders = left * lift.share
     row.run_id, row.as_of = run.run_id, run.as_of
     row.live = row.expected_orders >= LEAST_EXPECTED
-    row.title = f"Remind customers to buy {title} again" if kind == "repurchase" else f"Recommend {title}"
-    row.reason = _reason(kind, able, membership.size, buyers, covered, row.expected_orders)
+    what = f"something of {named}" if about.product_type else named
+    row.title = f"Remind customers to buy {what} again" if kind == "repurchase" else f"Recommend {what}"
+    row.reason = _reason(row, left)
 
 
-def _reason(kind: str, able: int, members: int, buyers: float, covered: int, expected: float) -> str:
-    verb = "buy it again" if kind == "repurchase" else "buy it for the first time"
-    already = f" {covered:,} of them are covered by an active campaign." if covered else ""
-    return (
-        f"{able:,} of {members:,} members can be mailed; about {buyers:,.0f} of them are expected to {verb} within "
-        f"30 days.{already} If a reminder adds {PRIOR:.0%} of those orders, that is {expected:,.1f} orders; "
-        "no lift has been measured yet."
-    )
-
-
-def _is_covered(segment: Segment, active: list[Campaign]) -> bool:
-    """Whether an active campaign may mail its reachable members about this product: its own, or an automatic one."""
-    return any(row.audience_type == "automatic" or row.segment_id == segment.id for row in active)
+def _reason(row: Recommendation, buyers: float) -> str:
+    verb = "buy it again" if row.kind == "repurchase" else "buy it for the first time"
+    them = "them" if not row.covered else "the others"
+    already = f" {row.covered:,} of them are covered by active campaigns." if row.covered else ""
+    able = f"{row.reachable:,} of {row.members:,} members can be mailed.{already}"
+    whole = f"{able} About {buyers:,.0f} of {them} are expected to {verb} within 30 days. "
+    share, orders = f"{row.lift or 0.0:.0%}", f"{row.expected_orders:,.1f} orders"
+    if not row.lift_campaigns:
+        return f"{whole}If a reminder adds {share} of those orders, that is {orders}; no lift has been measured yet."
+    measured = "one campaign" if row.lift_campaigns == 1 else f"{row.lift_campaigns} campaigns"
+    return f"{whole}E-mails of this kind add {share} of those orders, by {measured} measured so far: that is {orders}."
 
 
 def _view(row: Recommendation) -> RecommendationView:
@@ -179,14 +253,17 @@ def _view(row: Recommendation) -> RecommendationView:
         segment_id=f"seg_{row.segment_id}",
         segment_key=row.key,
         segment_name=row.segment_name,
-        product_no=row.product_no,
+        product_no=row.product_no or None,
+        product_type=row.product_type,
         product_title=row.product_title,
         members=row.members,
         reachable=row.reachable,
         covered=row.covered,
         expected_orders=round(row.expected_orders, 1),
-        expected_label=LABEL,
+        expected_label=MEASURED_LABEL if row.lift_campaigns else LABEL,
         prior=PRIOR,
+        lift=PRIOR if row.lift is None else row.lift,
+        lift_campaigns=row.lift_campaigns,
         title=row.title,
         reason=row.reason,
         as_of=row.as_of,

@@ -352,7 +352,7 @@ def _publish(rooms: Rooms, ctx: ShopContext, run: PublishedRun, evaluated: Evalu
         changed = evaluate_segments.publish(session, rooms, ctx, evaluated)
         changed += demographics.settle(session, rooms, ctx, run)
         promises.make(session, rooms, ctx, run, evaluated, read_card(run.dir))
-        recommendations.refresh(session, ctx, run)
+        recommendations.refresh(session, rooms, ctx, run)
         predicted = model_cards.keep(session, rooms, ctx, run, read_card(run.dir))
         snapshot = Snapshot(
             shop_id=ctx.shop_id,

@@ -32,14 +32,19 @@ class Recommendation(_Answer):
     segment_id: str
     segment_key: str
     segment_name: str
-    product_no: int
+    product_no: int | None = Field(description="Null: any product of `product_type`")
+    product_type: str | None
     product_title: str
     members: int
     reachable: int
     covered: int = Field(description="Reachable members whom an active campaign already addresses with this product")
-    expected_orders: float = Field(description="Over 30 days: sum of probability over uncovered members x prior")
+    expected_orders: float = Field(description="Over 30 days: sum of probability over uncovered members x lift")
     expected_label: str
-    prior: float = Field(description="The assumed share of those orders that a mail adds")
+    prior: float = Field(description="The share of those orders that a mail is assumed to add before any measurement")
+    lift: float = Field(
+        description="The share in use: measured, drawn towards the prior; the prior if none was measured"
+    )
+    lift_campaigns: int = Field(description="Measured campaigns behind `lift`")
     title: str
     reason: str = Field(description="One sentence naming the numbers")
     as_of: datetime

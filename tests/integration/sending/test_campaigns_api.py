@@ -51,7 +51,7 @@ def recommend(shop: World) -> int:
     run = published(shop.rooms, shop.ctx)
     assert run is not None
     with shop.rooms.store.session(shop.ctx) as session:
-        return recommendations.refresh(session, shop.ctx, run)
+        return recommendations.refresh(session, shop.rooms, shop.ctx, run)
 
 
 class TestTheMainPath:

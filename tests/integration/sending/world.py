@@ -250,7 +250,9 @@ class World:
 
     def _figures(self, segment: Segment, able: BitMap) -> dict[str, Any]:
         kind = KIND_OF_CATEGORY.get(segment.category)
-        about = [p for p in self.pairs if (p["product_no"], p["kind"]) == (segment.product_no, kind)]
+        of_type = json.loads(segment.rule_text)["match"]["product_type"] if segment.rule_text else None
+        wanted = {segment.product_no} | {n for n, one in self.types.items() if one == of_type}
+        about = [p for p in self.pairs if p["product_no"] in wanted and p["kind"] == kind]
         return {
             "reachable": len(able),
             "reachable_buyers": sum(p["probability"] for p in about if p["customer_no"] in able),

@@ -6,6 +6,8 @@ Revises: 0012
 
 from __future__ import annotations
 
+from typing import Any
+
 import sqlalchemy as sa
 from alembic import op
 
@@ -18,7 +20,7 @@ branch_labels = None
 depends_on = None
 
 NEW = ("campaign_measurements", "holdout_changes")
-COLUMNS = (
+COLUMNS: tuple[tuple[str, sa.Column[Any]], ...] = (
     ("outbox", sa.Column("holdout_probability", sa.Double(), comment="Of the campaign's coin, in force when it fell")),
     ("outbox", sa.Column("shop_holdout_probability", sa.Double(), comment="Of the shop's coin")),
     ("outbox", sa.Column("held_by", sa.String(8), comment="campaign | shop: the coin that held it out")),
