@@ -15,7 +15,7 @@ from app.store import base
 from app.store.migrations.tenancy import guard
 
 revision = "0017"
-down_revision = "0012"
+down_revision = "0016"
 branch_labels = None
 depends_on = None
 
