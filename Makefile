@@ -7,7 +7,7 @@ BIN := $(VENV)/bin
 STAMPS := .make
 PIP := $(BIN)/python -m pip --disable-pip-version-check
 
-.PHONY: run test lint types contracts unit ui-test e2e kill-test rules-proof bench bench-prediction bench-policy bench-demographics bench-promises bench-files bench-segments lock openapi clean help ui shims schema
+.PHONY: run test lint types contracts unit ui-test e2e kill-test rules-proof simulator-proof bench bench-prediction bench-policy bench-demographics bench-promises bench-files bench-segments lock openapi clean help ui shims schema
 
 help:
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /	/'
@@ -92,6 +92,9 @@ kill-test: $(STAMPS)/test schema ## The long form of the crash tests
 
 rules-proof: $(STAMPS)/test ## The whole proof of the rule compiler: 10,000 random rules against a second evaluator
 	ENCORE_RULES_PROOF=10000 $(BIN)/pytest -q tests/unit/rules/test_brute.py
+
+simulator-proof: $(STAMPS)/test ## Twenty simulated months against what the planner and the sender then did
+	ENCORE_SIMULATOR_RUNS=20 $(BIN)/pytest -q tests/integration/simulate/test_proof.py
 
 bench: bench-prediction bench-policy bench-demographics bench-promises bench-files bench-segments ## All benchmarks
 

@@ -34,9 +34,9 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from datetime import tzinfo
 
-    from ml.history import Bools, Floats
+    from ml.history import Bools, Floats, Ints
 
-VERSION = 1
+VERSION = 2
 """Raised when the same history would give other figures: what was kept is then made anew."""
 WEEKS_APART = 4
 FIRST_MONDAY = pd.Timestamp("1970-01-05")
@@ -122,10 +122,13 @@ class Outcome:
         served), calibration (all pairs). JSON, finite.
     products: kind, product_no, eligible, expected, actual (buyers among the eligible), threshold, and of those at or
         over it: members, members_expected, members_bought.
+    members: kind, product_no, customer_no, chance (float32), bought (within the horizon), and quiet_days (float32,
+        since the customer's last order) of every pair at or over its threshold.
     """
 
     result: dict[str, Any]
     products: pd.DataFrame
+    members: pd.DataFrame
 
 
 @dataclass(frozen=True)
@@ -154,7 +157,8 @@ def backtest(
         return
     end = max(moments) + pd.Timedelta(days=horizon_days)
     with threadpool_limits(limits=1):
-        h = _by_arrival(build_history(_numbered(lines, end), products, end))
+        numbered, arrived = _numbered(lines, end)
+        h = _by_arrival(build_history(numbered, products, end))
     begins = moment_of(h.begins)
     grid = _grid(begins + pd.Timedelta(days=MIN_LEARNED_DAYS), end, zone)
     lessons: dict[pd.Timestamp, _Lesson] = {}
@@ -169,6 +173,7 @@ def backtest(
             outcome = _measure(moment, [lessons[at] for at in reversed(earlier)], test, horizon_days, seed, bar)
             # Whole tables are large: once measured, only what later moments may learn from is kept.
             lessons = {at: lesson for at, lesson in lessons.items() if at in earlier} | {moment: _lesson(test, seed)}
+        outcome.members["customer_no"] = arrived[outcome.members["customer_no"]].astype(np.int32)
         yield outcome
 
 
@@ -182,14 +187,14 @@ def _next(grid: list[pd.Timestamp], at: pd.Timestamp, end: pd.Timestamp) -> pd.T
     return min((later for later in grid if later > at), default=end)
 
 
-def _numbered(lines: pd.DataFrame, end: pd.Timestamp) -> pd.DataFrame:
-    """With customers numbered by arrival, so that what comes later renumbers nobody."""
+def _numbered(lines: pd.DataFrame, end: pd.Timestamp) -> tuple[pd.DataFrame, Ints]:
+    """With customers numbered by arrival, so that what comes later renumbers nobody; and who arrived as which."""
     past = lines.loc[(days(lines["ordered_at"]) < days([end])[0]) & lines["customer_no"].notna().to_numpy()]
     first = past.groupby("customer_no")["ordered_at"].min().reset_index()
     first = first.sort_values(["ordered_at", "customer_no"], ignore_index=True)
     number = pd.Series(np.arange(len(first), dtype=np.int32), index=first["customer_no"])
     numbered: pd.DataFrame = past.assign(customer_no=number.reindex(past["customer_no"]).to_numpy())
-    return numbered
+    return numbered, first["customer_no"].to_numpy(np.int64)
 
 
 class _Arrivals(History):
@@ -267,7 +272,7 @@ def _measure(
 ) -> Outcome:
     """lessons: of the moments before, latest first."""
     rates = base_rates(test.known, horizon)
-    kinds, frames = {}, []
+    kinds, frames, members = {}, [], [_no_members()]
     for kind, pairs in test.pairs.items():
         if len(pairs.label) == 0:
             continue
@@ -278,14 +283,17 @@ def _measure(
         stretch = horizon / lessons[0].days if lessons else 1.0
         kinds[kind], chance = _judge(pairs, latest, fitted, chosen, stretch)
         kinds[kind] |= {"basis": card["basis"], "training_pairs": sum(len(part.label) for part in learned[1:])}
-        frames.append(_by_product(kind, test.known, pairs, chance, _thresholds(kind, test.known, rates, bar)))
+        threshold = _thresholds(kind, test.known, rates, bar)
+        frames.append(_by_product(kind, test.known, pairs, chance, threshold))
+        members.append(_members(kind, test.known, pairs, chance, threshold))
     result = {
         "at": moment.isoformat(),
         "ends": (moment + pd.Timedelta(days=horizon)).isoformat(),
         "customers": test.known.n_customers,
         "kinds": kinds,
     }
-    return Outcome(result, pd.concat(frames, ignore_index=True) if frames else pd.DataFrame())
+    by_product = pd.concat(frames, ignore_index=True) if frames else pd.DataFrame()
+    return Outcome(result, by_product, pd.concat(members[1:] or members, ignore_index=True))
 
 
 def _judge(
@@ -334,6 +342,30 @@ def _thresholds(kind: str, known: History, rates: pd.DataFrame, bar: Bar) -> Flo
     rate[np.searchsorted(known.product_no, mine["product_no"])] = mine["base_rate"].fillna(0.0)
     threshold: Floats = np.maximum(bar.floors[kind], bar.times * rate)
     return threshold
+
+
+def _no_members() -> pd.DataFrame:
+    kinds = {"kind": object, "product_no": np.int32, "customer_no": np.int64, "chance": np.float32, "bought": bool,
+             "quiet_days": np.float32}  # fmt: skip
+    return pd.DataFrame({name: pd.Series(dtype=kind) for name, kind in kinds.items()})
+
+
+def _members(kind: str, known: History, pairs: Examples, chance: Floats, threshold: Floats) -> pd.DataFrame:
+    """Every pair whose customer the product's segment would have held; customers by arrival."""
+    kept = np.flatnonzero(chance >= threshold[pairs.product])
+    customer, product = pairs.customer[kept], pairs.product[kept]
+    latest = np.full(known.n_customers, -np.inf)
+    np.maximum.at(latest, known.order_customer, known.order_day)
+    return pd.DataFrame(
+        {
+            "kind": np.full(len(kept), kind, dtype=object),
+            "product_no": known.product_no[product].astype(np.int32),
+            "customer_no": known.customer_no[customer].astype(np.int64),
+            "chance": chance[kept].astype(np.float32),
+            "bought": pairs.label[kept].astype(bool),
+            "quiet_days": (known.until - latest[customer]).astype(np.float32),
+        }
+    )
 
 
 def _by_product(kind: str, known: History, pairs: Examples, chance: Floats, threshold: Floats) -> pd.DataFrame:

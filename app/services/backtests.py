@@ -6,6 +6,8 @@ In the folder `backtest` of a shop, per moment (named by its UTC day):
   product_no, eligible (customers scored), expected (sum of their probabilities), actual (buyers among them within the
   horizon), threshold (of the product's segment then), and of the customers at or over it members, members_expected,
   members_bought.
+- `<day>.members.parquet`, one row per customer and product of these at or over the threshold, as
+  `ml.backtest.Outcome.members` says: whom a campaign would have considered.
 - `<day>.json`, the figures of the moment as `ml.backtest.Outcome.result` says, with sample_share (the share of
   customers that all counts are of) and the fingerprint of the history that it rests on. Written last: a moment
   is there when this file is.
@@ -88,6 +90,8 @@ def run(rooms: Rooms, ctx: ShopContext) -> int:
         part = folder / f"{_day(moment)}.part"
         outcome.products.to_parquet(part, index=False, compression="zstd")
         part.replace(part.with_suffix(".parquet"))
+        outcome.members.to_parquet(part, index=False, compression="zstd")
+        part.replace(part.with_suffix(".members.parquet"))
         found = outcome.result | {"sample_share": share, "fingerprint": names[moment]}
         _write(folder / f"{_day(moment)}.json", found)
     _forget_others(folder, {_day(moment) for moment in names})
@@ -119,12 +123,20 @@ def latest(rooms: Rooms, ctx: ShopContext) -> Backtest:
 
 def by_product(rooms: Rooms, ctx: ShopContext) -> pd.DataFrame:
     """Every finished moment's rows as this module's head says, with `at` (UTC) and sample_share."""
-    folder = _folder(rooms, ctx)
+    return _rows(_folder(rooms, ctx), latest(rooms, ctx).moments, "parquet")
+
+
+def members(rooms: Rooms, ctx: ShopContext, moments: list[dict[str, Any]]) -> pd.DataFrame:
+    """Whom segments of products would have held at these moments of `latest`, with `at` (UTC) and sample_share."""
+    return _rows(_folder(rooms, ctx), moments, "members.parquet")
+
+
+def _rows(folder: Path, moments: list[dict[str, Any]], suffix: str) -> pd.DataFrame:
     frames = [
-        pd.read_parquet(folder / f"{pd.Timestamp(one['at']):%Y-%m-%d}.parquet").assign(
+        pd.read_parquet(folder / f"{pd.Timestamp(one['at']):%Y-%m-%d}.{suffix}").assign(
             at=pd.Timestamp(one["at"]), sample_share=one["sample_share"]
         )
-        for one in latest(rooms, ctx).moments
+        for one in moments
     ]
     return pd.concat(frames, ignore_index=True) if frames else pd.DataFrame()
 

@@ -295,11 +295,12 @@ PAIRS = pa.schema(
     [
         ("customer_no", pa.int32()), ("product_no", pa.int32()), ("kind", pa.string()), ("probability", pa.float64()),
         ("lift", pa.float64()), ("because_product_no", pa.int32()), ("expected_at", pa.timestamp("us", tz="UTC")),
+        ("expected_low", pa.timestamp("us", tz="UTC")), ("expected_high", pa.timestamp("us", tz="UTC")),
     ]
 )  # fmt: skip
 ASSOCIATIONS = pa.schema([("a", pa.int32()), ("b", pa.int32()), ("lift_shrunk", pa.float64())])
 FEATURES = pa.schema([("customer_no", pa.int32()), ("orders", pa.int64()), ("gap_ratio", pa.float64())])
-VALUES = pa.schema([("customer_no", pa.int32()), ("value_12m", pa.float64())])
+VALUES = pa.schema([("customer_no", pa.int32()), ("value_12m", pa.float64()), ("p_order_30d", pa.float64())])
 BASE_RATES = pa.schema([("product_no", pa.int32()), ("kind", pa.string()), ("base_rate", pa.float64())])
 
 

@@ -1,0 +1,313 @@
+"""The simulator: what a campaign will do in the next weeks beside all others, before anything is sent.
+
+Many seeded futures (ml.simulation) from where the shop stands now; every figure is the mean of them with the interval
+that nine in ten lie in. Nothing is written, and nothing is drawn from a stream that decides about real messages.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from dataclasses import asdict, dataclass, replace
+from datetime import datetime, timedelta
+from typing import TYPE_CHECKING
+
+import numpy as np
+import orjson
+import structlog
+from sqlalchemy import func, select
+
+from app.domain.campaigns import Frequency, TimingRules
+from app.errors import Conflict, Invalid, Unavailable
+from app.services import campaigns, simulate_input
+from app.services.kept import Kept
+from app.services.published import latest_history, published
+from app.services.recommendations import LABEL, PRIOR
+from app.store import cap
+from app.store.models.campaigns import Campaign, PlanTick
+from ml.simulation import Futures, Rules, Setting, simulate
+from ml.streams import stream
+
+if TYPE_CHECKING:
+    from collections.abc import Hashable
+
+    from app.domain.context import ShopContext
+    from app.services.published import PublishedRun
+    from app.services.rooms import Rooms
+    from app.services.simulate_input import Start
+    from ml.history import Floats, Ints
+
+log = structlog.get_logger()
+
+DOMAIN = "simulator"  # no other code draws from it
+SEED = 20_260_501
+DEFAULT_DAYS, MOST_DAYS = 30, 90
+DRAWS = 100
+COVERAGE = 0.9
+TICK_DAYS = 1 / 96  # a quarter of an hour: decisions are made all through the day
+CAP_DAYS = (cap.WINDOW + cap.MARGIN) / timedelta(days=1)
+PRIOR_ERROR = 0.02  # standard deviation of the prior: nine in ten shops between 2% and 8%
+WEEK = 7
+MOST_KEPT = 64
+
+
+@dataclass(frozen=True)
+class WhatIf:
+    """Settings to try instead of the campaign's own; None: as the campaign has it. Nothing of it is saved.
+
+    discount_percent: of the price; discount_amount_minor: off each order; discount_ceiling_minor: at most so much off.
+    """
+
+    days: int = DEFAULT_DAYS
+    frequency: Frequency | None = None
+    every_days: int | None = None
+    wait_days: int | None = None
+    repeats: int | None = None
+    holdout_percent: int | None = None
+    discount_percent: float | None = None
+    discount_amount_minor: int | None = None
+    discount_ceiling_minor: int | None = None
+
+
+@dataclass(frozen=True)
+class Interval:
+    """Mean of the futures, and the whole numbers between which nine in ten of them lie."""
+
+    expected: float
+    low: int
+    high: int
+
+
+@dataclass(frozen=True)
+class Stretch:
+    """A day, or a week (the last one may be shorter): `days` of them from day `first` on."""
+
+    first: int
+    days: int
+    starts_at: datetime
+    emails: Interval
+    all_emails: Interval
+
+
+@dataclass(frozen=True)
+class Simulation:
+    """What the futures say of the campaign.
+
+    weeks, by_day: e-mails of this campaign, and of all campaigns together. reached: customers mailed at least once.
+    held_out: messages withheld for measurement. capped_days, beaten_days: days of customers on which the campaign
+    could have mailed but for the weekly cap, or but for another campaign's better message. orders: of what was
+    recommended, within 30 days of the e-mail, by those mailed; baseline: those that would come anyway; added: what
+    the reminders bring if they add `lift` (labelled `added_label`). discount_minor: taken off `orders`; None if no
+    discount was given to reckon with. others: how many other campaigns compete. share: of the customers looked at.
+    """
+
+    as_of: datetime
+    predicted_at: datetime
+    days: int
+    draws: int
+    share: float
+    customers: int
+    others: int
+    timing: TimingRules
+    holdout_percent: int
+    emails: Interval
+    all_emails: Interval
+    reached: Interval
+    all_reached: Interval
+    held_out: Interval
+    weeks: list[Stretch]
+    by_day: list[Stretch]
+    capped_days: Interval
+    beaten_days: Interval
+    orders: Interval
+    all_orders: Interval
+    baseline: Interval
+    added: Interval
+    added_label: str
+    lift: float
+    discount_minor: Interval | None
+
+
+_kept: Kept[Simulation] = Kept(MOST_KEPT)
+
+
+def look_ahead(
+    rooms: Rooms,
+    ctx: ShopContext,
+    campaign_id: str,
+    what_if: WhatIf | None = None,
+    *,
+    tick_days: float = TICK_DAYS,
+    seed: int = SEED,
+) -> Simulation:
+    """Simulate a draft, active or paused campaign as if it were active from now on; equal questions answer equally.
+
+    tick_days: between two decisions, for who runs them more rarely than an installation does.
+    Raises NotFound; Invalid for settings that are never allowed or a draft without audience; Conflict if all is
+    there but predictions, Unavailable.
+    """
+    what_if = what_if or WhatIf()
+    if not 1 <= what_if.days <= MOST_DAYS:
+        raise Invalid(f"Between 1 and {MOST_DAYS} days.", field="days")
+    with rooms.store.reading(ctx) as session:
+        row = campaigns.find(session, ctx, campaign_id)
+        active = session.scalars(
+            select(Campaign).where(Campaign.shop_id == ctx.shop_id, Campaign.state == "active", Campaign.id != row.id)
+        ).all()
+        at = rooms.store.db_now(session)
+        history = latest_history(session, ctx)
+        tick = session.execute(select(func.max(PlanTick.tick)).where(PlanTick.shop_id == ctx.shop_id)).scalar_one()
+    if row.audience_type is None:
+        raise Conflict("Choose whom the campaign considers first.", field="audience.type")
+    run = published(rooms, ctx)
+    if run is None:
+        raise Unavailable("There are no predictions yet. They come with the first import.")
+    timing = _timing(campaigns.timing_of(row), what_if)
+    standing = [(one.id, one.updated_at, one.segment_id) for one in [row, *active]]
+    content = orjson.dumps([asdict(timing), asdict(what_if), standing, tick_days, seed], default=str)
+    name = hashlib.sha256(content).hexdigest()
+    key = (ctx.shop_id, name, run.snapshot_id, history.id if history else None, tick, f"{at:%Y%m%d}")
+    return _answer(key, rooms, ctx, run, [row, *active], timing, what_if, at, tick_days, seed)
+
+
+def _answer(
+    key: Hashable,
+    rooms: Rooms,
+    ctx: ShopContext,
+    run: PublishedRun,
+    rows: list[Campaign],
+    timing: TimingRules,
+    what_if: WhatIf,
+    at: datetime,
+    tick_days: float,
+    seed: int,
+) -> Simulation:
+    def make() -> Simulation:
+        found = simulate_input.start(
+            rooms, ctx, run, rows, {rows[0].id: timing}, at, what_if.days, stream(DOMAIN, ctx.shop_id, seed, 0)
+        )
+        mine = found.campaign_ids.index(rows[0].id)
+        if what_if.holdout_percent is not None:
+            found.rules[mine] = _held(found, mine, what_if.holdout_percent)
+        found.pairs.cost[:] = _cost(found, what_if)
+        setting = Setting(what_if.days, DRAWS, tick_days, CAP_DAYS, PRIOR, PRIOR_ERROR, found.spread)
+        futures = simulate(
+            found.crowd, found.pairs, found.slots, found.offers, found.rules, setting,
+            stream(DOMAIN, ctx.shop_id, seed, 1),
+        )  # fmt: skip
+        log.info("campaign_simulated", shop_id=ctx.shop_id, campaign=rows[0].id, share=found.share)
+        percent = rows[0].holdout_percent if what_if.holdout_percent is None else what_if.holdout_percent
+        return _said(found, futures, mine, run, what_if, timing, percent, at)
+
+    return _kept.get(key, make)
+
+
+def _held(found: Start, mine: int, percent: int) -> Rules:
+    return replace(found.rules[mine], holdout=percent / 100)
+
+
+def _timing(own: TimingRules, what_if: WhatIf) -> TimingRules:
+    fields = ("frequency", "every_days", "wait_days", "repeats")
+    wanted = {name: getattr(what_if, name) for name in fields if getattr(what_if, name) is not None}
+    timing = TimingRules(**{**asdict(own), **wanted})
+    for problem in timing.problems():
+        raise Invalid(problem.message, field=problem.field)
+    return timing
+
+
+def _has_discount(what_if: WhatIf) -> bool:
+    return bool(what_if.discount_percent or what_if.discount_amount_minor)
+
+
+def _cost(found: Start, what_if: WhatIf) -> Floats:
+    percent, amount = what_if.discount_percent or 0.0, what_if.discount_amount_minor or 0
+    return simulate_input.cost(found, percent, amount, what_if.discount_ceiling_minor)
+
+
+@dataclass(frozen=True)
+class _Scale:
+    """From the customers looked at to all of them."""
+
+    share: float
+    customers: int
+    rng: np.random.Generator
+
+    def interval(self, draws: Ints | Floats, of_customers: Floats | None = None, part: float = 1.0) -> Interval:
+        """draws: (D,). of_customers: (n,) mean of each customer, what other customers would have given differs by.
+
+        part: which part of the customers' figure this is, for a week of a month.
+        Draws are multiplied as they are, so that chance counts as if it were shared: somewhat too wide, never narrow.
+        """
+        values = np.asarray(draws, dtype=float) / self.share
+        if self.share < 1 and of_customers is not None and len(of_customers) > 1:
+            looked_at = len(of_customers)
+            between = self.customers * (self.customers / looked_at - 1) * float(of_customers.var())
+            values = values + self.rng.normal(0, max(between * part, 0.0) ** 0.5, len(values))
+        low, high = np.quantile(values, [(1 - COVERAGE) / 2, (1 + COVERAGE) / 2])
+        low, high = max(0, int(np.floor(low))), max(0, int(np.ceil(high)))
+        return Interval(float(np.mean(np.asarray(draws, dtype=float))) / self.share, low, high)
+
+
+def _said(
+    found: Start,
+    futures: Futures,
+    mine: int,
+    run: PublishedRun,
+    what_if: WhatIf,
+    timing: TimingRules,
+    percent: int,
+    at: datetime,
+) -> Simulation:
+    scale = _Scale(found.share, found.customers, stream(DOMAIN, SEED, 2))
+    each = futures.per_customer
+    emails = futures.emails.sum(axis=2)
+    orders = scale.interval(futures.orders[:, mine], each["orders"][mine])
+    has_discount = _has_discount(what_if)
+    return Simulation(
+        as_of=at,
+        predicted_at=run.as_of,
+        days=what_if.days,
+        draws=DRAWS,
+        share=found.share,
+        customers=found.customers,
+        others=len(found.rules) - 1,
+        timing=timing,
+        holdout_percent=percent,
+        emails=scale.interval(emails[:, mine], each["emails"][mine]),
+        all_emails=scale.interval(emails.sum(axis=1), each["emails"].sum(axis=0)),
+        reached=scale.interval(futures.reached[:, mine], each["reached"][mine]),
+        all_reached=scale.interval(futures.reached_any, np.minimum(each["reached"].sum(axis=0), 1.0)),
+        held_out=scale.interval(futures.held_out[:, mine]),
+        weeks=_stretches(futures, each["emails"], mine, scale, what_if.days, WEEK, at),
+        by_day=_stretches(futures, each["emails"], mine, scale, what_if.days, 1, at),
+        capped_days=scale.interval(futures.capped[:, mine]),
+        beaten_days=scale.interval(futures.beaten[:, mine]),
+        orders=orders,
+        all_orders=scale.interval(futures.orders.sum(axis=1), each["orders"].sum(axis=0)),
+        baseline=scale.interval(futures.orders[:, mine] - futures.added[:, mine], each["orders"][mine]),
+        added=scale.interval(futures.added[:, mine]),
+        added_label=LABEL,
+        lift=PRIOR,
+        discount_minor=scale.interval(futures.cost[:, mine], each["cost"][mine]) if has_discount else None,
+    )
+
+
+def _stretches(
+    futures: Futures, of_customers: Floats, mine: int, scale: _Scale, days: int, length: int, at: datetime
+) -> list[Stretch]:
+    all_emails = futures.emails.sum(axis=1)
+    total = max(float(all_emails.sum()), 1.0)
+    found = []
+    for first in range(0, days, length):
+        part = slice(first, min(first + length, days))
+        own, all_ = futures.emails[:, mine, part].sum(axis=1), all_emails[:, part].sum(axis=1)
+        share = float(all_.sum()) / total
+        found.append(
+            Stretch(
+                first=first,
+                days=part.stop - part.start,
+                starts_at=at + timedelta(days=first),
+                emails=scale.interval(own, of_customers[mine], share),
+                all_emails=scale.interval(all_, of_customers.sum(axis=0), share),
+            )
+        )
+    return found
