@@ -38,6 +38,7 @@ NOUNS = (
     "campaigns",
     "discounts",
     "campaign_reports",
+    "before_you_send",
     "senders",
     "sending",
     "recommendations",

@@ -124,7 +124,7 @@ def backtest(rooms: Rooms, ctx: ShopContext) -> dict[str, Any]:
     """How predictions of past weeks came out, as far as that is computed."""
     found = backtests.latest(rooms, ctx)
     return {
-        "state": _state(found),
+        "state": backtest_state(found),
         "done": len(found.moments),
         "planned": found.planned,
         "first_at": found.first_at,
@@ -141,7 +141,8 @@ def backtest(rooms: Rooms, ctx: ShopContext) -> dict[str, Any]:
     }
 
 
-def _state(found: backtests.Backtest) -> str:
+def backtest_state(found: backtests.Backtest) -> str:
+    """ready, working, too_short (of history), none (planned yet) or failed."""
     if found.working:
         return "working"
     if found.first_at is None:
