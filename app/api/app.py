@@ -80,7 +80,7 @@ def create_app(
     public = [
         *import_module("app.api.public").blueprints(),
         import_module("app.api.tracking").blueprint(),
-        import_module("app.api.mail_reports").blueprint(rooms.settings),
+        import_module("app.api.mail_reports").blueprint(),
     ]
     for blueprint in [*public, *blueprints]:
         app.register_blueprint(blueprint)

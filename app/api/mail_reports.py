@@ -15,20 +15,21 @@ from app.services import mail_reports
 if TYPE_CHECKING:
     from flask.typing import ResponseReturnValue
 
-    from app.settings import Settings
-
 log = structlog.get_logger()
 
 
-def blueprint(settings: Settings, verifier: Verifier | None = None) -> Blueprint:
+def blueprint(verifier: Verifier | None = None) -> Blueprint:
     """The one route. verifier: another one than of the settings, for tests."""
-    genuine = verifier or Verifier(settings.topics)
+    made = [verifier] if verifier else []
     bp = Blueprint("mail_reports", __name__)
 
     def take() -> ResponseReturnValue:
         """Keep a notification: 200, also if it is known or says nothing of ours; 400 if it is not genuine."""
         request.max_content_length = MAX_BYTES
         body = request.get_data()  # SNS calls it text/plain
+        if not made:
+            made.append(Verifier(rooms().settings.topics))
+        genuine = made[0]
         try:
             notification = genuine.open(body, rooms().clock.now())
             if notification.kind == "SubscriptionConfirmation":

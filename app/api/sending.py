@@ -57,7 +57,7 @@ def change_sending(body: SendingPatch) -> Response:
 def release_sending() -> Response:
     """Let the shop send again after a stop; counting begins anew."""
     sending_brakes.release(rooms(), current_shop(), _who())
-    return sending_status()
+    return _json(SendingStatus.model_validate(senders_health.status(rooms(), current_shop())))
 
 
 @bp.get("/senders", responses={200: SenderHealthList})

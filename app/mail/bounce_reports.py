@@ -9,12 +9,12 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 from email import message_from_bytes
+from email.message import Message
 from email.policy import compat32
 from typing import TYPE_CHECKING, Literal
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
-    from email.message import Message
 
 OWN_ID = re.compile(r"<([0-9a-f-]{36})@")
 NAMED = re.compile(r"\+(\d{1,9}-[0-9a-f-]{36})@")
@@ -97,7 +97,7 @@ def _original_headers(parts: list[Message]) -> Iterator[str]:
         kind = part.get_content_type()
         if kind == "message/rfc822":
             inner = part.get_payload()
-            if isinstance(inner, list) and inner:
+            if isinstance(inner, list) and inner and isinstance(inner[0], Message):
                 yield str(inner[0].get("Message-ID", ""))
         elif kind == "text/rfc822-headers":
             body = part.get_payload(decode=True)

@@ -14,8 +14,8 @@ import pyarrow as pa
 import structlog
 from sqlalchemy import func, select
 
-from app.services import campaigns
-from app.services.campaigns_audience import newest_history
+from app.errors import NotFound
+from app.services.campaigns_audience import newest_history, number_of
 from app.services.discount_checks import plan_row
 from app.services.discounts import MANAGED
 from app.services.published import latest_history
@@ -77,8 +77,10 @@ class Figures:
 
 def figures(rooms: Rooms, ctx: ShopContext, campaign_id: str) -> Figures:
     """What the campaign's managed discounts cost and brought so far. Raises NotFound."""
+    number = number_of(campaign_id, "cmp_", "campaign")
     with rooms.store.reading(ctx) as session:
-        number = campaigns.find(session, ctx, campaign_id).id
+        if session.get(Campaign, {"shop_id": ctx.shop_id, "id": number}) is None:
+            raise NotFound("There is no such campaign.")
         codes = (
             select(
                 func.count(DiscountCode.id),

@@ -48,15 +48,15 @@ def measure(rooms: Rooms, ctx: ShopContext) -> int:
         history = latest_history(session, ctx)
         data = decided(session, ctx)
         seen = observed(session, ctx, [row.id for row in data.campaigns])
+        codes = measure_campaigns_discounts.codes(session, ctx, data)
     if history is None or data.messages.empty:
         return 0
     watermark = history.watermark
     with closing(rooms.lake.connect(ctx, history.tables)) as connection:
-        codes = measure_campaigns_discounts.codes(data)
         followed = measure_campaigns_attribution.follow(connection, data, codes, watermark)
         at_work = set(data.messages["campaign"])
         found = {
-            row.id: _campaign(connection, ctx, data, followed, row, seen[row.id], watermark)
+            row.id: _campaign(rooms, connection, ctx, data, followed, row, seen[row.id], watermark)
             for row in data.campaigns
             if row.id in at_work
         }
@@ -90,6 +90,7 @@ def newest(
 
 
 def _campaign(
+    rooms: Rooms,
     connection: duckdb.DuckDBPyConnection,
     ctx: ShopContext,
     data: Decided,
@@ -105,7 +106,7 @@ def _campaign(
     for line in receipts:
         known = titles.get(line["product_no"])
         line["title"] = known.title if known else f"product {line['product_no']}"
-    discount = measure_campaigns_discounts.figures(campaign, after.pop("by_code"))
+    discount = measure_campaigns_discounts.figures(rooms, ctx, campaign, after.pop("by_code"))
     mine = data.messages[data.messages["campaign"] == campaign.id]
     first = mine.drop_duplicates("customer")
     return {

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from dataclasses import asdict
 from datetime import timedelta
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 import numpy as np
 import pandas as pd
@@ -182,11 +182,10 @@ def receipts(
         }
     )
     found = []
-    for (product, kind), rows in frame.groupby(["product", "kind"], sort=True):
-        due, line = (
-            rows[rows["due"]],
-            {"product_no": int(product), "kind": str(kind), "open": int((~rows["due"]).sum())},
-        )
+    for key, rows in frame.groupby(["product", "kind"], sort=True):
+        product, kind = cast("tuple[int, str]", key)
+        due = rows[rows["due"]]
+        line: dict[str, Any] = {"product_no": int(product), "kind": kind, "open": int((~rows["due"]).sum())}
         for name, side in (("mailed", due[~due["held"]]), ("held_out", due[due["held"]])):
             line[name] = {
                 "customers": len(side),

@@ -7,14 +7,14 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pandas as pd
-from sqlalchemy import select
+from sqlalchemy import func, select
 
 from app.domain.campaigns import DEFAULT_HOLDOUT_PERCENT
 from app.services.import_customers import survivors
-from app.services.send_due_events import SCANNERS_WITHIN
 from app.store.models.campaigns import Campaign, Link
 from app.store.models.customers import ConsentEvent
-from app.store.models.sending import MAILED, Message, MessageEvent
+from app.store.models.mail_events import MailEvent
+from app.store.models.sending import MAILED, Message
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -101,18 +101,13 @@ def decided(session: Session, ctx: ShopContext) -> Decided:
 
 
 def _clicks(session: Session, ctx: ShopContext) -> pd.DataFrame:
-    """Clicks as they are recorded. A scanner opens links within a minute or two of delivery, a person rarely does."""
+    """Clicks as they are recorded; a person's is one that no machine is known to have made."""
     rows = session.execute(
-        select(MessageEvent.message_id, MessageEvent.detail, MessageEvent.at, Message.stamped_at)
-        .join(Message, (Message.shop_id == MessageEvent.shop_id) & (Message.id == MessageEvent.message_id))
-        .where(MessageEvent.shop_id == ctx.shop_id, MessageEvent.from_state == MessageEvent.to_state)
-        .order_by(MessageEvent.id)
+        select(MailEvent.message_id, MailEvent.link_id, MailEvent.at, MailEvent.machine)
+        .where(MailEvent.shop_id == ctx.shop_id, MailEvent.kind == "clicked", MailEvent.link_id.is_not(None))
+        .order_by(MailEvent.at, MailEvent.id)
     )
-    found = [
-        (message, detail["clicked"], at, stamped_at is None or at - stamped_at >= SCANNERS_WITHIN)
-        for message, detail, at, stamped_at in rows
-        if "clicked" in detail
-    ]
+    found = [(message, link, at, not machine) for message, link, at, machine in rows]
     frame = pd.DataFrame(found, columns=["message", "link", "at", "human"])
     frame["at"] = pd.to_datetime(frame["at"], utc=True)
     return frame
@@ -128,9 +123,29 @@ def _left(session: Session, ctx: ShopContext, into: Mapping[int, int]) -> pd.Dat
     return frame
 
 
-def observed(session: Session, ctx: ShopContext, campaign_ids: Sequence[int]) -> dict[int, Observed]:  # noqa: ARG001 - what transports report will be read here
-    """What was observed of each campaign's messages."""
-    return {number: Observed() for number in campaign_ids}
+def observed(session: Session, ctx: ShopContext, campaign_ids: Sequence[int]) -> dict[int, Observed]:
+    """What was observed of each campaign's messages, each message counted once; openings by people only.
+
+    Where nothing of a kind was ever told of the shop's messages, the kind is not observed there at all.
+    """
+    seen: dict[tuple[int, str], int] = {}
+    kinds: set[str] = set()
+    rows = session.execute(
+        select(MailEvent.campaign_id, MailEvent.kind, func.count(MailEvent.message_id.distinct()))
+        .where(MailEvent.shop_id == ctx.shop_id, ~((MailEvent.kind == "opened") & MailEvent.machine))
+        .group_by(MailEvent.campaign_id, MailEvent.kind)
+    )
+    for campaign, kind, count in rows:
+        seen[campaign, kind] = count
+        kinds.add(kind)
+
+    def told(number: int, kind: str) -> int | None:
+        return seen.get((number, kind), 0) if kind in kinds else None
+
+    return {
+        number: Observed(*(told(number, kind) for kind in ("delivered", "opened", "bounced", "complained")))
+        for number in campaign_ids
+    }
 
 
 def mailed(messages: pd.DataFrame) -> pd.DataFrame:

@@ -246,8 +246,14 @@ def _toss(session: Session, ctx: ShopContext, found: Assessment, winners: Winner
             campaign_percent=percent[new.campaign_id],
             shop_percent=of_shop,
         )
-        coins = {"holdout_probability": fell.campaign, "shop_holdout_probability": fell.shop, "held_by": fell.held_by}
-        tossed.append(replace(new, **coins))
+        tossed.append(
+            replace(
+                new,
+                holdout_probability=fell.campaign,
+                shop_holdout_probability=fell.shop,
+                held_by=fell.held_by,
+            )
+        )
     return tossed
 
 

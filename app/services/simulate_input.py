@@ -21,7 +21,8 @@ from app.domain.rules.names import PAIR_KIND
 from app.services import campaigns
 from app.services.automatic_segments_products import FLOOR, TIMES_BASE_RATE
 from app.services.campaigns_audience import newest_history, products
-from app.services.plan_sends_candidates import past, runners
+from app.services.plan_sends_candidates import past
+from app.services.plan_sends_verdicts import runners
 from app.services.promises import spreads
 from app.services.published import open_run
 from app.services.reachable import reachable
@@ -44,7 +45,8 @@ if TYPE_CHECKING:
 
     from app.domain.campaigns import TimingRules
     from app.domain.context import ShopContext
-    from app.services.plan_sends_candidates import Past, Runner
+    from app.services.plan_sends_candidates import Past
+    from app.services.plan_sends_verdicts import Runner
     from app.services.published import PublishedRun
     from app.services.rooms import Rooms
     from app.store.models.campaigns import Campaign

@@ -42,7 +42,9 @@ def reasons(world: World, campaign_id: str) -> dict[int, str]:
     """customer → outcome, or reason if there is one."""
     number = int(campaign_id[4:])
     with world.store.reading(world.ctx) as session:
-        found = [entry for _, sheet in sheets.read(session, world.ctx, number) for entry in sheets.entries(number, sheet)]
+        found = [
+            entry for _, sheet in sheets.read(session, world.ctx, number) for entry in sheets.entries(number, sheet)
+        ]
     return {entry.customer_no: entry.saying for entry in found}
 
 

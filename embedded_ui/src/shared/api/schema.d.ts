@@ -983,7 +983,7 @@ export interface paths {
             path?: never;
             cookie?: never;
         };
-        /** What activation would do now: what is unresolved, and exactly how many customers are eligible. */
+        /** What activation would do now: a list of checks, and exactly how many customers would be mailed, from when on. */
         get: operations["campaigns_preflight__campaign_id__preflight_get"];
         put?: never;
         post?: never;
@@ -1038,6 +1038,40 @@ export interface paths {
         put?: never;
         /** Go on after a pause; nothing that was handed over is repeated. */
         post: operations["campaigns_resume__campaign_id__resume_post"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/campaigns/{campaign_id}/end": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** Stop the campaign for good; its numbers and history stay. */
+        post: operations["campaigns_end__campaign_id__end_post"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/campaigns/{campaign_id}/clone": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** Start a draft that says the same; nothing that was sent comes along. */
+        post: operations["campaigns_clone__campaign_id__clone_post"];
         delete?: never;
         options?: never;
         head?: never;
@@ -1164,6 +1198,109 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/campaigns/{campaign_id}/report": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** What a campaign added, what followed it, and where its messages stand. */
+        get: operations["campaign_reports_campaign_report_campaigns__campaign_id__report_get"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/campaign-results/refresh": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** Measure all campaigns again, in the background; asked twice it runs once. */
+        post: operations["campaign_reports_measure_again_campaign_results_refresh_post"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/campaign-results": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** What the list of campaigns shows beside each, and sends per day. */
+        get: operations["campaign_reports_campaign_results_campaign_results_get"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/settings/holdout": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** How many customers no campaign mails. */
+        get: operations["campaign_reports_shop_holdout_settings_holdout_get"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        /** Change it from the next decision on. */
+        patch: operations["campaign_reports_change_shop_holdout_settings_holdout_patch"];
+        trace?: never;
+    };
+    "/api/campaigns/{campaign_id}/before-you-send": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Had the campaign been active for the last twelve months: whom it would have targeted, and what they bought. */
+        get: operations["before_you_send_get_look_back__campaign_id__before_you_send_get"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/campaigns/{campaign_id}/simulation": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** What the campaign will do in the next days beside all active ones, with other settings if some are given. */
+        post: operations["before_you_send_simulate_campaign__campaign_id__simulation_post"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/senders": {
         parameters: {
             query?: never;
@@ -1234,6 +1371,109 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/sending": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Whether sending is stopped, bounce and complaint rates, and the shop's choices. */
+        get: operations["sending_sending_status_get"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        /** Change whose openings are observed, and how many messages leave in an hour. */
+        patch: operations["sending_change_sending_patch"];
+        trace?: never;
+    };
+    "/api/sending/release": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** Let the shop send again after a stop; counting begins anew. */
+        post: operations["sending_release_sending_release_post"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/sending/senders": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Each sender's domain: its records, how much it sends and may send. */
+        get: operations["sending_list_health_senders_get"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/sending/senders/{sender_id}/check": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** Look the domain up in DNS now. */
+        post: operations["sending_check_sender_senders__sender_id__check_post"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/sending/suppressions": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** The newest 100 addresses that are not mailed after a bounce or complaint, of all or of one customer. */
+        get: operations["sending_list_suppressions_suppressions_get"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/sending/suppressions/{address_id}/reinstate": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** Let the address be mailed again, if the customer's consent allows it. */
+        post: operations["sending_reinstate_suppressions__address_id__reinstate_post"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/recommendations": {
         parameters: {
             query?: never;
@@ -1262,6 +1502,23 @@ export interface paths {
         put?: never;
         /** Hide a recommendation everywhere for 30 days. */
         post: operations["recommendations_dismiss__recommendation_id__dismiss_post"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/recommendations/{recommendation_id}/restore": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** Show a hidden recommendation again. */
+        post: operations["recommendations_restore__recommendation_id__restore_post"];
         delete?: never;
         options?: never;
         head?: never;
@@ -1428,7 +1685,35 @@ export interface components {
             stages: components["schemas"]["Stage"][];
             /** Movers */
             movers: components["schemas"]["Mover"][];
+            campaigns: components["schemas"]["CampaignsTogether"];
             health: components["schemas"]["Health"];
+        };
+        /**
+         * CampaignsTogether
+         * @description What the shop's campaigns added, and, apart from it, what followed them.
+         */
+        CampaignsTogether: {
+            /** As Of */
+            as_of: string | null;
+            /** Emails Sent */
+            emails_sent: number;
+            /** @description Null before any campaign has an interval */
+            incremental_orders: components["schemas"]["Interval"] | null;
+            incremental_revenue: components["schemas"]["Interval"] | null;
+            /**
+             * Measured
+             * @description Campaigns in the sum
+             */
+            measured: number;
+            /**
+             * Collecting
+             * @description Campaigns with too few customers held out so far
+             */
+            collecting: number;
+            /** Attributed Orders */
+            attributed_orders: number;
+            /** Attributed Revenue Minor */
+            attributed_revenue_minor: number;
         };
         /**
          * CountDifference
@@ -1468,6 +1753,18 @@ export interface components {
             differences: components["schemas"]["CountDifference"][];
             /** Models */
             models: components["schemas"]["ModelBasis"][];
+        };
+        /**
+         * Interval
+         * @description The mean of the simulated futures, and the bounds that nine in ten lie within.
+         */
+        Interval: {
+            /** Expected */
+            expected: number;
+            /** Low */
+            low: number;
+            /** High */
+            high: number;
         };
         /**
          * ModelBasis
@@ -3022,29 +3319,47 @@ export interface components {
         };
         /**
          * LookBack
-         * @description The back-dated promises that a new shop gets: state of their making, and how many moments were possible.
+         * @description Had the campaign been active for the last twelve months. Purchases of those targeted, not caused by e-mail.
          */
         LookBack: {
             /**
              * State
              * @enum {string}
              */
-            state: "waiting" | "running" | "done" | "failed";
+            state: "ready" | "working" | "too_short" | "none" | "failed";
             /**
-             * Done
-             * @description Moments done so far
+             * First At
+             * @description When the first week is, or was, possible
              */
-            done: number;
+            first_at: string | null;
+            /** As Of */
+            as_of: string | null;
+            /** Planned */
+            planned: number;
             /**
-             * Wanted
-             * @description Moments in all: 30, 60 and 90 days before the first promise
+             * Members Of Today
+             * @description A custom segment: its members of today, in past weeks
              */
-            wanted: number;
+            members_of_today: boolean;
             /**
-             * Moments
-             * @description Moments with a promise; fewer than `wanted` in a young shop
+             * Share
+             * @description Of the customers that were looked at; counts are multiplied to all
              */
-            moments: number;
+            share: number;
+            /**
+             * Reachable Share
+             * @description Of those targeted in the last week, who can be mailed today
+             */
+            reachable_share: number | null;
+            /** Weeks */
+            weeks: components["schemas"]["TargetedWeek"][];
+            /**
+             * Products
+             * @description The ten with most customers
+             */
+            products: components["schemas"]["TargetedProduct"][];
+            /** Other Products */
+            other_products: number;
         };
         /**
          * MonthTotals
@@ -3397,19 +3712,18 @@ export interface components {
         };
         /**
          * Way
-         * @description A change that would flip membership, found on a copy of the customer's data.
+         * @description Orders attributed in one way.
          */
         Way: {
             /**
-             * Text
-             * @description After "if": "the customer placed 1 more order now"
+             * Way
+             * @enum {string}
              */
-            text: string;
-            /**
-             * Changes
-             * @description How many things would have to change
-             */
-            changes: number;
+            way: "code" | "click" | "window";
+            /** Orders */
+            orders: number;
+            /** Revenue Minor */
+            revenue_minor: number;
         };
         /**
          * PinList
@@ -3642,15 +3956,25 @@ export interface components {
         };
         /**
          * MessageCounts
-         * @description Marketing e-mails so far.
+         * @description Messages now: planned, counted by itself, is the sum of all the others.
          */
         MessageCounts: {
+            /** Planned */
+            planned: number;
             /** Sent */
             sent: number;
+            /** Failed */
+            failed: number;
+            /** Unknown */
+            unknown: number;
+            /** Capped */
+            capped: number;
+            /** Cancelled */
+            cancelled: number;
             /** Held Out */
             held_out: number;
-            /** Last Sent At */
-            last_sent_at: string | null;
+            /** Waiting */
+            waiting: number;
         };
         /**
          * Timeline
@@ -4479,7 +4803,7 @@ export interface components {
              * State
              * @enum {string}
              */
-            state: "draft" | "active" | "paused" | "deleted";
+            state: "draft" | "active" | "paused" | "ended" | "deleted";
             audience: components["schemas"]["Audience"];
             counts: components["schemas"]["CampaignCounts"];
             /**
@@ -4500,7 +4824,7 @@ export interface components {
          * @description Why a customer was not mailed. Closed: whoever is left out has exactly one of these.
          * @enum {string}
          */
-        Reason: "erased" | "no_address" | "invalid_address" | "suppressed" | "not_subscribed" | "not_in_segment" | "no_product" | "product_inactive" | "out_of_stock" | "wait_after_purchase" | "already_bought" | "repeat_limit" | "once_only" | "frequency" | "message_under_way" | "weekly_cap" | "better_campaign" | "held_out" | "campaign_not_active" | "campaign_changed" | "sender_not_verified" | "no_postal_address" | "expired";
+        Reason: "erased" | "no_address" | "invalid_address" | "suppressed" | "not_subscribed" | "not_in_segment" | "no_product" | "product_inactive" | "out_of_stock" | "wait_after_purchase" | "already_bought" | "has_subscription" | "repeat_limit" | "once_only" | "frequency" | "message_under_way" | "quiet_hours" | "weekly_cap" | "better_campaign" | "held_out" | "campaign_not_active" | "campaign_changed" | "sender_not_verified" | "no_postal_address" | "expired";
         /**
          * ReasonCount
          * @description How many customers were not mailed for one reason.
@@ -4525,7 +4849,7 @@ export interface components {
              * State
              * @enum {string}
              */
-            state: "draft" | "active" | "paused" | "deleted";
+            state: "draft" | "active" | "paused" | "ended" | "deleted";
             audience: components["schemas"]["Audience"];
             counts: components["schemas"]["CampaignCounts"];
             /**
@@ -4740,6 +5064,14 @@ export interface components {
             wait_days: number;
             /** Repeats */
             repeats: number;
+            /** Send From Hour */
+            send_from_hour: number | null;
+            /** Send Until Hour */
+            send_until_hour: number | null;
+            /** Send Weekdays */
+            send_weekdays: number[] | null;
+            /** Ends On */
+            ends_on: string | null;
         };
         /**
          * Unresolved
@@ -4911,6 +5243,29 @@ export interface components {
              * @default null
              */
             repeats?: number | null;
+            /**
+             * Send From Hour
+             * @description On the customer's clock; null: no limit
+             * @default null
+             */
+            send_from_hour?: number | null;
+            /**
+             * Send Until Hour
+             * @default null
+             */
+            send_until_hour?: number | null;
+            /**
+             * Send Weekdays
+             * @description 0 = Monday; null: every day
+             * @default null
+             */
+            send_weekdays?: number[] | null;
+            /**
+             * Ends On
+             * @description Last day, of the shop's calendar; null: open end
+             * @default null
+             */
+            ends_on?: string | null;
         };
         /**
          * UtmPatch
@@ -4947,17 +5302,53 @@ export interface components {
             ready: boolean;
             /** Unresolved */
             unresolved: components["schemas"]["Unresolved"][];
+            /** Checks */
+            checks: components["schemas"]["PreflightCheck"][];
             /**
              * People
-             * @description Exactly how many customers are eligible at this moment, holdout included
+             * @description Exactly how many customers would be mailed, `held_out` of them included
              */
             people: number;
-            /** Candidates */
+            /**
+             * Held Out
+             * @description Of the people: withheld, to measure what the campaign adds
+             */
+            held_out: number;
+            /**
+             * Candidates
+             * @description The audience: the sum of `people` and all reasons
+             */
             candidates: number;
             /** Reasons */
             reasons: components["schemas"]["ReasonCount"][];
+            /**
+             * First At
+             * @description When the first message may leave; null: nobody is mailed
+             */
+            first_at: string | null;
             /** As Of */
             as_of: string | null;
+        };
+        /**
+         * PreflightCheck
+         * @description One line of the list; `step` is where it is put right.
+         */
+        PreflightCheck: {
+            /**
+             * Step
+             * @enum {string}
+             */
+            step: "name" | "sender" | "audience" | "timing" | "content" | "discount";
+            /** Subject */
+            subject: string;
+            /**
+             * Level
+             * @description blocked: can't start; warn: can
+             * @enum {string}
+             */
+            level: "ok" | "warn" | "blocked";
+            /** Message */
+            message: string;
         };
         /**
          * TestResult
@@ -5069,8 +5460,11 @@ export interface components {
          * @description What was decided for one customer, and why; kept from `since` until a tick decided otherwise.
          */
         Decision: {
-            /** Id */
-            id: number;
+            /**
+             * Id
+             * @description Names the decision for ever
+             */
+            id: string;
             /** Customer No */
             customer_no: number;
             /** Label */
@@ -5365,6 +5759,610 @@ export interface components {
             bought: number;
         };
         /**
+         * CampaignReport
+         * @description One campaign's report; `figures` is null before the first measurement.
+         */
+        CampaignReport: {
+            /** Campaign Id */
+            campaign_id: string;
+            /** As Of */
+            as_of: string | null;
+            /** Measured At */
+            measured_at: string | null;
+            messages: components["schemas"]["MessageCounts"];
+            figures: components["schemas"]["CampaignFigures"] | null;
+            /** Window Days */
+            window_days: number;
+            /** Holdout Percent */
+            holdout_percent: number;
+            /** Shop Holdout Percent */
+            shop_holdout_percent: number;
+            /** Holdout Changes */
+            holdout_changes: components["schemas"]["HoldoutStep"][];
+            /** History */
+            history: components["schemas"]["MeasuredThen"][];
+            rules: components["schemas"]["ReportRules"];
+        };
+        /**
+         * ArmReceipt
+         * @description What was promised of one arm's customers, and what came of it.
+         */
+        ArmReceipt: {
+            /** Customers */
+            customers: number;
+            /** Promised */
+            promised: number;
+            /** Bought */
+            bought: number;
+        };
+        /**
+         * Attribution
+         * @description Orders that followed an e-mail. They say what came after, not what it added.
+         */
+        Attribution: {
+            /** Orders */
+            orders: number;
+            /** Revenue Minor */
+            revenue_minor: number;
+            /** Ways */
+            ways: components["schemas"]["Way"][];
+        };
+        /**
+         * CampaignEffect
+         * @description Customers whom the coin let through against customers it held out, after the first decision of each.
+         */
+        CampaignEffect: {
+            /**
+             * Verdict
+             * @enum {string}
+             */
+            verdict: "collecting" | "not_yet_known" | "adds" | "takes_away" | "little";
+            /** Window Days */
+            window_days: number;
+            /** Treated */
+            treated: number;
+            /** Held Out */
+            held_out: number;
+            /**
+             * Held Out Of Shop
+             * @description Held out of all campaigns, so not compared here
+             */
+            held_out_of_shop: number;
+            /**
+             * Complete
+             * @description Customers whose window is over
+             */
+            complete: number;
+            orders: components["schemas"]["Contrast"];
+            revenue: components["schemas"]["Contrast"];
+            /** @description Orders of the product that the first e-mail was about */
+            product_orders: components["schemas"]["Contrast"];
+            /**
+             * Customers Needed
+             * @description In all, for a lift of a fifth to be known in four of five cases
+             */
+            customers_needed: number | null;
+            /** Customers Per Day */
+            customers_per_day: number;
+            /**
+             * Plausible At
+             * @description When there are enough at this pace; null: not within two years
+             */
+            plausible_at: string | null;
+            /** Curve */
+            curve: components["schemas"]["CurvePoint"][];
+        };
+        /**
+         * CampaignFigures
+         * @description What was measured, as of the report.
+         */
+        CampaignFigures: {
+            funnel: components["schemas"]["Funnel"];
+            effect: components["schemas"]["CampaignEffect"];
+            attribution: components["schemas"]["Attribution"];
+            /** Products */
+            products: components["schemas"]["ProductReceipt"][];
+            /** Links */
+            links: components["schemas"]["LinkClicks"][];
+            /** Doses */
+            doses: components["schemas"]["Dose"][];
+            discount: components["schemas"]["DiscountCost"] | null;
+            /** Unsubscribed */
+            unsubscribed: number;
+            /** Complained */
+            complained: number | null;
+            /** Bounced */
+            bounced: number | null;
+        };
+        /**
+         * Contrast
+         * @description One outcome, per customer.
+         */
+        Contrast: {
+            /** Treated Mean */
+            treated_mean: number;
+            /** Held Out Mean */
+            held_out_mean: number;
+            /** Treated Buyers */
+            treated_buyers: number;
+            /** Held Out Buyers */
+            held_out_buyers: number;
+            /**
+             * Per Customer
+             * @description Difference, adjusted by what was known before the decision
+             */
+            per_customer: number;
+            /** Standard Error */
+            standard_error: number | null;
+            /**
+             * Raw Error
+             * @description Of the plain difference, without the adjustment
+             */
+            raw_error: number | null;
+            total: components["schemas"]["Total"];
+            lift: components["schemas"]["Lift"] | null;
+        };
+        /**
+         * CurvePoint
+         * @description Orders per 100 customers up to a day after the first decision.
+         */
+        CurvePoint: {
+            /** Day */
+            day: number;
+            /** Mailed */
+            mailed: number;
+            /** Held Out */
+            held_out: number;
+        };
+        /**
+         * DiscountCost
+         * @description What the campaign's discounts came to.
+         */
+        DiscountCost: {
+            /** Orders */
+            orders: number;
+            /** Given Minor */
+            given_minor: number;
+            /**
+             * Saved Minor
+             * @description Null: no randomised arm went without
+             */
+            saved_minor: number | null;
+            /** Basis */
+            basis: string;
+        };
+        /**
+         * Dose
+         * @description The n-th e-mail that customers got of the campaign, and what followed it.
+         */
+        Dose: {
+            /** Nth */
+            nth: number;
+            /** Sent */
+            sent: number;
+            /** Clicked */
+            clicked: number;
+            /** Ordered */
+            ordered: number;
+        };
+        /**
+         * Funnel
+         * @description Customers, from the choice to the order; null where nothing observes the step.
+         */
+        Funnel: {
+            /**
+             * Eligible
+             * @description Won their decision, before the coin
+             */
+            eligible: number;
+            /** Held Out */
+            held_out: number;
+            /** Sent */
+            sent: number;
+            /** Delivered */
+            delivered: number | null;
+            /** Opened */
+            opened: number | null;
+            /** Clicked */
+            clicked: number;
+            /**
+             * Ordered
+             * @description With an attributed order
+             */
+            ordered: number;
+        };
+        /**
+         * HoldoutStep
+         * @description A change of the percentage held out.
+         */
+        HoldoutStep: {
+            /**
+             * At
+             * Format: date-time
+             */
+            at: string;
+            /** Before */
+            before: number;
+            /** Percent */
+            percent: number;
+            /** Reason */
+            reason: string;
+        };
+        /**
+         * Lift
+         * @description The effect as a share of what held-out customers did.
+         */
+        Lift: {
+            /** Estimate */
+            estimate: number;
+            /** Error */
+            error: number;
+        };
+        /**
+         * LinkClicks
+         * @description Clicks on one destination.
+         */
+        LinkClicks: {
+            /** Url */
+            url: string;
+            /**
+             * Clicks
+             * @description By people
+             */
+            clicks: number;
+            /** Customers */
+            customers: number;
+            /**
+             * Machine Clicks
+             * @description Within 90 seconds of the hand-over: scanners
+             */
+            machine_clicks: number;
+        };
+        /**
+         * MeasuredThen
+         * @description Incremental orders as measured on an earlier day.
+         */
+        MeasuredThen: {
+            /**
+             * Day
+             * Format: date
+             */
+            day: string;
+            /** Estimate */
+            estimate: number | null;
+            /** Low */
+            low: number | null;
+            /** High */
+            high: number | null;
+        };
+        /**
+         * ProductReceipt
+         * @description One product's customers whose 30 days are over; `open`: whose are not.
+         */
+        ProductReceipt: {
+            /** Product No */
+            product_no: number;
+            /** Title */
+            title: string;
+            /**
+             * Kind
+             * @enum {string}
+             */
+            kind: "repurchase" | "cross_sell";
+            /** Open */
+            open: number;
+            mailed: components["schemas"]["ArmReceipt"];
+            held_out: components["schemas"]["ArmReceipt"];
+        };
+        /**
+         * ReportRules
+         * @description The constants behind the report, so that the page states them.
+         */
+        ReportRules: {
+            /** Code Days */
+            code_days: number;
+            /** Click Days */
+            click_days: number;
+            /** Window Days */
+            window_days: number;
+            /** Least Held Out */
+            least_held_out: number;
+            /** Useful Lift */
+            useful_lift: number;
+            /** Holdout Default */
+            holdout_default: number;
+        };
+        /**
+         * Total
+         * @description An effect on all mailed customers together; null where nothing bounds it. Money in minor units.
+         */
+        Total: {
+            /** Estimate */
+            estimate: number | null;
+            /**
+             * Low
+             * @description 95% interval, at one look
+             */
+            low: number | null;
+            /** High */
+            high: number | null;
+            /**
+             * Sure Low
+             * @description Interval that holds at every look together with a chance of 95%
+             */
+            sure_low: number | null;
+            /** Sure High */
+            sure_high: number | null;
+        };
+        /**
+         * CampaignResults
+         * @description The list's figures, as of the last measurement.
+         */
+        CampaignResults: {
+            /** As Of */
+            as_of: string | null;
+            /** Items */
+            items: components["schemas"]["CampaignResult"][];
+            /** Days */
+            days: components["schemas"]["SendsOfDay"][];
+        };
+        /**
+         * CampaignResult
+         * @description One campaign in the list.
+         */
+        CampaignResult: {
+            /** Campaign Id */
+            campaign_id: string;
+            /**
+             * Verdict
+             * @enum {string}
+             */
+            verdict: "collecting" | "not_yet_known" | "adds" | "takes_away" | "little";
+            /** @description Null while too few customers were held out */
+            incremental_orders: components["schemas"]["Total"] | null;
+            /** Clicked */
+            clicked: number;
+            /**
+             * Ordered
+             * @description Attributed orders
+             */
+            ordered: number;
+            /**
+             * Waiting
+             * @description Messages waiting to be sent
+             */
+            waiting: number;
+        };
+        /**
+         * SendsOfDay
+         * @description Messages of one campaign on one store day.
+         */
+        SendsOfDay: {
+            /**
+             * Day
+             * Format: date
+             */
+            day: string;
+            /** Campaign Id */
+            campaign_id: string;
+            /** Sent */
+            sent: number;
+        };
+        /**
+         * ShopHoldout
+         * @description How many customers get no campaign at all, so that it shows what all together add.
+         */
+        ShopHoldout: {
+            /** Percent */
+            percent: number;
+            /** Default */
+            default: number;
+            /** Most */
+            most: number;
+            /** Changed At */
+            changed_at: string | null;
+        };
+        /**
+         * ShopHoldoutPatch
+         * @description From the next decision on.
+         */
+        ShopHoldoutPatch: {
+            /** Percent */
+            percent: number;
+        };
+        /**
+         * TargetedProduct
+         * @description A product of the mix, over all weeks.
+         */
+        TargetedProduct: {
+            /** Product No */
+            product_no: number;
+            /** Title */
+            title: string;
+            /** Targeted */
+            targeted: number;
+            /** Expected */
+            expected: number;
+            /** Bought */
+            bought: number;
+        };
+        /**
+         * TargetedWeek
+         * @description A past week: who would have been mailed, and who bought what would have been recommended within 30 days.
+         */
+        TargetedWeek: {
+            /**
+             * At
+             * Format: date-time
+             */
+            at: string;
+            /**
+             * Ends
+             * Format: date-time
+             */
+            ends: string;
+            /** Targeted */
+            targeted: number;
+            /** Expected */
+            expected: number;
+            /** Low */
+            low: number;
+            /** High */
+            high: number;
+            /** Bought */
+            bought: number;
+        };
+        /**
+         * Simulation
+         * @description What a campaign will do from now on, beside all active campaigns.
+         */
+        Simulation: {
+            /**
+             * As Of
+             * Format: date-time
+             */
+            as_of: string;
+            /**
+             * Predicted At
+             * Format: date-time
+             */
+            predicted_at: string;
+            /** Days */
+            days: number;
+            /** Draws */
+            draws: number;
+            /**
+             * Share
+             * @description Of the customers that were looked at; counts are multiplied to all
+             */
+            share: number;
+            /** Customers */
+            customers: number;
+            /**
+             * Others
+             * @description Active campaigns that compete
+             */
+            others: number;
+            timing: components["schemas"]["SimulatedTiming"];
+            /** Holdout Percent */
+            holdout_percent: number;
+            emails: components["schemas"]["Interval"];
+            all_emails: components["schemas"]["Interval"];
+            reached: components["schemas"]["Interval"];
+            all_reached: components["schemas"]["Interval"];
+            held_out: components["schemas"]["Interval"];
+            /** Weeks */
+            weeks: components["schemas"]["Stretch"][];
+            /** By Day */
+            by_day: components["schemas"]["Stretch"][];
+            /** @description Days of customers on which only the weekly cap was in the way */
+            capped_days: components["schemas"]["Interval"];
+            /** @description Days of customers on which another campaign's message was better */
+            beaten_days: components["schemas"]["Interval"];
+            /** @description Of what was recommended, within 30 days of the e-mail, by those mailed */
+            orders: components["schemas"]["Interval"];
+            all_orders: components["schemas"]["Interval"];
+            /** @description Those of them that would come anyway */
+            baseline: components["schemas"]["Interval"];
+            /** @description What reminders bring, labelled by added_label */
+            added: components["schemas"]["Interval"];
+            /** Added Label */
+            added_label: string;
+            /** Lift */
+            lift: number;
+            /** @description Taken off these orders; null: no discount was given */
+            discount_minor: components["schemas"]["Interval"] | null;
+        };
+        /**
+         * SimulatedTiming
+         * @description The timing that was simulated.
+         */
+        SimulatedTiming: {
+            /**
+             * Frequency
+             * @enum {string}
+             */
+            frequency: "once" | "every" | "optimise";
+            /** Every Days */
+            every_days: number;
+            /** Wait Days */
+            wait_days: number;
+            /** Repeats */
+            repeats: number;
+        };
+        /**
+         * Stretch
+         * @description A day or a week; the last week may be shorter.
+         */
+        Stretch: {
+            /**
+             * First
+             * @description Days from now
+             */
+            first: number;
+            /** Days */
+            days: number;
+            /**
+             * Starts At
+             * Format: date-time
+             */
+            starts_at: string;
+            emails: components["schemas"]["Interval"];
+            all_emails: components["schemas"]["Interval"];
+        };
+        /**
+         * SimulationRequest
+         * @description Settings to try instead of the campaign's own; what is left out stays. Nothing is saved.
+         */
+        SimulationRequest: {
+            /**
+             * Days
+             * @default 30
+             */
+            days?: number;
+            /**
+             * Frequency
+             * @default null
+             */
+            frequency?: ("once" | "every" | "optimise") | null;
+            /**
+             * Every Days
+             * @default null
+             */
+            every_days?: number | null;
+            /**
+             * Wait Days
+             * @default null
+             */
+            wait_days?: number | null;
+            /**
+             * Repeats
+             * @default null
+             */
+            repeats?: number | null;
+            /**
+             * Holdout Percent
+             * @default null
+             */
+            holdout_percent?: number | null;
+            /**
+             * Discount Percent
+             * @default null
+             */
+            discount_percent?: number | null;
+            /**
+             * Discount Amount Minor
+             * @default null
+             */
+            discount_amount_minor?: number | null;
+            /**
+             * Discount Ceiling Minor
+             * @description At most so much off one order
+             * @default null
+             */
+            discount_ceiling_minor?: number | null;
+        };
+        /**
          * SenderList
          * @description All senders of the shop, the default first.
          */
@@ -5379,24 +6377,24 @@ export interface components {
         };
         /**
          * DomainChecks
-         * @description What is known of the from address's domain.
+         * @description What the name system said of the domain that mail is from, at the last look.
          */
         DomainChecks: {
             /**
              * Spf
-             * @constant
+             * @enum {string}
              */
-            spf: "not_checked";
+            spf: "not_checked" | "passed" | "missing" | "wrong" | "unreachable";
             /**
              * Dkim
-             * @constant
+             * @enum {string}
              */
-            dkim: "not_checked";
+            dkim: "not_checked" | "passed" | "missing" | "wrong" | "unreachable";
             /**
              * Dmarc
-             * @constant
+             * @enum {string}
              */
-            dmarc: "not_checked";
+            dmarc: "not_checked" | "passed" | "missing" | "wrong" | "unreachable";
         };
         /**
          * Sender
@@ -5507,6 +6505,209 @@ export interface components {
             postal_address?: string | null;
         };
         /**
+         * SendingStatus
+         * @description The rates of the last seven days, or since the last release, and the shop's choices.
+         */
+        SendingStatus: {
+            stop: components["schemas"]["SendingStop"] | null;
+            /**
+             * Since
+             * Format: date-time
+             */
+            since: string;
+            /** Sent */
+            sent: number;
+            /** Hard Bounces */
+            hard_bounces: number;
+            /** Complaints */
+            complaints: number;
+            /**
+             * Bounce Rate
+             * @description Hard bounces per message handed over, 0..1; null: none was
+             */
+            bounce_rate: number | null;
+            /** Complaint Rate */
+            complaint_rate: number | null;
+            /**
+             * Level
+             * @enum {string}
+             */
+            level: "too_few" | "good" | "warning" | "stop";
+            /**
+             * Open Tracking
+             * @description Whose openings are observed; opted_in: who said yes at Shopify
+             * @enum {string}
+             */
+            open_tracking: "off" | "opted_in" | "unless_opted_out";
+            /**
+             * Hourly Limit
+             * @description Messages an hour; null: as many as the mail server takes
+             */
+            hourly_limit: number | null;
+        };
+        /**
+         * SendingStop
+         * @description The circuit breaker is open: nothing is sent until a person releases it.
+         */
+        SendingStop: {
+            /**
+             * At
+             * Format: date-time
+             */
+            at: string;
+            /**
+             * Kind
+             * @enum {string}
+             */
+            kind: "complaints" | "bounces";
+            /**
+             * Sent
+             * @description Messages handed over in the window
+             */
+            sent: number;
+            /** Hard Bounces */
+            hard_bounces: number;
+            /** Complaints */
+            complaints: number;
+            /**
+             * Limit
+             * @description The share that must not be reached, 0..1
+             */
+            limit: number;
+        };
+        /**
+         * SendingPatch
+         * @description What to change; a field left out stays.
+         */
+        SendingPatch: {
+            /**
+             * Open Tracking
+             * @default opted_in
+             * @enum {string}
+             */
+            open_tracking?: "off" | "opted_in" | "unless_opted_out";
+            /**
+             * Hourly Limit
+             * @default null
+             */
+            hourly_limit?: number | null;
+        };
+        /**
+         * SenderHealthList
+         * @description All senders of the shop, the default first.
+         */
+        SenderHealthList: {
+            /** Items */
+            items: components["schemas"]["SenderHealth"][];
+        };
+        /**
+         * DomainRecord
+         * @description One check of a domain, and the record that makes it pass.
+         */
+        DomainRecord: {
+            /**
+             * Name
+             * @enum {string}
+             */
+            name: "spf" | "dkim" | "dmarc";
+            /** Label */
+            label: string;
+            /**
+             * State
+             * @enum {string}
+             */
+            state: "not_checked" | "passed" | "missing" | "wrong" | "unreachable";
+            /** Found */
+            found: string | null;
+            /** Problem */
+            problem: string | null;
+            /**
+             * Record Type
+             * @enum {string}
+             */
+            record_type: "TXT" | "CNAME";
+            /** Record Name */
+            record_name: string;
+            /** Record Value */
+            record_value: string;
+        };
+        /**
+         * SenderHealth
+         * @description The domain that a sender's mail is from: its records, how much it sends and may send today.
+         */
+        SenderHealth: {
+            /** Sender Id */
+            sender_id: string;
+            /** Domain */
+            domain: string;
+            /** On Behalf */
+            on_behalf: boolean;
+            /** Checked At */
+            checked_at: string | null;
+            /** Checks */
+            checks: components["schemas"]["DomainRecord"][];
+            /** Sent Today */
+            sent_today: number;
+            /** Sent 30 Days */
+            sent_30_days: number;
+            /**
+             * Limit Today
+             * @description Null: no limit
+             */
+            limit_today: number | null;
+            /**
+             * Next Limit
+             * @description Of the day after one that is filled to a half; null: no further step
+             */
+            next_limit: number | null;
+            /**
+             * Stage
+             * @enum {string}
+             */
+            stage: "no_dkim" | "warming_up" | "warm" | "not_limited";
+            /**
+             * Resumes At
+             * @description Set while messages wait for tomorrow
+             */
+            resumes_at: string | null;
+        };
+        /**
+         * SuppressedList
+         * @description The newest of them.
+         */
+        SuppressedList: {
+            /** Count */
+            count: number;
+            /** Items */
+            items: components["schemas"]["Suppressed"][];
+        };
+        /**
+         * Suppressed
+         * @description An address that is not mailed any more, and why.
+         */
+        Suppressed: {
+            /** Id */
+            id: string;
+            /**
+             * Email
+             * @description Null: nobody here has it any more
+             */
+            email: string | null;
+            /** Customers */
+            customers: number[];
+            /** Reason */
+            reason: string;
+            /**
+             * At
+             * Format: date-time
+             */
+            at: string;
+            /** Evidence */
+            evidence: string | null;
+            /** Can Be Reinstated */
+            can_be_reinstated: boolean;
+        };
+        /**
          * RecommendationList
          * @description Best first; dismissed and acted-on ones are left out.
          */
@@ -5537,8 +6738,13 @@ export interface components {
             segment_key: string;
             /** Segment Name */
             segment_name: string;
-            /** Product No */
-            product_no: number;
+            /**
+             * Product No
+             * @description Null: any product of `product_type`
+             */
+            product_no: number | null;
+            /** Product Type */
+            product_type: string | null;
             /** Product Title */
             product_title: string;
             /** Members */
@@ -5552,16 +6758,26 @@ export interface components {
             covered: number;
             /**
              * Expected Orders
-             * @description Over 30 days: sum of probability over uncovered members x prior
+             * @description Over 30 days: sum of probability over uncovered members x lift
              */
             expected_orders: number;
             /** Expected Label */
             expected_label: string;
             /**
              * Prior
-             * @description The assumed share of those orders that a mail adds
+             * @description The share of those orders that a mail is assumed to add before any measurement
              */
             prior: number;
+            /**
+             * Lift
+             * @description The share in use: measured, drawn towards the prior; the prior if none was measured
+             */
+            lift: number;
+            /**
+             * Lift Campaigns
+             * @description Measured campaigns behind `lift`
+             */
+            lift_campaigns: number;
             /** Title */
             title: string;
             /**
@@ -8864,6 +10080,104 @@ export interface operations {
             };
         };
     };
+    campaigns_end__campaign_id__end_post: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                campaign_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Campaign"];
+                };
+            };
+            /** @description Not Found */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorAnswer"];
+                };
+            };
+            /** @description Conflict */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorAnswer"];
+                };
+            };
+            /** @description Unprocessable Entity */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorAnswer"];
+                };
+            };
+        };
+    };
+    campaigns_clone__campaign_id__clone_post: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                campaign_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Created */
+            201: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Campaign"];
+                };
+            };
+            /** @description Not Found */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorAnswer"];
+                };
+            };
+            /** @description Conflict */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorAnswer"];
+                };
+            };
+            /** @description Unprocessable Entity */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorAnswer"];
+                };
+            };
+        };
+    };
     campaigns_send_test__campaign_id__test_post: {
         parameters: {
             query?: never;
@@ -9337,6 +10651,311 @@ export interface operations {
             };
         };
     };
+    campaign_reports_campaign_report_campaigns__campaign_id__report_get: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                campaign_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["CampaignReport"];
+                };
+            };
+            /** @description Not Found */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorAnswer"];
+                };
+            };
+            /** @description Unprocessable Entity */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorAnswer"];
+                };
+            };
+        };
+    };
+    campaign_reports_measure_again_campaign_results_refresh_post: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Accepted */
+            202: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description Not Found */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorAnswer"];
+                };
+            };
+            /** @description Unprocessable Entity */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorAnswer"];
+                };
+            };
+        };
+    };
+    campaign_reports_campaign_results_campaign_results_get: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["CampaignResults"];
+                };
+            };
+            /** @description Not Found */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorAnswer"];
+                };
+            };
+            /** @description Unprocessable Entity */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorAnswer"];
+                };
+            };
+        };
+    };
+    campaign_reports_shop_holdout_settings_holdout_get: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ShopHoldout"];
+                };
+            };
+            /** @description Not Found */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorAnswer"];
+                };
+            };
+            /** @description Unprocessable Entity */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorAnswer"];
+                };
+            };
+        };
+    };
+    campaign_reports_change_shop_holdout_settings_holdout_patch: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["ShopHoldoutPatch"];
+            };
+        };
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ShopHoldout"];
+                };
+            };
+            /** @description Not Found */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorAnswer"];
+                };
+            };
+            /** @description Unprocessable Entity */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorAnswer"];
+                };
+            };
+        };
+    };
+    before_you_send_get_look_back__campaign_id__before_you_send_get: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                campaign_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["LookBack"];
+                };
+            };
+            /** @description Not Found */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorAnswer"];
+                };
+            };
+            /** @description Conflict */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorAnswer"];
+                };
+            };
+            /** @description Unprocessable Entity */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorAnswer"];
+                };
+            };
+        };
+    };
+    before_you_send_simulate_campaign__campaign_id__simulation_post: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                campaign_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["SimulationRequest"];
+            };
+        };
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Simulation"];
+                };
+            };
+            /** @description Not Found */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorAnswer"];
+                };
+            };
+            /** @description Conflict */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorAnswer"];
+                };
+            };
+            /** @description Unprocessable Entity */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorAnswer"];
+                };
+            };
+            /** @description Service Unavailable */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorAnswer"];
+                };
+            };
+        };
+    };
     senders_list_senders_get: {
         parameters: {
             query?: never;
@@ -9642,6 +11261,343 @@ export interface operations {
             };
         };
     };
+    sending_sending_status_get: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["SendingStatus"];
+                };
+            };
+            /** @description Not Found */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorAnswer"];
+                };
+            };
+            /** @description Conflict */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorAnswer"];
+                };
+            };
+            /** @description Unprocessable Entity */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorAnswer"];
+                };
+            };
+        };
+    };
+    sending_change_sending_patch: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["SendingPatch"];
+            };
+        };
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["SendingStatus"];
+                };
+            };
+            /** @description Not Found */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorAnswer"];
+                };
+            };
+            /** @description Conflict */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorAnswer"];
+                };
+            };
+            /** @description Unprocessable Entity */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorAnswer"];
+                };
+            };
+        };
+    };
+    sending_release_sending_release_post: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["SendingStatus"];
+                };
+            };
+            /** @description Not Found */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorAnswer"];
+                };
+            };
+            /** @description Conflict */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorAnswer"];
+                };
+            };
+            /** @description Unprocessable Entity */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorAnswer"];
+                };
+            };
+        };
+    };
+    sending_list_health_senders_get: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["SenderHealthList"];
+                };
+            };
+            /** @description Not Found */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorAnswer"];
+                };
+            };
+            /** @description Conflict */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorAnswer"];
+                };
+            };
+            /** @description Unprocessable Entity */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorAnswer"];
+                };
+            };
+        };
+    };
+    sending_check_sender_senders__sender_id__check_post: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                sender_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["SenderHealth"];
+                };
+            };
+            /** @description Not Found */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorAnswer"];
+                };
+            };
+            /** @description Conflict */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorAnswer"];
+                };
+            };
+            /** @description Unprocessable Entity */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorAnswer"];
+                };
+            };
+        };
+    };
+    sending_list_suppressions_suppressions_get: {
+        parameters: {
+            query?: {
+                customer_no?: number | null;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["SuppressedList"];
+                };
+            };
+            /** @description Not Found */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorAnswer"];
+                };
+            };
+            /** @description Conflict */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorAnswer"];
+                };
+            };
+            /** @description Unprocessable Entity */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorAnswer"];
+                };
+            };
+        };
+    };
+    sending_reinstate_suppressions__address_id__reinstate_post: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                address_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description No Content */
+            204: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description Not Found */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorAnswer"];
+                };
+            };
+            /** @description Conflict */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorAnswer"];
+                };
+            };
+            /** @description Unprocessable Entity */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorAnswer"];
+                };
+            };
+        };
+    };
     recommendations_list_recommendations_get: {
         parameters: {
             query?: {
@@ -9683,6 +11639,44 @@ export interface operations {
         };
     };
     recommendations_dismiss__recommendation_id__dismiss_post: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                recommendation_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description No Content */
+            204: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description Not Found */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorAnswer"];
+                };
+            };
+            /** @description Unprocessable Entity */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorAnswer"];
+                };
+            };
+        };
+    };
+    recommendations_restore__recommendation_id__restore_post: {
         parameters: {
             query?: never;
             header?: never;
