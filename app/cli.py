@@ -15,6 +15,7 @@ from app import __version__
 from app.cli_predict import predict
 from app.cli_reference import estimates, load_reference
 from app.cli_segments import segments
+from app.cli_unlock_sending import unlock_sending
 from app.cli_verify_cap import verify_cap
 from app.errors import EncoreError
 from app.services import progress, refresh_shop
@@ -69,6 +70,7 @@ main.add_command(estimates)
 main.add_command(load_reference)
 main.add_command(predict)
 main.add_command(segments)
+main.add_command(unlock_sending)
 main.add_command(verify_cap)
 
 
@@ -119,6 +121,8 @@ def status(obj: Any, *, as_json: bool) -> None:
         click.echo(f"{shop['shop']} ({shop['currency']}, {shop['timezone']}): {counts}")
         imported, refreshed = (_text(shop[name]) or "never" for name in ("last_import", "last_refresh"))
         click.echo(f"  imported {imported}, refreshed {refreshed}")
+        if shop["sending_locked"]:
+            click.echo(f"  SENDING IS LOCKED: {shop['sending_locked']}. See: encore unlock-sending --help")
         for line in shop["differences"]:
             if line["difference"]:
                 here, there = f"{line['imported']:,} here", f"{line['shop']:,} at the shop"

@@ -60,6 +60,7 @@ class Settings(BaseSettings):
     spf_include: str = ""
     dkim_selector: str = Field(default="encore", pattern=r"^[A-Za-z0-9-]{1,63}$")
     daily_limits: bool = True
+    sending_epoch: str = ""
     clock_file: Path | None = None
     export_dir: Path | None = None
 

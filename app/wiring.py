@@ -57,6 +57,7 @@ from app.shopify.tokens import Tokens
 from app.shopify.web import ShopifyWeb
 from app.shopify.webhooks import Inbox
 from app.store.crypto import Vault
+from app.store.marks import Marks
 from app.store.migrate import upgrade
 from app.store.session import Store
 from connectors.registry import open_connectors
@@ -111,7 +112,8 @@ def build(settings: Settings | None = None) -> Encore:
     settings.data_dir.mkdir(parents=True, exist_ok=True)
     clock = SystemClock(settings.clock_file)
     upgrade(settings.store_url)
-    store = Store(settings.store_url, clock.offset)
+    marks = Marks(settings.data_dir / "sending", settings.sending_epoch)
+    store = Store(settings.store_url, clock.offset, marks)
     vault = Vault(settings.key_ring(), settings.pepper.get_secret_value().encode())
     check_keys(store, vault)
     client = make_client(settings.shopify_api_url)

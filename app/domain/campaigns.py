@@ -67,6 +67,8 @@ class Reason(StrEnum):
     SENDER_NOT_VERIFIED = "sender_not_verified"
     NO_POSTAL_ADDRESS = "no_postal_address"
     EXPIRED = "expired"
+    RESTORED = "restored"
+    TOPIC_DECLINED = "topic_declined"
 
 
 REASON_TEXTS: Mapping[Reason, str] = {
@@ -95,6 +97,8 @@ REASON_TEXTS: Mapping[Reason, str] = {
     Reason.SENDER_NOT_VERIFIED: "The sender was not verified at hand-over",
     Reason.NO_POSTAL_ADDRESS: "The sender had no postal address at hand-over",
     Reason.EXPIRED: "The message was not handed over in time",
+    Reason.RESTORED: "The store was restored from a backup; the message is decided anew",
+    Reason.TOPIC_DECLINED: "Does not want this kind of e-mail",
 }
 
 

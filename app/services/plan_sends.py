@@ -19,7 +19,7 @@ from sqlalchemy.exc import IntegrityError
 
 from app.domain import holdout
 from app.domain.campaigns import Reason
-from app.services import campaigns, links
+from app.services import campaigns, links, sending_lock
 from app.services.decision_sheets import PLACE, SELECTED, outcome_of
 from app.services.holdouts import shop_percent
 from app.services.plan_sends_candidates import assess
@@ -91,7 +91,7 @@ def plan(rooms: Rooms, ctx: ShopContext, tick: datetime | None = None) -> Planne
         rows = _active(session, ctx)
         inputs = _inputs(session, ctx, run, rows) if run is not None else ""
         before = session.get(PlanTick, {"shop_id": ctx.shop_id, "tick": newest}) if newest else None
-    if run is None or not rows:
+    if run is None or not rows or sending_lock.why(rooms, ctx) is not None:
         return Planned(tick)
     if before is not None and before.inputs == inputs and abs(tick - before.tick) < AGAIN_AFTER:
         return Planned(tick)

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from sqlalchemy import func, select
 
-from app.services import runs
+from app.services import runs, sending_lock
 from app.services.freshness import missed_refreshes
 from app.services.published import latest_history, published
 from app.store.models.shops import Job, Run, Shop, Snapshot
@@ -76,6 +76,7 @@ class Status:
     """What one shop holds, for `encore status` and the dashboard's health card.
 
     missed_refreshes: how many failed, one after the other, since the last that ended well.
+    sending_locked:   why no campaign e-mail leaves although nothing else is wrong; null if it may.
     """
 
     shop: str
@@ -88,6 +89,7 @@ class Status:
     jobs: dict[str, int]
     missed_refreshes: int
     differences: list[dict[str, Any]]
+    sending_locked: str | None = None
 
 
 def status(rooms: Rooms, ctx: ShopContext) -> Status:
@@ -119,6 +121,7 @@ def status(rooms: Rooms, ctx: ShopContext) -> Status:
         jobs=jobs,
         missed_refreshes=missed,
         differences=list(imported.detail.get("differences", [])) if imported else [],
+        sending_locked=sending_lock.why(rooms, ctx),
     )
 
 

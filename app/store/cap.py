@@ -48,6 +48,9 @@ ON CONFLICT (shop_id, key) DO UPDATE SET
     holder = excluded.holder
 WHERE c.last_at <= :edge OR c.holder = excluded.holder
 RETURNING key, last_at"""
+OCCUPY = """INSERT INTO cap AS c (shop_id, key, last_at, holder)
+SELECT :shop, r.key, :now, '' FROM {rows} WHERE true ON CONFLICT (shop_id, key) DO UPDATE SET
+    last_at = CASE WHEN excluded.last_at > c.last_at THEN excluded.last_at ELSE c.last_at END, holder = ''"""
 HELD = "SELECT key FROM cap WHERE shop_id = :shop AND holder IN (SELECT r.holder FROM {rows})"
 # Only what they hold themselves: before a message could stamp a key, it was free.
 FREE = """UPDATE cap SET last_at = :now, holder = '' WHERE shop_id = :shop
@@ -112,6 +115,13 @@ def free(session: Session, ctx: ShopContext, now: datetime, wanted: Mapping[str,
 def stamp(session: Session, ctx: ShopContext, now: datetime, keys: tuple[str, ...], holder: str) -> bool:
     """Take the week of every key for one message, or of none; says whether it was taken."""
     return bool(take(session, ctx, now, {holder: keys}))
+
+
+def occupy(session: Session, ctx: ShopContext, at: datetime, keys: Iterable[str]) -> None:
+    """Take the week of these keys from `at` on, for mails that the store does not know of: nobody may stamp again."""
+    for part in chunks([{"key": key} for key in sorted(set(keys))]):
+        given = {"shop": ctx.shop_id, "now": at, "rows": packed(session, part)}
+        session.execute(statement(session, OCCUPY, key="text"), given)
 
 
 def _choose(

@@ -80,8 +80,10 @@ class Marks:
             return None
         return Mark(int(kept["seq"]), str(kept["hash"]), datetime.fromisoformat(kept["at"]))
 
-    def refusal(self, session: Session, shop_id: int, now: datetime) -> str | None:
+    def refusal(self, session: Session, shop_id: int, now: datetime, *, adopt: bool = False) -> str | None:
         """Why this store must not stamp for the shop at `now`, in words; None if it may.
+
+        adopt: a store that belongs to no installation yet belongs to this one from now on.
 
         The mark is read before the ledger: in the other order another worker's stamp, committed and marked
         in between, would look like one that the store forgot.
@@ -100,7 +102,7 @@ class Marks:
                 return f"the store lacks e-mails that were sent up to {mark.at:%Y-%m-%d %H:%M} UTC: it is an older copy"
         if standing is not None and standing.not_before is not None and now < standing.not_before:
             return f"sending rests until {standing.not_before:%Y-%m-%d %H:%M} UTC, when everybody's week has passed"
-        if standing is None:
+        if standing is None and adopt:
             session.execute(text(ADOPT), {**shop, "epoch": self.epoch()})
         return None
 

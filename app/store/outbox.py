@@ -125,7 +125,7 @@ class SendingLocked(EncoreError):
 def refusal(session: Session, ctx: ShopContext, now: datetime) -> str | None:
     """Why nothing may be stamped or planned for the shop now, in words; None if it may. See app.store.marks."""
     marks = marks_of(session)
-    return marks.refusal(session, ctx.shop_id, now) if marks is not None else None
+    return marks.refusal(session, ctx.shop_id, now, adopt=True) if marks is not None else None
 
 
 def enqueue(session: Session, ctx: ShopContext, now: datetime, new: NewMessage) -> str | None:
@@ -184,7 +184,7 @@ def hold_out_many(
 def _refuse_if_locked(session: Session, ctx: ShopContext, now: datetime) -> None:
     why = refusal(session, ctx, now)
     if why is not None:
-        raise SendingLocked(f"Sending is locked: {why}. `encore unlock-sending` says what to do.")
+        raise SendingLocked(f"Sending is locked: {why}. The command `encore unlock-sending` says what to do.")
 
 
 def in_time(started: float, now: float) -> bool:
