@@ -45,6 +45,7 @@ NOUNS = (
     "predictions",
     "settings",
     "brand",
+    "sending_proof",
 )
 MAX_REQUEST_BYTES = 64 << 20
 

@@ -1,4 +1,5 @@
 import { DemographicsSection } from "./DemographicsSection";
+import { SendingProof } from "./SendingProof";
 
 /** What the merchant chooses for the shop, section by section. */
 export function SettingsPage() {
@@ -6,6 +7,7 @@ export function SettingsPage() {
     <s-page heading="Settings">
       <s-stack gap="base">
         <DemographicsSection />
+        <SendingProof />
       </s-stack>
     </s-page>
   );

@@ -6,6 +6,7 @@ type Schemas = components["schemas"];
 export type Shop = Schemas["ShopAnswer"];
 export type Dashboard = Schemas["DashboardAnswer"];
 export type Progress = Schemas["ProgressAnswer"];
+export type SendingProof = Schemas["SendingProof"];
 export type Recommendation = Schemas["Recommendation"];
 
 export type SegmentRow = Schemas["SegmentRow"];
