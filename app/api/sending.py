@@ -36,6 +36,10 @@ def _json(answer: BaseModel) -> Response:
     return Response(answer.model_dump_json(), mimetype="application/json")
 
 
+def _status() -> Response:
+    return _json(SendingStatus.model_validate(senders_health.status(rooms(), current_shop())))
+
+
 def _who() -> str | None:
     return str(g.user) if getattr(g, "user", None) else None
 
@@ -43,7 +47,7 @@ def _who() -> str | None:
 @bp.get("", responses={200: SendingStatus})
 def sending_status() -> Response:
     """Whether sending is stopped, bounce and complaint rates, and the shop's choices."""
-    return _json(SendingStatus.model_validate(senders_health.status(rooms(), current_shop())))
+    return _status()
 
 
 @bp.patch("", responses={200: SendingStatus})
@@ -57,7 +61,7 @@ def change_sending(body: SendingPatch) -> Response:
 def release_sending() -> Response:
     """Let the shop send again after a stop; counting begins anew."""
     sending_brakes.release(rooms(), current_shop(), _who())
-    return _json(SendingStatus.model_validate(senders_health.status(rooms(), current_shop())))
+    return _status()
 
 
 @bp.get("/senders", responses={200: SenderHealthList})

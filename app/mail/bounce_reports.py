@@ -69,12 +69,9 @@ def _delivery_status(part: Message, reference: str, message_id: str) -> BounceRe
 
 def _field(part: Message, name: str) -> str | None:
     """A field of a report, whose groups of fields stand as messages of their own."""
-    groups = part.get_payload()
-    for group in groups if isinstance(groups, list) else [part]:
-        value = group.get(name) if hasattr(group, "get") else None
-        if value:
-            return str(value).strip()
-    return None
+    inner = part.get_payload()
+    groups = [group for group in inner if isinstance(group, Message)] if isinstance(inner, list) else [part]
+    return next((str(group[name]).strip() for group in groups if group[name]), None)
 
 
 def _named(mail: Message) -> str:

@@ -17,6 +17,7 @@ from app.store.counters import keep_shop_id
 from app.store.crypto import customer_subject
 from app.store.models.connections import SyncMember
 from app.store.models.customers import Customer, Suppression
+from app.store.models.mail_events import MailEvent
 from app.store.models.segments import SegmentUpload
 from app.store.models.shops import Shop, WebhookDelivery
 
@@ -61,6 +62,8 @@ def erase_customer(rooms: Rooms, ctx: ShopContext, shopify_id: int) -> None:
             log.info("customer_erased", shop_id=ctx.shop_id, customer_no=row.customer_no)
         numbers = {row.customer_no for row in persons}
         segments_pins.forget(session, ctx, numbers)
+        seen = update(MailEvent).where(MailEvent.shop_id == ctx.shop_id, MailEvent.customer_no.in_(numbers))
+        session.execute(seen.values(raw={}))  # which programs they read their mail with
         _forget_addresses(session, rooms, ctx, hashes, numbers)
         export_segment_files.forget(session, rooms, ctx, numbers)
     if persons:

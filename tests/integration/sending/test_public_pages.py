@@ -12,7 +12,7 @@ import pytest
 from flask import Flask
 from sqlalchemy import select
 
-from app.api import public
+from app.api import public, tracking
 from app.api.common import ROOMS
 from app.services import campaigns, plan_sends, preview, send_due, senders
 from app.services.merge import merge_customers
@@ -36,7 +36,7 @@ ONE_CLICK = {"List-Unsubscribe": "One-Click"}
 def client(world: World) -> FlaskClient:
     app = Flask("test")
     app.extensions[ROOMS] = world.rooms
-    for blueprint in public.blueprints():
+    for blueprint in [*public.blueprints(), tracking.blueprint()]:
         app.register_blueprint(blueprint)
     return app.test_client()
 

@@ -66,6 +66,7 @@ class TestTheSchedule:
             lambda: 7,
             lambda ctx: ["syn_4"] if ctx.shop_id == 1 else [],
             lambda ctx: ["sch_3"] if ctx.shop_id == 2 else [],
+            lambda: 8,
         )
 
     def test_changes_are_imported_for_connected_shops_only(self, rooms: Rooms, scheduler: BackgroundScheduler) -> None:
