@@ -7,7 +7,7 @@ BIN := $(VENV)/bin
 STAMPS := .make
 PIP := $(BIN)/python -m pip --disable-pip-version-check
 
-.PHONY: run test lint types contracts unit ui-test e2e kill-test rules-proof simulator-proof bench bench-prediction bench-policy bench-demographics bench-promises bench-files bench-segments lock openapi clean help ui shims schema
+.PHONY: run test lint types contracts unit ui-test e2e kill-test rules-proof simulator-proof bench bench-prediction bench-policy bench-demographics bench-promises bench-files bench-segments lock openapi clean help ui shims schema bench-mail
 
 help:
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /	/'
@@ -96,7 +96,7 @@ rules-proof: $(STAMPS)/test ## The whole proof of the rule compiler: 10,000 rand
 simulator-proof: $(STAMPS)/test ## Twenty simulated months against what the planner and the sender then did
 	ENCORE_SIMULATOR_RUNS=20 $(BIN)/pytest -q tests/integration/simulate/test_proof.py
 
-bench: bench-prediction bench-policy bench-demographics bench-promises bench-files bench-segments ## All benchmarks
+bench: bench-prediction bench-policy bench-demographics bench-promises bench-files bench-segments bench-mail ## All benchmarks
 
 bench-prediction: $(STAMPS)/bench ## Prediction quality against public baselines
 	$(BIN)/python -m benchmarks.prediction.run $(ARGS)
@@ -115,6 +115,9 @@ bench-promises: $(STAMPS)/test ## How often promises of segments hold
 
 bench-segments: $(STAMPS)/test ## Segments of a million customers against SQL written by hand
 	$(BIN)/python -m benchmarks.segments.run $(ARGS)
+
+bench-mail: $(STAMPS)/test $(STAMPS)/system ## What sending costs, against the same without a store
+	$(BIN)/python -m benchmarks.mail.run $(ARGS)
 
 openapi: $(STAMPS)/run ## Write the OpenAPI document and the UI's types
 	$(BIN)/encore openapi --out embedded_ui/openapi.json

@@ -114,6 +114,7 @@ def app_environment(plan: Plan, secret: dict[str, str]) -> dict[str, str]:
         "APP_BRIDGE_URL": f"{o.url('admin')}/shims/app-bridge.js", "POLARIS_URL": f"{o.url('admin')}/shims/polaris.js",
         "KLAVIYO_URL": o.url("klaviyo"), "MAILCHIMP_URL": o.url("mailchimp"),
         "SMTP_URL": f"smtp://{o.host}:{o.ports['smtp']}", "CLOCK_FILE": str(plan.sandbox_state / "clock.json"),
+        "DNS_SERVER": f"{o.host}:{o.ports['dns']}",
     }  # fmt: skip
     kept = {name: value for name, value in os.environ.items() if not name.startswith("ENCORE_")}
     return {**kept, **{f"ENCORE_{name}": value for name, value in settings.items()}, **secret}
@@ -288,7 +289,7 @@ def parser() -> argparse.ArgumentParser:
     p.add_argument("--home", type=Path, default=ROOT / ".encore", help="folder for the demo's data (default: .encore)")
     p.add_argument("--host", default="127.0.0.1")
     p.add_argument("--app-port", type=int, default=APP_PORT)
-    p.add_argument("--base-port", type=int, default=DEFAULT_BASE_PORT, help="the first of the sandbox's six ports")
+    p.add_argument("--base-port", type=int, default=DEFAULT_BASE_PORT, help="the first of the sandbox's seven ports")
     p.add_argument("--shop", action="append", default=[], metavar="DOMAIN=KIND", help="demo or tiny")
     p.add_argument("--once", action="store_true", help="end as soon as it is ready")
     p.add_argument("--app-command", default=str(Path(sys.executable).with_name("encore")), help=argparse.SUPPRESS)

@@ -3,7 +3,7 @@
 from dataclasses import dataclass, field
 
 DEFAULT_BASE_PORT = 4010
-SERVICES = ("shopify", "admin", "klaviyo", "mailchimp", "mailbox", "smtp")
+SERVICES = ("shopify", "admin", "klaviyo", "mailchimp", "mailbox", "smtp", "dns")
 DEFAULT_SCOPES = (
     "read_all_orders",
     "read_orders",
@@ -15,7 +15,7 @@ DEFAULT_SCOPES = (
 
 
 def ports_from(base: int) -> dict[str, int]:
-    """One port per service, counted up from `base`: shopify, admin, klaviyo, mailchimp, mailbox, smtp."""
+    """One port per service, counted up from `base`: shopify, admin, klaviyo, mailchimp, mailbox, smtp, dns."""
     return {name: base + step for step, name in enumerate(SERVICES)}
 
 

@@ -54,14 +54,20 @@ def start_smtp(state: Path, clock: SandboxClock, options: SandboxOptions) -> Run
     return Running("smtp", None, getattr(server, "stop", lambda: None))
 
 
+def start_dns(state: Path, clock: SandboxClock, options: SandboxOptions) -> Running:
+    """Start the name server."""
+    return Running("dns", None, importlib.import_module("sandbox.dns").start_dns(state, clock, options).stop)
+
+
 def start_all(
     state: Path, clock: SandboxClock, options: SandboxOptions, only: list[str] | None = None
 ) -> list[Running]:
     """Start every stand-in that exists (or those named); says clearly which one is missing."""
     running = []
-    for name in only or [*WEB, "smtp"]:
+    for name in only or [*WEB, *OTHERS]:
         try:
-            started = start_smtp(state, clock, options) if name == "smtp" else start_web(name, state, clock, options)
+            start = OTHERS.get(name)
+            started = start(state, clock, options) if start else start_web(name, state, clock, options)
         except (ModuleNotFoundError, AttributeError, FileNotFoundError) as error:
             if "sandbox" not in str(error):  # a fault of ours, not a stand-in that is missing
                 raise
@@ -70,6 +76,9 @@ def start_all(
         running.append(started)
         _say(f"{name:10} {options.host}:{options.ports[name]}")
     return running
+
+
+OTHERS = {"smtp": start_smtp, "dns": start_dns}
 
 
 def stop_all(running: list[Running]) -> None:
@@ -100,7 +109,7 @@ def parser() -> argparse.ArgumentParser:
     p.add_argument("--state", type=Path, required=True, help="folder for everything the stand-ins remember")
     p.add_argument("--app-url", default="http://127.0.0.1:4000", help="where Encore listens")
     p.add_argument("--host", default="127.0.0.1")
-    p.add_argument("--base-port", type=int, default=DEFAULT_BASE_PORT, help="the first of six ports")
+    p.add_argument("--base-port", type=int, default=DEFAULT_BASE_PORT, help="the first of seven ports")
     p.add_argument("--port", action="append", default=[], metavar="NAME=NUMBER", help="one port, instead")
     p.add_argument("--shop", action="append", default=[], metavar="DOMAIN=KIND", help="a shop to serve: demo or tiny")
     p.add_argument("--only", action="append", metavar="NAME", help="start just this stand-in (repeatable)")

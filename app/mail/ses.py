@@ -72,8 +72,8 @@ class SesTransport:
 
     def deliver(self, envelope: Envelope, still_allowed: Callable[[], bool]) -> Delivery:
         """Hand one message over; see Delivery for how it may end."""
+        # No FromEmailAddress: SES takes the message's own From, and reports bounces as events, not by mail.
         request: dict[str, Any] = {
-            "FromEmailAddress": envelope.mail_from,
             "Destination": {"ToAddresses": [envelope.rcpt_to]},
             "Content": {"Raw": {"Data": envelope.data}},
         }

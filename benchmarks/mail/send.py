@@ -7,6 +7,7 @@ stamped, nothing recorded. CPU is user and system time of the workers alone, imp
 
 from __future__ import annotations
 
+import logging
 import os
 import resource
 import subprocess
@@ -18,7 +19,8 @@ from multiprocessing import get_context
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from sqlalchemy import create_engine, func, make_url, select, text
+import structlog
+from sqlalchemy import func, select
 
 from app.services import send_due
 from app.services.campaigns import content_of
@@ -30,6 +32,7 @@ from app.store.models.customers import Customer
 from app.store.models.senders import Sender
 from app.store.models.sending import Message
 from benchmarks.figures import Figure
+from benchmarks.mail.postgres import database
 from benchmarks.mail.shop import CTX, build, rooms
 
 if TYPE_CHECKING:
@@ -47,16 +50,11 @@ WAIT_SECONDS = 600.0
 
 
 def measure() -> list[Figure]:
-    """The figures on SQLite, and on PostgreSQL where ENCORE_BENCH_POSTGRES_URL names a server."""
-    urls = {"SQLite": "sqlite:///{folder}/encore.sqlite3"}
-    server = os.environ.get("ENCORE_BENCH_POSTGRES_URL")
-    figures: list[Figure] = []
-    for name, url in urls.items():
-        figures += _of_store(name, url)
-    if server:
-        with _database(server) as url:
-            figures += _of_store("PostgreSQL", url)
-    return figures
+    """The figures on SQLite, and on PostgreSQL where one can be had."""
+    _only_warnings()
+    figures = _of_store("SQLite", "sqlite:///{folder}/encore.sqlite3")
+    with database() as url:
+        return figures + (_of_store("PostgreSQL", url) if url else [])
 
 
 def _of_store(name: str, url: str) -> list[Figure]:
@@ -110,6 +108,7 @@ def _worker(
     begin: object,
     told: Queue[tuple[int, float]],
 ) -> None:
+    _only_warnings()
     made = rooms(store_url, folder, mail_url)
     if work is _durable:
         send_due.send(made, CTX, WARM_UP)
@@ -119,6 +118,10 @@ def _worker(
     sent = work(made, place)
     told.put((sent, _cpu() - before))
     made.store.close()
+
+
+def _only_warnings() -> None:
+    structlog.configure(wrapper_class=structlog.make_filtering_bound_logger(logging.WARNING))
 
 
 def _cpu() -> float:
@@ -177,16 +180,3 @@ def _sink() -> Iterator[str]:
         assert sink.stdout is not None
         yield f"smtp://127.0.0.1:{int(sink.stdout.readline())}"
         sink.terminate()
-
-
-@contextmanager
-def _database(server: str) -> Iterator[str]:
-    """A database of its own on the server, with durable commits as in production."""
-    name = f"encore_bench_{os.getpid()}"
-    engine = create_engine(server, isolation_level="AUTOCOMMIT")
-    with engine.connect() as connection:
-        connection.execute(text(f"CREATE DATABASE {name}"))
-    yield make_url(server).set(database=name).render_as_string(hide_password=False)
-    with engine.connect() as connection:
-        connection.execute(text(f"DROP DATABASE {name} WITH (FORCE)"))
-    engine.dispose()
