@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import lru_cache
 from typing import TYPE_CHECKING
 
 import structlog
@@ -18,18 +19,18 @@ if TYPE_CHECKING:
 log = structlog.get_logger()
 
 
+_verifier = lru_cache(maxsize=1)(Verifier)  # one per set of topics: it keeps the certificates
+
+
 def blueprint(verifier: Verifier | None = None) -> Blueprint:
     """The one route. verifier: another one than of the settings, for tests."""
-    made = [verifier] if verifier else []
     bp = Blueprint("mail_reports", __name__)
 
     def take() -> ResponseReturnValue:
         """Keep a notification: 200, also if it is known or says nothing of ours; 400 if it is not genuine."""
         request.max_content_length = MAX_BYTES
         body = request.get_data()  # SNS calls it text/plain
-        if not made:
-            made.append(Verifier(rooms().settings.topics))
-        genuine = made[0]
+        genuine = verifier or _verifier(rooms().settings.topics)
         try:
             notification = genuine.open(body, rooms().clock.now())
             if notification.kind == "SubscriptionConfirmation":
