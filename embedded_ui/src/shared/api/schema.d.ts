@@ -5294,6 +5294,32 @@ export interface components {
             campaign?: string | null;
         };
         /**
+         * UtmPatch
+         * @description The tags of a campaign's links; fields left out stay. `enabled` off takes all tags away.
+         */
+        UtmPatch: {
+            /**
+             * Enabled
+             * @default null
+             */
+            enabled?: boolean | null;
+            /**
+             * Source
+             * @default null
+             */
+            source?: string | null;
+            /**
+             * Medium
+             * @default null
+             */
+            medium?: string | null;
+            /**
+             * Campaign
+             * @default null
+             */
+            campaign?: string | null;
+        };
+        /**
          * Preflight
          * @description What activation would do now.
          */
