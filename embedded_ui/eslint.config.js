@@ -36,6 +36,8 @@ export default tseslint.config(
   },
   zone(["src/shared/**"], ["@/app/**", "@/features/**"], "shared knows no page and no app."),
   zone(["src/features/**"], ["@/app/**", "@/features/**", "../**"], "A feature imports only shared and itself."),
+  // A folder inside a feature may reach up to the feature, no further.
+  zone(["src/features/*/*/**"], ["@/app/**", "@/features/**", "../../**"], "A feature imports only shared and itself."),
   zone(["src/app/**"], ["../features/**", "../shared/**"], "Across rooms, use the @/ alias."),
   {
     // A suite in describe() is as long as its list of sentences.

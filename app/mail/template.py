@@ -28,7 +28,7 @@ TEXT_WIDTH = 552  # of 600 pixels, with 24 free at each side
 # recoloured with data-ogsc and data-ogsb. Others invert by themselves, which these plain colours survive.
 DARK = {"page": "#0d1117", "card": "#161b22", "ink": "#e6edf3", "quiet": "#9da7b3", "line": "#30363d"}
 _DARK_RULES = (
-    (".e-page", f"background-color:{DARK['page']} !important"),
+    ("body,.e-page", f"background-color:{DARK['page']} !important"),
     (".e-card,.e-card>table", f"background-color:{DARK['card']} !important"),
     (".e-ink div,.e-ink table", f"color:{DARK['ink']} !important"),
     (".e-ink a", f"color:{DARK['ink']} !important"),

@@ -25,17 +25,17 @@ class ImageBlock(_Block):
     type: Literal["image"]
     url: str
     alt: str = Field(description="What the picture shows; needed before the campaign can start")
-    href: str = Field(default="", description="Where a click on it leads; empty: nowhere")
-    width: int = Field(default=100, description="Percent of the message's width, 20 to 100")
+    href: str = Field(description="Where a click on it leads; empty: nowhere")
+    width: int = Field(description="Percent of the message's width, 20 to 100")
 
 
 class ProductBlock(_Block):
     """The recommended product."""
 
     type: Literal["product"]
-    show_image: bool = True
-    button_label: str = Field(default="", description="Empty: no button")
-    to: Literal["product", "cart"] = Field(default="product", description="cart: a cart with the product in it")
+    show_image: bool
+    button_label: str = Field(description="Empty: no button")
+    to: Literal["product", "cart"] = Field(description="cart: a cart with the product in it")
 
 
 class ButtonBlock(_Block):
@@ -43,15 +43,15 @@ class ButtonBlock(_Block):
 
     type: Literal["button"]
     label: str
-    to: Literal["product", "cart", "url"] = "product"
-    url: str = Field(default="", description="Only read if `to` is `url`")
+    to: Literal["product", "cart", "url"]
+    url: str = Field(description="Only read if `to` is `url`")
 
 
 class DiscountBlock(_Block):
     """The message's discount code; a message without one drops the block whole."""
 
     type: Literal["discount"]
-    heading: str = ""
+    heading: str
 
 
 class DividerBlock(_Block):

@@ -1,18 +1,19 @@
 import { describe, expect, it } from "vitest";
 import { ApiError } from "@/shared/api/client";
 import type { Campaign, CampaignCounts } from "@/shared/api/types";
-import { bracketed, toHtml, toText } from "@/features/campaigns/bodyText";
+import { bracketed, toHtml, toText } from "@/features/campaigns/content/bodyText";
 import { standings } from "@/features/campaigns/campaignState";
 import { mergePatches, withPatch } from "@/features/campaigns/patches";
 import { fieldMessages, openItems, otherMessages, readStep } from "@/features/campaigns/steps";
-import { splitAddresses } from "@/features/campaigns/TestEmail";
+import { type Block, blockMessages, blockOf, moved, put, without } from "@/features/campaigns/content/blocks";
+import { splitAddresses } from "@/features/campaigns/content/TestEmail";
 import { sample } from "../server";
 
 const UNRESOLVED: Campaign["unresolved"] = [
   { step: "name", field: "name", message: "Give the campaign a name." },
   { step: "content", field: "subject", message: "A subject is missing." },
-  { step: "content", field: "body_html", message: "[Frist Name] is no placeholder." },
-  { step: "content", field: "body_html", message: "Another one." },
+  { step: "content", field: "blocks", message: "[Frist Name] is no placeholder." },
+  { step: "content", field: "blocks", message: "Another one." },
 ];
 
 describe("A step's messages", () => {
@@ -22,7 +23,7 @@ describe("A step's messages", () => {
   it("then stand at the step's own fields, the first for each", () => {
     expect(fieldMessages("content", UNRESOLVED, null, true)).toEqual({
       subject: "A subject is missing.",
-      body_html: "[Frist Name] is no placeholder.",
+      blocks: "[Frist Name] is no placeholder.",
     });
   });
   it("show a refused save at its field at once", () => {
@@ -82,6 +83,15 @@ describe("The text of a mail", () => {
   it("is left as HTML when it says more than paragraphs", () => {
     expect(toText("<p>See <a href='x'>this</a></p>")).toBeNull();
   });
+
+  it("hold bold words and links as they are typed", () => {
+    const text = "Hi **you**,\n\nsee [our page](https://shop.example.com/?a=1&b=2) or [Customer First Name]";
+    const html =
+      '<p>Hi <b>you</b>,</p><p>see <a href="https://shop.example.com/?a=1&amp;b=2">our page</a> or [Customer First Name]</p>';
+    expect(toHtml(text)).toBe(html);
+    expect(toText(html)).toBe(text);
+    expect(toHtml("[x](javascript:alert(1)) **a** <b>")).toBe("<p>[x](javascript:alert(1)) <b>a</b> &lt;b&gt;</p>");
+  });
   it("shows placeholders in brackets", () => {
     expect([bracketed("Recommended Product"), bracketed("[Recommended Product]")]).toEqual([
       "[Recommended Product]",
@@ -100,5 +110,25 @@ describe("Where a campaign's candidates stand", () => {
 describe("Test addresses", () => {
   it("are split at commas, semicolons and spaces, each once", () => {
     expect(splitAddresses(" a@x.com, b@x.com;a@x.com\nc@x.com ")).toEqual(["a@x.com", "b@x.com", "c@x.com"]);
+  });
+});
+
+describe("Blocks", () => {
+  const [one, two, three] = ["a", "b", "c"].map((html): Block => ({ type: "text", html })) as [Block, Block, Block];
+
+  it("move, go and come back", () => {
+    expect(moved([one, two, three], 2, 0)).toEqual([three, one, two]);
+    expect(moved([one, two, three], 0, 2)).toEqual([two, three, one]);
+    expect(put(without([one, two, three], 1), 1, two)).toEqual([one, two, three]);
+  });
+
+  it("get the messages that name their place, and are found by a refusal", () => {
+    expect(blockMessages({ subject: "x", "blocks.1.url": "y", "blocks.11.url": "z" }, 1)).toEqual({ url: "y" });
+    expect([blockOf("content.blocks.12.html"), blockOf("content.subject"), blockOf(null)]).toEqual([12, null, null]);
+  });
+
+  it("are named by a refused save", () => {
+    const refusal = new ApiError(422, "invalid", "Too long.", "content.blocks.2.html");
+    expect(fieldMessages("content", [], refusal, false)).toEqual({ "blocks.2.html": "Too long." });
   });
 });

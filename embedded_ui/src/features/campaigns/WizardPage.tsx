@@ -4,7 +4,7 @@ import { ApiError, explain } from "@/shared/api/client";
 import type { Campaign } from "@/shared/api/types";
 import { Loaded } from "@/shared/states/Loaded";
 import { AudienceStep } from "./AudienceStep";
-import { ContentStep } from "./ContentStep";
+import { ContentStep } from "./content/ContentStep";
 import { DiscountStep, NameStep, TimingStep } from "./FormSteps";
 import { withPatch } from "./patches";
 import { NoSuchCampaign } from "./NoSuchCampaign";

@@ -1,6 +1,6 @@
 import type { Campaign, CampaignPatch } from "@/shared/api/types";
 
-const PARTS = ["timing", "content", "discount"] as const;
+const PARTS = ["timing", "content", "utm", "discount"] as const;
 
 /** Two edits as one: later fields win, fields of a part that only the first names stay. */
 export function mergePatches(first: CampaignPatch, second: CampaignPatch): CampaignPatch {
@@ -32,6 +32,7 @@ export function withPatch(campaign: Campaign, patch: CampaignPatch): Campaign {
       : { audience: { ...campaign.audience, type: patch.audience.type, segment_id: patch.audience.segment_id ?? null } }),
     timing: { ...campaign.timing, ...defined(patch.timing ?? {}) } as Campaign["timing"],
     content: { ...campaign.content, ...defined(patch.content ?? {}) } as Campaign["content"],
+    utm: { ...campaign.utm, ...defined(patch.utm ?? {}) } as Campaign["utm"],
     discount: { ...campaign.discount, ...defined(patch.discount ?? {}) } as Campaign["discount"],
   };
 }

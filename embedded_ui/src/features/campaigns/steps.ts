@@ -46,8 +46,11 @@ export function fieldMessages(
   }
   if (refusal instanceof ApiError && refusal.field !== null) {
     const parts = refusal.field.split(".");
-    const field = parts.at(-1) ?? refusal.field;
-    if (parts.length === 1 || parts.includes(step)) messages[field] = refusal.message;
+    const own = parts.indexOf(step);
+    // Of a block all of the path counts: `content.blocks.2.url`.
+    const field = parts.includes("blocks") ? parts.slice(own + 1).join(".") : (parts.at(-1) ?? refusal.field);
+    if (step === "content" && parts.includes("utm")) messages[`utm.${field}`] = refusal.message;
+    else if (parts.length === 1 || own >= 0) messages[field] = refusal.message;
   }
   return messages;
 }

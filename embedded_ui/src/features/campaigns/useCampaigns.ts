@@ -105,7 +105,7 @@ export function useCampaignPreview(campaign: Campaign, customer_no: number | nul
 /** Mails a test; it counts nowhere. */
 export function useSendTest(campaign_id: string) {
   return useMutation({
-    mutationFn: (body: { addresses: string[]; customer_no: number | null }) =>
+    mutationFn: (body: { addresses: string[]; customer_no: number | null; remember: boolean }) =>
       unwrap(api.POST("/api/campaigns/{campaign_id}/test", { ...at(campaign_id), body })),
   });
 }

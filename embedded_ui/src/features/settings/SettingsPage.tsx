@@ -1,3 +1,4 @@
+import { BrandSection } from "./BrandSection";
 import { DemographicsSection } from "./DemographicsSection";
 import { SendingProof } from "./SendingProof";
 
@@ -6,6 +7,7 @@ export function SettingsPage() {
   return (
     <s-page heading="Settings">
       <s-stack gap="base">
+        <BrandSection />
         <DemographicsSection />
         <SendingProof />
       </s-stack>

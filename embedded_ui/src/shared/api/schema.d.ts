@@ -4904,16 +4904,14 @@ export interface components {
             label: string;
             /**
              * To
-             * @default product
              * @enum {string}
              */
-            to?: "product" | "cart" | "url";
+            to: "product" | "cart" | "url";
             /**
              * Url
              * @description Only read if `to` is `url`
-             * @default
              */
-            url?: string;
+            url: string;
         };
         /**
          * Content
@@ -4958,11 +4956,8 @@ export interface components {
              * @enum {string}
              */
             type: "discount";
-            /**
-             * Heading
-             * @default
-             */
-            heading?: string;
+            /** Heading */
+            heading: string;
         };
         /**
          * DividerBlock
@@ -4995,15 +4990,13 @@ export interface components {
             /**
              * Href
              * @description Where a click on it leads; empty: nowhere
-             * @default
              */
-            href?: string;
+            href: string;
             /**
              * Width
              * @description Percent of the message's width, 20 to 100
-             * @default 100
              */
-            width?: number;
+            width: number;
         };
         /**
          * ProductBlock
@@ -5015,24 +5008,19 @@ export interface components {
              * @enum {string}
              */
             type: "product";
-            /**
-             * Show Image
-             * @default true
-             */
-            show_image?: boolean;
+            /** Show Image */
+            show_image: boolean;
             /**
              * Button Label
              * @description Empty: no button
-             * @default
              */
-            button_label?: string;
+            button_label: string;
             /**
              * To
              * @description cart: a cart with the product in it
-             * @default product
              * @enum {string}
              */
-            to?: "product" | "cart";
+            to: "product" | "cart";
         };
         /**
          * TextBlock

@@ -49,6 +49,7 @@ export type DecisionOfCustomer = Schemas["DecisionOfCustomer"];
 
 export type CampaignSummary = Schemas["CampaignSummary"];
 export type Campaign = Schemas["Campaign"];
+export type CampaignPreview = Schemas["Preview"];
 export type CampaignPatch = Schemas["CampaignPatch"];
 export type CampaignCounts = Schemas["CampaignCounts"];
 export type Preflight = Schemas["Preflight"];
@@ -67,6 +68,8 @@ export type CustomersCard = Schemas["CustomersCard"];
 export type CalibrationBin = Schemas["CalibrationBin"];
 export type Backtest = Schemas["BacktestAnswer"];
 
+export type Brand = Schemas["BrandSettings"];
+export type BrandPatch = Schemas["BrandPatch"];
 export type DemographicsSettings = Schemas["DemographicsSettings"];
 export type DemographicEstimate = Schemas["DemographicEstimate"];
 export type DemographicsPatch = Schemas["DemographicsPatch"];

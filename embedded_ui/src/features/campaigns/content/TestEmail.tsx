@@ -1,6 +1,6 @@
 import { useState } from "react";
 import { Failure } from "@/shared/states/Failure";
-import { useSendTest } from "./useCampaigns";
+import { useSendTest } from "../useCampaigns";
 
 const MOST = 10;
 const OUTCOMES = { sent: "sent", failed: "not sent", unknown: "no answer from the mail server" } as const;
@@ -11,9 +11,17 @@ export function splitAddresses(text: string): string[] {
   return [...new Set(parts)];
 }
 
+interface Props {
+  campaignId: string;
+  customerNo: number | null;
+  /** Whom the shop's last kept test went to. */
+  testers: string[];
+}
+
 /** Mails this preview to a few addresses; it counts nowhere and touches no cap. */
-export function TestEmail({ campaignId, customerNo }: { campaignId: string; customerNo: number | null }) {
-  const [text, setText] = useState("");
+export function TestEmail({ campaignId, customerNo, testers }: Props) {
+  const [text, setText] = useState(testers.join(", "));
+  const [remember, setRemember] = useState(false);
   const send = useSendTest(campaignId);
   const addresses = splitAddresses(text);
   const tooMany = addresses.length > MOST;
@@ -26,11 +34,16 @@ export function TestEmail({ campaignId, customerNo }: { campaignId: string; cust
         error={tooMany ? `At most ${MOST} addresses at once.` : ""}
         onInput={(event) => setText(event.currentTarget.value)}
       />
+      <s-checkbox
+        label="Keep these addresses for the next test"
+        checked={remember}
+        onChange={(event) => setRemember(event.currentTarget.checked)}
+      />
       <s-box>
         <s-button
           disabled={addresses.length === 0 || tooMany}
           loading={send.isPending}
-          onClick={() => send.mutate({ addresses, customer_no: customerNo })}
+          onClick={() => send.mutate({ addresses, customer_no: customerNo, remember })}
         >
           Send test e-mail
         </s-button>

@@ -1,8 +1,12 @@
 /**
- * The words of an e-mail as paragraphs of plain text, and back. Merchants write text; the campaign
- * stores the little HTML that it means.
+ * The words of a text block as plain text with a little formatting, and back. Merchants write
+ * `**bold**` and `[words](https://address)`; the campaign stores the HTML that it means.
  */
 const ENTITIES: Record<string, string> = { "&amp;": "&", "&lt;": "<", "&gt;": ">", "&quot;": '"', "&#39;": "'", "&nbsp;": " " };
+const LINK = /\[([^[\]\n]+)\]\((https?:\/\/[^\s()"]+)\)/g;
+const LINK_HTML = /<a href="(https?:\/\/[^\s()"]+)"(?: rel="[^"]*")?>([^<[\]\n]+)<\/a>/gi;
+const BOLD = /\*\*([^*\n]+)\*\*/g;
+const BOLD_HTML = /<(b|strong)>([^<*\n]+)<\/\1>/gi;
 
 function unescape(text: string): string {
   return text.replace(/&(amp|lt|gt|quot|#39|nbsp);/g, (entity) => ENTITIES[entity] ?? entity);
@@ -12,11 +16,13 @@ function escape(text: string): string {
   return text.replaceAll("&", "&amp;").replaceAll("<", "&lt;").replaceAll(">", "&gt;");
 }
 
-/** Paragraphs separated by an empty line; null when the HTML says more than paragraphs and line breaks. */
+/** Paragraphs separated by an empty line; null when the HTML says more than text can here. */
 export function toText(html: string): string | null {
   const marked = html
     .trim()
     .replace(/\s*\n\s*/g, " ")
+    .replace(BOLD_HTML, "**$2**")
+    .replace(LINK_HTML, "[$2]($1)")
     .replace(/<br\s*\/?>\s*/gi, "\n")
     .replace(/<\/p>\s*<p>/gi, "\n\n")
     .replace(/^<p>|<\/p>$/gi, "");
@@ -27,7 +33,10 @@ export function toText(html: string): string | null {
 export function toHtml(text: string): string {
   return text
     .split(/\n{2,}/)
-    .map((paragraph) => `<p>${escape(paragraph).replaceAll("\n", "<br>")}</p>`)
+    .map((paragraph) => {
+      const rich = escape(paragraph).replace(LINK, '<a href="$2">$1</a>').replace(BOLD, "<b>$1</b>");
+      return `<p>${rich.replaceAll("\n", "<br>")}</p>`;
+    })
     .join("");
 }
 
