@@ -195,7 +195,16 @@ class TestCampaignWizard:
         expect(page.get_by_text("All changes saved")).to_be_visible()
         expect(body).to_have_value("Dear [Customer First Name],")
         last = api.asked("PATCH /api/campaigns/cmp_3")[-1][1]
-        assert last == {"content": {"body_html": "<p>Dear [Customer First Name],</p>"}}
+        assert last["content"]["blocks"][0] == {"type": "text", "html": "<p>Dear [Customer First Name],</p>"}
+
+    def test_a_block_moves_with_the_keyboard_and_keeps_the_focus(self, api: FakeApi, go: Callable[[str], Page]) -> None:
+        page = go("/campaigns/cmp_3/edit?step=content")
+        page.get_by_role("button", name="Move down: Block 1, text").press("Enter")
+        with page.expect_response(saved):
+            page.get_by_role("button", name="Move down: Block 2, text").press("Enter")
+        expect(page.get_by_role("region", name="Block 3, text")).to_be_visible()
+        last = api.asked("PATCH /api/campaigns/cmp_3")[-1][1]
+        assert [block["type"] for block in last["content"]["blocks"]] == ["product", "discount", "text"]
 
     def test_a_save_on_its_way_is_told(self, api: FakeApi, go: Callable[[str], Page]) -> None:
         api.hold("PATCH /api/campaigns/cmp_3")
