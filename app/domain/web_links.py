@@ -5,6 +5,7 @@ from __future__ import annotations
 import ipaddress
 import re
 from dataclasses import dataclass
+from functools import lru_cache
 from urllib.parse import quote, urlencode, urlsplit, urlunsplit
 
 MAX_URL = 1500  # with tags it still fits a link's 2,000 characters
@@ -73,6 +74,7 @@ def _odd(host: str) -> bool:
     return True
 
 
+@lru_cache(maxsize=4096)  # the same few addresses in every message
 def tagged(url: str, utm: Utm | None) -> str:
     """The address with its tags; one that has tags of its own keeps those."""
     if utm is None:
