@@ -77,11 +77,11 @@ def _of_any_product(
             continue
         some = enough[number].everybody()
         again = Pick(size, needs_purchase=runner.needs_purchase, used_up=enough[number])
-        run.register("some", pa.table({"customer_no": pa.array(some)}))
-        where = f"SEMI JOIN some USING (customer_no) WHERE {likely}"
+        run.register("again", pa.table({"customer_no": pa.array(some)}))
+        where = f"SEMI JOIN again USING (customer_no) WHERE {likely}"
         for group in groups(run, where, tick, facts, size, floor=True):
             again.offer(group)
-        run.unregister("some")
+        run.unregister("again")
         others = np.ones(size, dtype=bool)
         others[some] = False
         crown(again.best, base.best, np.flatnonzero(others).astype(np.int32))

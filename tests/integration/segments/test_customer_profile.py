@@ -3,14 +3,16 @@ from __future__ import annotations
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
 import pytest
 from flask import g
 
 from app.api.app import create_app
 from app.services import customer_profile_timeline
+from app.services import decision_sheets as sheets
 from app.services.erase import erase_customer
 from app.services.merge import merge_customers
-from app.store.models.campaigns import Campaign, Decision
+from app.store.models.campaigns import Campaign, DecisionHead
 from app.store.models.customers import ConsentEvent
 from app.store.models.sending import Message, MessageEvent
 from tests.integration.segments.conftest import AS_OF, refresh_segments
@@ -58,13 +60,13 @@ def mail(shop: SmallShop, no: int) -> None:
                 shop_id=shop.ctx.shop_id, message_id="m1", at=at, from_state="sending", to_state="sent", detail={}
             )
         )
-        session.add(
-            Decision(
-                shop_id=shop.ctx.shop_id, id=1, campaign_id=1, customer_no=no, product_no=1, kind="repurchase",
-                outcome="skipped", reason="wait_after_purchase", probability=0.5, lift=None, message_id=None,
-                since=AS_OF, last_tick=AS_OF, current=True,
-            )
+        session.add(DecisionHead(shop_id=shop.ctx.shop_id, campaign_id=1, last_tick=AS_OF, counts={}))
+        stands = sheets.Decisions(
+            customer_no=np.array([no], np.int32), says=np.array([sheets.PLACE["wait_after_purchase"]], np.uint8),
+            product_no=np.array([1], np.int32), kind=np.array([0], np.int8), probability=np.array([0.5], np.float32),
+            lift=np.array([np.nan], np.float32), since=np.array([sheets.instant(AS_OF)]),
         )  # fmt: skip
+        sheets.write(session, shop.ctx, 1, 0, stands)
         session.add(
             ConsentEvent(
                 shop_id=shop.ctx.shop_id, id=1, customer_no=no, channel="email", state="SUBSCRIBED", previous=None,

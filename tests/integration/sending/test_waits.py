@@ -118,10 +118,10 @@ class TestAWait:
         optimised(shop)
         tick(shop)
         set_days(shop, 7)
-        shop.clock.advance(timedelta(days=7, minutes=59))
+        shop.clock.advance(timedelta(days=7, minutes=50))
         tick(shop)
         assert len(shop.transport.taken) == 3
-        shop.clock.advance(timedelta(minutes=1))
+        shop.clock.advance(plan_sends.AGAIN_AFTER)
         tick(shop)
         assert len(shop.transport.taken) == 6
 
