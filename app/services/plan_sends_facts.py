@@ -210,7 +210,7 @@ def bought_when(connection: duckdb.DuckDBPyConnection, customer_no: Ints, produc
 
 
 def used_up(
-    connection: duckdb.DuckDBPyConnection, pasts: dict[int, PastColumns], repeats: dict[int, int]
+    connection: duckdb.DuckDBPyConnection, pasts: dict[int, PastColumns], repeats: dict[int, int], size: int
 ) -> dict[int, ByProduct]:
     """Campaign → who got the e-mail about which product as often as allowed, since they last bought it.
 
@@ -220,7 +220,8 @@ def used_up(
     for campaign, past in pasts.items():
         handed = past.stamped != NEVER
         keys, place, count = np.unique(past.keys()[handed], return_inverse=True, return_counts=True)
-        often = count >= repeats[campaign]  # who got fewer in all got fewer since any purchase
+        # Who got fewer in all got fewer since any purchase. Numbers beyond all columns are of customers who have gone.
+        often = (count >= repeats[campaign]) & (keys >> 32 < size)
         if not often.any():
             continue
         who, product = (keys[often] >> 32).astype(np.int32), (keys[often] & 0xFFFF_FFFF).astype(np.int32)

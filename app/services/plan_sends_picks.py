@@ -39,7 +39,7 @@ def picks(
     shown = None if everything else sorted({product for products in of.values() for product in products})
     facts = product_facts(run, history, tick, size, shown)
     repeats = {number: runner.campaign.repeats for number, runner in runners.items()}
-    enough = used_up(history, pasts, repeats)
+    enough = used_up(history, pasts, repeats, size)
     for number, runner in runners.items():
         if not runner.any_product:
             pick = Pick(size, needs_purchase=runner.needs_purchase, used_up=enough.get(number))
