@@ -230,6 +230,8 @@ class MemoryLake:
 
     def __init__(self, folder: Path) -> None:
         self._folder = folder
+        self._tables = duckdb.connect(config={"threads": 1})
+        self._holds: int | None = None
         self.shop: RandomShop | None = None
 
     def run_dir(self, ctx: ShopContext, run_id: int) -> Path:
@@ -240,14 +242,19 @@ class MemoryLake:
         del versions, run_dir
         assert self.shop is not None
         assert self.shop.shop_id == ctx.shop_id
-        connection = duckdb.connect(config={"threads": 1})
+        if self._holds != ctx.shop_id:
+            self._fill(self.shop)
+        self._holds = ctx.shop_id
+        connection = self._tables.cursor()
         connection.execute("SET TimeZone = 'UTC'")
-        for name, schema, rows in _tables(self.shop):
-            table = pa.Table.from_pylist([{c: row.get(c) for c in schema.names} for row in rows], schema=schema)
-            connection.register("incoming", table)
-            connection.execute(f"CREATE TABLE {name} AS SELECT * FROM incoming")
-            connection.unregister("incoming")
         return connection
+
+    def _fill(self, shop: RandomShop) -> None:
+        for name, schema, rows in _tables(shop):
+            table = pa.Table.from_pylist([{c: row.get(c) for c in schema.names} for row in rows], schema=schema)
+            self._tables.register("incoming", table)
+            self._tables.execute(f"CREATE OR REPLACE TABLE {name} AS SELECT * FROM incoming")
+            self._tables.unregister("incoming")
 
 
 def _tables(shop: RandomShop) -> Iterator[tuple[str, pa.Schema, list[dict[str, Any]]]]:
