@@ -14,7 +14,7 @@ class _Answer(BaseModel):
     model_config = ConfigDict(from_attributes=True)
 
 
-class Total(_Answer):
+class EffectTotal(_Answer):
     """An effect on all mailed customers together; null where nothing bounds it. Money in minor units."""
 
     estimate: float | None
@@ -24,14 +24,14 @@ class Total(_Answer):
     sure_high: float | None
 
 
-class Lift(_Answer):
+class EffectLift(_Answer):
     """The effect as a share of what held-out customers did."""
 
     estimate: float
     error: float
 
 
-class Contrast(_Answer):
+class EffectContrast(_Answer):
     """One outcome, per customer."""
 
     treated_mean: float
@@ -41,8 +41,8 @@ class Contrast(_Answer):
     per_customer: float = Field(description="Difference, adjusted by what was known before the decision")
     standard_error: float | None
     raw_error: float | None = Field(description="Of the plain difference, without the adjustment")
-    total: Total
-    lift: Lift | None
+    total: EffectTotal
+    lift: EffectLift | None
 
 
 class CurvePoint(_Answer):
@@ -62,16 +62,16 @@ class CampaignEffect(_Answer):
     held_out: int
     held_out_of_shop: int = Field(description="Held out of all campaigns, so not compared here")
     complete: int = Field(description="Customers whose window is over")
-    orders: Contrast
-    revenue: Contrast
-    product_orders: Contrast = Field(description="Orders of the product that the first e-mail was about")
+    orders: EffectContrast
+    revenue: EffectContrast
+    product_orders: EffectContrast = Field(description="Orders of the product that the first e-mail was about")
     customers_needed: int | None = Field(description="In all, for a lift of a fifth to be known in four of five cases")
     customers_per_day: float
     plausible_at: datetime | None = Field(description="When there are enough at this pace; null: not within two years")
     curve: list[CurvePoint]
 
 
-class Funnel(_Answer):
+class CampaignFunnel(_Answer):
     """Customers, from the choice to the order; null where nothing observes the step."""
 
     eligible: int = Field(description="Won their decision, before the coin")
@@ -83,7 +83,7 @@ class Funnel(_Answer):
     ordered: int = Field(description="With an attributed order")
 
 
-class Way(_Answer):
+class AttributedWay(_Answer):
     """Orders attributed in one way."""
 
     way: Literal["code", "click", "window"]
@@ -91,15 +91,15 @@ class Way(_Answer):
     revenue_minor: int
 
 
-class Attribution(_Answer):
+class CampaignAttribution(_Answer):
     """Orders that followed an e-mail. They say what came after, not what it added."""
 
     orders: int
     revenue_minor: int
-    ways: list[Way]
+    ways: list[AttributedWay]
 
 
-class ArmReceipt(_Answer):
+class CampaignArmReceipt(_Answer):
     """What was promised of one arm's customers, and what came of it."""
 
     customers: int
@@ -107,18 +107,18 @@ class ArmReceipt(_Answer):
     bought: int
 
 
-class ProductReceipt(_Answer):
+class CampaignProductReceipt(_Answer):
     """One product's customers whose 30 days are over; `open`: whose are not."""
 
     product_no: int
     title: str
     kind: Literal["repurchase", "cross_sell"]
     open: int
-    mailed: ArmReceipt
-    held_out: ArmReceipt
+    mailed: CampaignArmReceipt
+    held_out: CampaignArmReceipt
 
 
-class LinkClicks(_Answer):
+class CampaignLinkClicks(_Answer):
     """Clicks on one destination."""
 
     url: str
@@ -127,7 +127,7 @@ class LinkClicks(_Answer):
     machine_clicks: int = Field(description="Within 90 seconds of the hand-over: scanners")
 
 
-class Dose(_Answer):
+class CampaignDose(_Answer):
     """The n-th e-mail that customers got of the campaign, and what followed it."""
 
     nth: int
@@ -136,7 +136,7 @@ class Dose(_Answer):
     ordered: int
 
 
-class DiscountCost(_Answer):
+class CampaignDiscountCost(_Answer):
     """What the campaign's discounts came to."""
 
     orders: int
@@ -148,19 +148,19 @@ class DiscountCost(_Answer):
 class CampaignFigures(_Answer):
     """What was measured, as of the report."""
 
-    funnel: Funnel
+    funnel: CampaignFunnel
     effect: CampaignEffect
-    attribution: Attribution
-    products: list[ProductReceipt]
-    links: list[LinkClicks]
-    doses: list[Dose]
-    discount: DiscountCost | None
+    attribution: CampaignAttribution
+    products: list[CampaignProductReceipt]
+    links: list[CampaignLinkClicks]
+    doses: list[CampaignDose]
+    discount: CampaignDiscountCost | None
     unsubscribed: int
     complained: int | None
     bounced: int | None
 
 
-class MessageCounts(_Answer):
+class CampaignMessageCounts(_Answer):
     """Messages now: planned, counted by itself, is the sum of all the others."""
 
     planned: int
@@ -208,7 +208,7 @@ class CampaignReport(_Answer):
     campaign_id: str
     as_of: datetime | None
     measured_at: datetime | None
-    messages: MessageCounts
+    messages: CampaignMessageCounts
     figures: CampaignFigures | None
     window_days: int
     holdout_percent: int
@@ -223,7 +223,7 @@ class CampaignResult(_Answer):
 
     campaign_id: str
     verdict: Verdict
-    incremental_orders: Total | None = Field(description="Null while too few customers were held out")
+    incremental_orders: EffectTotal | None = Field(description="Null while too few customers were held out")
     clicked: int
     ordered: int = Field(description="Attributed orders")
     waiting: int = Field(description="Messages waiting to be sent")

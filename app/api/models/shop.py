@@ -88,7 +88,7 @@ class Health(BaseModel):
     models: list[ModelBasis]
 
 
-class Interval(BaseModel):
+class MeasuredInterval(BaseModel):
     """A measured sum with its 95% interval, and the wider one that holds at every look. Money in minor units."""
 
     estimate: float
@@ -103,8 +103,8 @@ class CampaignsTogether(BaseModel):
 
     as_of: datetime | None
     emails_sent: int
-    incremental_orders: Interval | None = Field(description="Null before any campaign has an interval")
-    incremental_revenue: Interval | None
+    incremental_orders: MeasuredInterval | None = Field(description="Null before any campaign has an interval")
+    incremental_revenue: MeasuredInterval | None
     measured: int = Field(description="Campaigns in the sum")
     collecting: int = Field(description="Campaigns with too few customers held out so far")
     attributed_orders: int

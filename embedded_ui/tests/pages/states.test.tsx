@@ -128,7 +128,7 @@ const PAGES: PageStates[] = [
       says: ["Campaigns send by themselves", "nobody gets more than one e-mail in any 168 hours", "goes first"],
     },
     full: [
-      "Milk reminder Active Due for Fluid Milk 1 gal 103 14 194",
+      "Milk reminder Active Due for Fluid Milk 1 gal 103 171 236",
       "most: Not subscribed to e-mail marketing (93)",
       "Unnamed draft Draft Not chosen 0 0 0",
     ],

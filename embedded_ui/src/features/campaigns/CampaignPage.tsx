@@ -12,6 +12,7 @@ import { AudienceSummary } from "./AudienceSummary";
 import { CAMPAIGN_STATES, standings } from "./campaignState";
 import { DecisionsTable } from "./DecisionsTable";
 import { NoSuchCampaign } from "./NoSuchCampaign";
+import { Report } from "./report/Report";
 import { useCampaign, useCampaignActions } from "./useCampaigns";
 
 /** One campaign: where its candidates stand, and why each was mailed or not. */
@@ -55,6 +56,7 @@ function Page({ campaign, failed }: { campaign: Campaign; failed: Error | null }
           <Standings campaign={campaign} />
           <AudienceSummary campaign={campaign} />
         </div>
+        {campaign.state !== "draft" && <Report campaign={campaign} />}
         <DecisionsTable campaign={campaign} />
       </s-stack>
     </s-page>

@@ -4,6 +4,7 @@ import { RecommendationBanner } from "@/shared/recommendations/RecommendationBan
 import { Failure } from "@/shared/states/Failure";
 import { Loaded } from "@/shared/states/Loaded";
 import { toast } from "@/shared/states/toast";
+import { CampaignFigures } from "./CampaignFigures";
 import { HealthCard } from "./HealthCard";
 import { KeyNumbers } from "./KeyNumbers";
 import { Movers } from "./Movers";
@@ -49,6 +50,7 @@ function DashboardBody({ dashboard, phase }: BodyProps) {
     <>
       {analysed ? <RecommendationBanner /> : <BeforeNumbers phase={phase} />}
       {analysed && <KeyNumbers dashboard={dashboard} />}
+      {analysed && dashboard.campaigns.emails_sent > 0 && <CampaignFigures campaigns={dashboard.campaigns} />}
       {dashboard.stages.length > 0 && <RetainStages stages={dashboard.stages} asOf={dashboard.as_of} />}
       {analysed && <Movers movers={dashboard.movers} asOf={dashboard.as_of} />}
       <HealthCard health={dashboard.health} />

@@ -54,6 +54,10 @@ export type CampaignPatch = Schemas["CampaignPatch"];
 export type CampaignCounts = Schemas["CampaignCounts"];
 export type Preflight = Schemas["Preflight"];
 export type Decision = Schemas["Decision"];
+export type CampaignReport = Schemas["CampaignReport"];
+export type CampaignEffect = Schemas["CampaignEffect"];
+export type CampaignResult = Schemas["CampaignResult"];
+export type CampaignResults = Schemas["CampaignResults"];
 export type Sender = Schemas["Sender"];
 
 export type Tile = Schemas["Tile"];

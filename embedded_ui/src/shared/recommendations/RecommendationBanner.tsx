@@ -3,8 +3,7 @@ import { explain } from "@/shared/api/client";
 import type { Recommendation } from "@/shared/api/types";
 import { asOf } from "@/shared/format/dates";
 import { useShop } from "@/shared/shop/ShopProvider";
-import { toast } from "@/shared/states/toast";
-import { useDismissRecommendation, useRecommendations } from "./useRecommendations";
+import { useDismissRecommendation, useRecommendations, useRestoreRecommendation } from "./useRecommendations";
 
 /** A merchant chooses among a few; the rest of the ranking is on the segments' own pages. */
 const MOST = 10;
@@ -16,12 +15,15 @@ const MOST = 10;
 export function RecommendationBanner({ segmentId }: { segmentId?: string }) {
   const { data } = useRecommendations(segmentId);
   const [showAll, setShowAll] = useState(false);
+  const [hidden, setHidden] = useState<Recommendation | null>(null);
   const [best, ...others] = (data ?? []).slice(0, MOST);
-  if (best === undefined) return null;
+  const undo = hidden !== null && <Hidden recommendation={hidden} done={() => setHidden(null)} />;
+  if (best === undefined) return undo || null;
   return (
     <s-stack gap="base">
-      <OneRecommendation recommendation={best} />
-      {showAll && others.map((other) => <OneRecommendation key={other.id} recommendation={other} />)}
+      {undo}
+      <OneRecommendation recommendation={best} hid={setHidden} />
+      {showAll && others.map((other) => <OneRecommendation key={other.id} recommendation={other} hid={setHidden} />)}
       {others.length > 0 && (
         <s-box>
           <s-button variant="tertiary" onClick={() => setShowAll(!showAll)}>
@@ -33,11 +35,35 @@ export function RecommendationBanner({ segmentId }: { segmentId?: string }) {
   );
 }
 
-function OneRecommendation({ recommendation }: { recommendation: Recommendation }) {
+/** Says what was hidden just now, and takes it back. */
+function Hidden({ recommendation, done }: { recommendation: Recommendation; done: () => void }) {
+  const restore = useRestoreRecommendation();
+  return (
+    <s-stack direction="inline" gap="small" alignItems="center">
+      <s-text color="subdued">“{recommendation.title}” is hidden for 30 days.</s-text>
+      <s-button
+        variant="tertiary"
+        loading={restore.isPending}
+        onClick={() => restore.mutate(recommendation.id, { onSuccess: done })}
+      >
+        Undo
+      </s-button>
+      {restore.isError && <s-text tone="critical">{explain(restore.error)}</s-text>}
+    </s-stack>
+  );
+}
+
+interface OneProps {
+  recommendation: Recommendation;
+  hid: (recommendation: Recommendation) => void;
+}
+
+function OneRecommendation({ recommendation, hid }: OneProps) {
   const { timezone } = useShop();
   const dismiss = useDismissRecommendation();
-  const hide = () =>
-    dismiss.mutate(recommendation.id, { onSuccess: () => toast("Hidden for 30 days") });
+  const hide = () => {
+    dismiss.mutate(recommendation.id, { onSuccess: () => hid(recommendation) });
+  };
   return (
     <s-banner tone="info" heading={recommendation.title}>
       <s-paragraph>{recommendation.reason}</s-paragraph>

@@ -22,3 +22,13 @@ export function useDismissRecommendation() {
     onSuccess: () => queries.invalidateQueries({ queryKey: ["recommendations"] }),
   });
 }
+
+/** Shows a hidden recommendation again. */
+export function useRestoreRecommendation() {
+  const queries = useQueryClient();
+  return useMutation({
+    mutationFn: (recommendation_id: string) =>
+      unwrap(api.POST("/api/recommendations/{recommendation_id}/restore", { params: { path: { recommendation_id } } })),
+    onSuccess: () => queries.invalidateQueries({ queryKey: ["recommendations"] }),
+  });
+}
