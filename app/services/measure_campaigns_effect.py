@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from dataclasses import asdict
 from datetime import timedelta
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pandas as pd
@@ -181,11 +181,14 @@ def receipts(
             "bought": bought,
         }
     )
-    found = []
-    for key, rows in frame.groupby(["product", "kind"], sort=True):
-        product, kind = cast("tuple[int, str]", key)
+    found: list[dict[str, Any]] = []
+    for _, rows in frame.groupby(["product", "kind"], sort=True):
         due = rows[rows["due"]]
-        line: dict[str, Any] = {"product_no": int(product), "kind": kind, "open": int((~rows["due"]).sum())}
+        line: dict[str, Any] = {
+            "product_no": int(rows["product"].iloc[0]),
+            "kind": str(rows["kind"].iloc[0]),
+            "open": int((~rows["due"]).sum()),
+        }
         for name, side in (("mailed", due[~due["held"]]), ("held_out", due[due["held"]])):
             line[name] = {
                 "customers": len(side),
