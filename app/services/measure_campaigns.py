@@ -17,7 +17,7 @@ from sqlalchemy import func, select
 from app.domain.holdout import next_percent
 from app.services import holdouts, measure_campaigns_attribution, measure_campaigns_discounts, measure_campaigns_effect
 from app.services.campaigns_audience import products
-from app.services.measure_campaigns_read import decided, mailed, observed
+from app.services.measure_campaigns_read import decided, mailed, observed, place
 from app.services.published import latest_history
 from app.store.models.campaigns import Campaign
 from app.store.models.measurements import WHOLE_SHOP, CampaignMeasurement
@@ -53,6 +53,7 @@ def measure(rooms: Rooms, ctx: ShopContext) -> int:
         return 0
     watermark = history.watermark
     with closing(rooms.lake.connect(ctx, history.tables)) as connection:
+        place(connection, data, measure_campaigns_effect.BEFORE, watermark)
         followed = measure_campaigns_attribution.follow(connection, data, codes, watermark)
         at_work = set(data.messages["campaign"])
         found = {

@@ -30,27 +30,19 @@ WAYS = ("code", "click", "window")
 LEFT_WITHIN = timedelta(days=7)  # an unsubscribe belongs to the last e-mail of the week before it
 
 CREDITED = """
-WITH mine AS (
-    SELECT coalesce(m.survivor, o.customer_no) AS customer, o.order_id, o.processed_at,
-           coalesce(o.discounts_minor, 0) AS discounts_minor,
-           list_transform(coalesce(o.discount_codes, []), lambda code: lower(code)) AS codes
-    FROM orders o LEFT JOIN merged m ON m.loser = o.customer_no
-    WHERE o.counts AND o.processed_at >= $first AND o.processed_at < $until
-), ways AS (
-    SELECT s.position, s.stamped_at, o.order_id, o.discounts_minor, CASE
+WITH ways AS (
+    SELECT s.position, s.stamped_at, o.order_id, o.discounts_minor, o.net_minor, CASE
         WHEN s.code IS NOT NULL AND list_contains(o.codes, s.code) THEN 0
         WHEN EXISTS (SELECT 1 FROM clicked k WHERE k.position = s.position AND k.at <= o.processed_at
                      AND k.at > o.processed_at - to_days($click_days)) THEN 1
         WHEN o.processed_at < s.stamped_at + to_days($window_days) THEN 2 END AS way
-    FROM sends s JOIN mine o ON o.customer = s.customer AND o.processed_at >= s.stamped_at
+    FROM sends s JOIN placed o ON o.customer = s.customer AND o.processed_at >= s.stamped_at
          AND o.processed_at < s.stamped_at + to_days($code_days)
 ), best AS (
     SELECT * FROM ways WHERE way IS NOT NULL
     QUALIFY row_number() OVER (PARTITION BY order_id ORDER BY way, stamped_at DESC, position DESC) = 1
 )
-SELECT b.position, b.way, b.order_id, b.discounts_minor,
-       CAST(coalesce(sum(l.net_minor) FILTER (WHERE NOT coalesce(l.is_gift_card, FALSE)), 0) AS DOUBLE) AS net_minor
-FROM best b LEFT JOIN order_lines l USING (order_id) GROUP BY ALL ORDER BY ALL"""
+SELECT position, way, order_id, discounts_minor, net_minor FROM best ORDER BY ALL"""
 
 
 @dataclass(frozen=True)
@@ -79,16 +71,11 @@ def follow(
     place = pd.Series(sends.index, index=sends["id"])
     clicks = data.clicks[data.clicks["message"].isin(place.index)].copy()
     clicks["position"] = place.reindex(clicks["message"]).to_numpy(dtype=np.int64)
-    return Followed(sends, _credit(connection, data, sends, clicks, codes, watermark), clicks, _left(data, sends))
+    return Followed(sends, _credit(connection, sends, clicks, codes), clicks, _left(data, sends))
 
 
 def _credit(
-    connection: duckdb.DuckDBPyConnection,
-    data: Decided,
-    sends: pd.DataFrame,
-    clicks: pd.DataFrame,
-    codes: Mapping[str, str],
-    watermark: datetime,
+    connection: duckdb.DuckDBPyConnection, sends: pd.DataFrame, clicks: pd.DataFrame, codes: Mapping[str, str]
 ) -> pd.DataFrame:
     asked = {
         "sends": pd.DataFrame(
@@ -100,17 +87,12 @@ def _credit(
             }
         ),
         "clicked": clicks.loc[clicks["human"].astype(bool), ["position", "at"]],
-        "merged": {
-            "loser": np.array(list(data.into), dtype=np.int32),
-            "survivor": np.array(list(data.into.values()), dtype=np.int32),
-        },
     }
     for name, table in asked.items():
         connection.register(name, table)
     try:
-        first = sends["stamped_at"].min().to_pydatetime() if len(sends) else watermark
         days = {"code_days": CODE_DAYS, "click_days": CLICK_DAYS, "window_days": WINDOW_DAYS}
-        found = connection.execute(CREDITED, {"first": first, "until": watermark, **days}).fetchnumpy()
+        found = connection.execute(CREDITED, days).fetchnumpy()
     finally:
         for name in asked:
             connection.unregister(name)

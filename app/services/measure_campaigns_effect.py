@@ -54,7 +54,7 @@ def of_campaign(
     first = mine.drop_duplicates("customer")
     units = first[first["held_by"] != "shop"]
     found = _measure(
-        connection, data, units, (units["state"] != "held_out").to_numpy(), 1 - units["held"].to_numpy(),
+        connection, units, (units["state"] != "held_out").to_numpy(), 1 - units["held"].to_numpy(),
         window_days(campaign), watermark,
     )  # fmt: skip
     found["held_out_of_shop"] = int((first["held_by"] == "shop").sum())
@@ -66,12 +66,11 @@ def of_shop(connection: duckdb.DuckDBPyConnection, data: Decided, watermark: dat
     """What all campaigns together added, from the customers whom none of them mails."""
     first = data.messages[data.messages["planned_at"] < watermark].drop_duplicates("customer")
     arm = (first["held_by"] != "shop").to_numpy()
-    return _measure(connection, data, first, arm, 1 - first["held_shop"].to_numpy(), LONGEST_WINDOW, watermark)
+    return _measure(connection, first, arm, 1 - first["held_shop"].to_numpy(), LONGEST_WINDOW, watermark)
 
 
 def _measure(
     connection: duckdb.DuckDBPyConnection,
-    data: Decided,
     units: pd.DataFrame,
     arm: Any,
     chance: Any,
@@ -80,7 +79,7 @@ def _measure(
 ) -> dict[str, Any]:
     entries = units.rename(columns={"planned_at": "at"})
     window = timedelta(days=days)
-    orders = orders_around(connection, entries, data.into, window=window, before=BEFORE, until=watermark)
+    orders = orders_around(connection, entries, window=window, before=BEFORE)
     size = len(units)
     after, earlier = orders[orders["seconds"] >= 0], orders[orders["seconds"] < 0]
     known = np.column_stack(
@@ -169,7 +168,7 @@ def receipts(
     mine = data.messages[(data.messages["campaign"] == campaign.id) & (data.messages["planned_at"] < watermark)]
     entries = mine.drop_duplicates(["customer", "product"]).rename(columns={"planned_at": "at"})
     window = timedelta(days=RESPONSE_DAYS)
-    orders = orders_around(connection, entries, data.into, window=window, before=timedelta(0), until=watermark)
+    orders = orders_around(connection, entries, window=window, before=timedelta(0))
     bought = _sums(orders[orders["own"]], len(entries)) > 0
     frame = pd.DataFrame(
         {

@@ -31,16 +31,26 @@ MESSAGE_COLUMNS = (
 )  # fmt: skip
 LINK_SOURCES = ("unsubscribe_link", "one_click")
 
+PLACED = """
+CREATE TEMP TABLE placed AS
+SELECT coalesce(m.survivor, o.customer_no) AS customer, o.order_id, o.processed_at,
+       coalesce(o.discounts_minor, 0) AS discounts_minor,
+       list_transform(coalesce(o.discount_codes, []), lambda code: lower(code)) AS codes,
+       CAST(coalesce(s.net_minor, 0) AS DOUBLE) AS net_minor, coalesce(s.products, []) AS products
+FROM orders o
+LEFT JOIN merged m ON m.loser = o.customer_no
+LEFT JOIN (SELECT order_id, sum(net_minor) FILTER (WHERE NOT coalesce(is_gift_card, FALSE)) AS net_minor,
+                  list(DISTINCT product_no) FILTER (WHERE counts) AS products
+           FROM order_lines WHERE ordered_at >= $first GROUP BY order_id) s USING (order_id)
+WHERE o.counts AND o.processed_at >= $first AND o.processed_at < $until
+      AND coalesce(m.survivor, o.customer_no) IN (SELECT customer FROM customers_decided)"""
+
 ORDERS = """
-SELECT e.position, o.order_id, epoch(o.processed_at) - epoch(e.at) AS seconds,
-       CAST(coalesce(sum(l.net_minor) FILTER (WHERE NOT coalesce(l.is_gift_card, FALSE)), 0) AS DOUBLE) AS net_minor,
-       coalesce(bool_or(l.counts AND l.product_no = e.product), FALSE) AS own
-FROM entries e
-JOIN (SELECT coalesce(m.survivor, o.customer_no) AS customer, o.order_id, o.processed_at
-      FROM orders o LEFT JOIN merged m ON m.loser = o.customer_no WHERE o.counts AND o.processed_at >= $first) o
-    ON o.customer = e.customer AND o.processed_at >= e.before AND o.processed_at < e.until
-LEFT JOIN order_lines l ON l.order_id = o.order_id
-GROUP BY ALL ORDER BY ALL"""
+SELECT e.position, p.order_id, epoch(p.processed_at) - epoch(e.at) AS seconds, p.net_minor,
+       list_contains(p.products, e.product) AS own
+FROM entries e JOIN placed p
+    ON p.customer = e.customer AND p.processed_at >= e.before AND p.processed_at < e.until
+ORDER BY ALL"""
 
 
 @dataclass(frozen=True)
@@ -153,23 +163,40 @@ def mailed(messages: pd.DataFrame) -> pd.DataFrame:
     return messages[messages["state"].isin(MAILED) & messages["stamped_at"].notna()]
 
 
+def place(connection: duckdb.DuckDBPyConnection, data: Decided, before: timedelta, until: datetime) -> None:
+    """Gather, as the table `placed`, all orders that count of the customers at hand: once, for every campaign.
+
+    From `before` the first decision up to `until`, under the number that each customer has after merges. net_minor is
+    as segments count net sales; products are those really bought.
+    """
+    merged = {
+        "loser": np.array(list(data.into), dtype=np.int32),
+        "survivor": np.array(list(data.into.values()), dtype=np.int32),
+    }
+    connection.register("merged", merged)
+    connection.register("customers_decided", {"customer": data.messages["customer"].unique().astype(np.int32)})
+    try:
+        first = (data.messages["planned_at"].min() - before).to_pydatetime()
+        connection.execute(PLACED, {"first": first, "until": until})
+    finally:
+        connection.unregister("merged")
+        connection.unregister("customers_decided")
+
+
 def orders_around(
     connection: duckdb.DuckDBPyConnection,
     entries: pd.DataFrame,
-    into: Mapping[int, int],
     *,
     window: timedelta,
     before: timedelta,
-    until: datetime,
 ) -> pd.DataFrame:
-    """The orders that count of each entry's customer, from `before` it to `window` after it, none later than `until`.
+    """The orders, among those in `placed`, of each entry's customer from `before` it to `window` after it.
 
     entries: customer, product, at; the place of a row is its position.
 
-    Returns position, order_id, seconds (from the entry; negative: before), net_minor (as segments count net sales),
-    own (whether the entry's product was bought).
+    Returns position, order_id, seconds (from the entry; negative: before), net_minor, own (whether the entry's product
+    was bought).
     """
-    ends = entries["at"] + window
     asked = pd.DataFrame(
         {
             "position": np.arange(len(entries)),
@@ -177,19 +204,12 @@ def orders_around(
             "product": entries["product"].to_numpy(dtype=np.int32),
             "at": entries["at"].array,
             "before": (entries["at"] - before).array,
-            "until": ends.where(ends < until, pd.Timestamp(until)).array,
+            "until": (entries["at"] + window).array,
         }
     )
-    merged = {
-        "loser": np.array(list(into), dtype=np.int32),
-        "survivor": np.array(list(into.values()), dtype=np.int32),
-    }
     connection.register("entries", asked)
-    connection.register("merged", merged)
     try:
-        first = asked["before"].min().to_pydatetime() if len(asked) else until
-        found: dict[str, Any] = connection.execute(ORDERS, {"first": first}).fetchnumpy()
+        found: dict[str, Any] = connection.execute(ORDERS).fetchnumpy()
     finally:
         connection.unregister("entries")
-        connection.unregister("merged")
     return pd.DataFrame({name: np.asarray(values) for name, values in found.items()})

@@ -11,6 +11,7 @@ from sqlalchemy import select
 from app.services import campaigns, holdouts, measure_campaigns, plan_sends, send_due
 from app.services.measure_campaigns_effect import window_days
 from app.store import outbox
+from app.store.models.customers import Customer
 from app.store.models.measurements import WHOLE_SHOP, CampaignMeasurement
 from app.store.models.sending import Message, MessageEvent
 from tests.integration.sending.world import COFFEE, NOW, TEA, World
@@ -124,6 +125,18 @@ class TestEffect:
         decide(shop, 2, "sent", NOW + DAY)
         effect = measured(shop)["effect"]
         assert (effect["treated"], effect["complete"]) == (1, 0)
+
+    def test_merged_customers_count_once_with_what_each_of_them_ordered(self, shop: World) -> None:
+        for customer in (1, 2):
+            shop.customer(customer)
+        decide(shop, 1, "sent", NOW - 40 * DAY)
+        decide(shop, 2, "held_out", NOW - 30 * DAY)
+        shop.bought(1, COFFEE, NOW - 35 * DAY)
+        shop.bought(2, COFFEE, NOW - 34 * DAY)
+        with shop.store.session(shop.ctx) as session:
+            session.get_one(Customer, (shop.ctx.shop_id, 1)).merged_into = 2
+        effect = measured(shop)["effect"]
+        assert (effect["treated"], effect["held_out"], effect["orders"]["treated_mean"]) == (1, 0, 2.0)
 
     def test_a_series_is_followed_until_thirty_days_after_its_last_e_mail(self, shop: World) -> None:
         timing = {"frequency": "every", "every_days": 21, "repeats": 2}
