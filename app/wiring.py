@@ -27,6 +27,7 @@ from app.services import (
     export_segment,
     look_back,
     mail_reports,
+    marketing_activities,
     measure_campaigns,
     plan_sends,
     receipts,
@@ -197,6 +198,7 @@ def _handlers(rooms: Rooms, importer: ShopifyImport) -> dict[str, Handler]:
         export_segment.JOB: export,
         export_schedules.JOB: lambda ctx, key: export_schedules.run(rooms, ctx, key),
         sender_domains.JOB: lambda ctx, key: sender_domains.check(rooms, ctx, key, senders.mail_domain(rooms)),
+        marketing_activities.JOB: lambda ctx, _key: marketing_activities.tell(rooms, ctx),
         discount_pools.JOB: lambda ctx, _key: discount_pools.tend(rooms, ctx),
         "backtest": lambda ctx, _key: backtests.run(rooms, ctx),
     }

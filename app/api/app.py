@@ -46,6 +46,7 @@ NOUNS = (
     "settings",
     "brand",
     "sending_proof",
+    "shop_settings",
 )
 MAX_REQUEST_BYTES = 64 << 20
 

@@ -88,6 +88,8 @@ def make_scheduler(
     # After every refresh too; this is for a shop whose history grows by nothing that asks for one.
     scheduler.add_job(each, "cron", ["receipts"], hour=RECEIPTS_HOUR, id="receipts", jitter=600)
     scheduler.add_job(each, "interval", ["discounts"], minutes=DISCOUNT_MINUTES, id="discounts", jitter=60)
+    # Hourly, as a day ends at another hour in every time zone; days that are told already cost nothing.
+    scheduler.add_job(each, "interval", ["marketing"], {"only_connected": True}, hours=1, id="marketing", jitter=600)
     scheduler.add_job(retries, "interval", minutes=RETRY_MINUTES, id="retries", jitter=60)
     scheduler.add_job(due, "interval", ["sync", due_syncs], minutes=15, id="syncs", jitter=60)
     scheduler.add_job(due, "interval", ["export_schedule", due_exports], minutes=EXPORT_MINUTES, id="exports")

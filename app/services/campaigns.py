@@ -11,7 +11,6 @@ from sqlalchemy.exc import IntegrityError
 
 from app.domain.campaigns import (
     DEFAULT_EVERY_DAYS,
-    DEFAULT_HOLDOUT_PERCENT,
     DEFAULT_REPEATS,
     DEFAULT_WAIT_DAYS,
     Reason,
@@ -23,7 +22,7 @@ from app.domain.campaigns import (
 )
 from app.errors import Conflict, Invalid, NotFound
 from app.mail.starters import STARTERS, allowed_placeholders, starter
-from app.services import discount_checks, senders
+from app.services import discount_checks, senders, shop_settings
 from app.services.brand import brand_of
 from app.services.campaigns_audience import audience_of, newest_history, number_of, products
 from app.services.content import WORD_FIELDS, blocks_from, change_utm, content_problems, words_of
@@ -98,7 +97,7 @@ def create(
             repeats=DEFAULT_REPEATS,
             content_version=1,
             discount_mode="off",
-            holdout_percent=DEFAULT_HOLDOUT_PERCENT,
+            holdout_percent=shop_settings.read(session, ctx).values.holdout_percent,
             suggested=[],
             recommendation_id=recommendation.id if recommendation and not stale else None,
             stale=stale,

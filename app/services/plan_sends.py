@@ -26,6 +26,7 @@ from app.services.plan_sends_candidates import assess
 from app.services.plan_sends_diary import write_diary
 from app.services.plan_sends_messages import Winners, winners_of
 from app.services.published import latest_history, published
+from app.services.shop_settings import cap_window
 from app.services.waits import Drawn, draw
 from app.store import ledger, outbox
 from app.store.counters import allocate
@@ -217,7 +218,8 @@ def _hand_out(
     ids: dict[int, str] = {}
     now = rooms.store.db_now(session)
     hashes = _email_hashes(session, ctx, staying)
-    stamps = outbox.hold_out_many(session, ctx, rooms.vault, now, [(new, hashes[new.customer_no]) for new in staying])
+    held = [(new, hashes[new.customer_no]) for new in staying]
+    stamps = outbox.hold_out_many(session, ctx, rooms.vault, now, held, cap_window(session, ctx))
     for new, stamp in zip(staying, stamps, strict=True):
         said[new.customer_no] = PLACE[Reason.WEEKLY_CAP if stamp is None else Reason.HELD_OUT]
         if stamp is not None:

@@ -19,6 +19,7 @@ from app.services.import_customers import survivors
 from app.services.instants import NEVER, instants
 from app.services.plan_sends_best import CROSS_SELL, POSSIBLE, REPURCHASE, ByProduct, Facts
 from app.services.reachable import reach
+from app.services.shop_settings import cap_window
 from app.store import cap
 from app.store.models.sending import Message
 from app.store.models.waits import WaitChoice
@@ -146,7 +147,7 @@ def live(session: Session, ctx: ShopContext, size: int) -> Ints:
 def busy(session: Session, ctx: ShopContext, tick: datetime, size: int) -> npt.NDArray[np.bool_]:
     """(size,) whose week is taken, by either key. For deciding early; the stamp decides for good."""
     found = np.zeros(size, dtype=bool)
-    who = cap.busy_customers(session, ctx, tick)
+    who = cap.busy_customers(session, ctx, tick, cap_window(session, ctx))
     found[who[who < size]] = True
     return found
 

@@ -26,6 +26,7 @@ from app.services.plan_sends_verdicts import sender_refusal
 from app.services.published import latest_history
 from app.services.send_due_compose import frame_of
 from app.services.send_due_handover import Desk, Wanted, hand_over, left_by_domain, products_of
+from app.services.shop_settings import cap_window
 from app.store import outbox
 from app.store.models.campaigns import Campaign
 from app.store.models.customers import Customer, Suppression
@@ -97,6 +98,7 @@ def send(
                 owner=owner,
                 recheck=partial(_recheck, rooms, ctx, desk),
                 limit=most,
+                window=cap_window(session, ctx),
             )
             # Not stamped, not offered: nobody saw these codes, and none of this was committed yet.
             discounts.undo(session, ctx, desk.offered - {message.id for message in batch.stamped})

@@ -11,7 +11,9 @@ from sqlalchemy import delete, select
 
 from app.services import export_segment_files
 from app.services.published import latest_history, published
+from app.services.shop_settings import old_decisions
 from app.services.upload_segment_report import Report, open_report, seal
+from app.store.models.campaigns import Decision
 from app.store.models.segments import SegmentUpload
 from app.store.models.shops import Job, Run, Snapshot, WebhookDelivery
 
@@ -34,7 +36,7 @@ REPORTS = timedelta(days=30)  # reports of uploads hold addresses
 
 
 def tidy(rooms: Rooms, ctx: ShopContext) -> dict[str, int]:
-    """Remove files of old runs, lake versions and downloads, ended jobs, old webhook bodies and upload reports.
+    """Remove files of old runs, lake versions and downloads, ended jobs, old webhook bodies, old decisions, reports.
 
     Returns how many of each. Bodies go for shops that are unknown or uninstalled, too.
 
@@ -59,6 +61,8 @@ def tidy(rooms: Rooms, ctx: ShopContext) -> dict[str, int]:
             old = delete(Job).where(Job.shop_id == ctx.shop_id, Job.state == state, Job.finished_at < now - age)
             jobs += len(session.execute(old.returning(Job.id)).all())
         reports = _empty_reports(session, rooms, ctx, now - REPORTS)
+        forgotten = delete(Decision).where(old_decisions(session, ctx, now))
+        decisions = len(session.execute(forgotten.returning(Decision.id)).all())
         downloads = export_segment_files.tidy(session, rooms, ctx)
     with rooms.store.operator_session() as session:
         # Everybody's: deliveries of shops that are unknown, or no longer installed, have nobody else to remove them.
@@ -77,6 +81,7 @@ def tidy(rooms: Rooms, ctx: ShopContext) -> dict[str, int]:
         "deliveries": bodies,
         "reports": reports,
         "downloads": downloads,
+        "decisions": decisions,
     }
     log.info("tidied", shop_id=ctx.shop_id, **gone)
     return gone

@@ -82,18 +82,28 @@ def lock(session: Session, ctx: ShopContext, keys: Iterable[str]) -> None:
         session.execute(statement(session, HOLD, key="text"), {"shop": ctx.shop_id, "rows": packed(session, part)})
 
 
+def _long(window: timedelta | None) -> timedelta:
+    """A shop's own window if it is longer than a week; a shorter one has no effect."""
+    return WINDOW if window is None else max(WINDOW, window)
+
+
 def take(
-    session: Session, ctx: ShopContext, now: datetime, wanted: Mapping[str, tuple[str, ...]]
+    session: Session,
+    ctx: ShopContext,
+    now: datetime,
+    wanted: Mapping[str, tuple[str, ...]],
+    window: timedelta | None = None,
 ) -> dict[str, datetime]:
     """Take the week of every key of each message, or of none of its keys; lock the keys first.
 
     wanted: message id → its keys. Of two messages that share a key the first one gets it.
     now:    the database's clock, read in this transaction after the locks.
+    window: the shop's own, if it wants more than a week between two e-mails.
     Returns message id → the instant of its stamp, for those that got their week. A message that stamped
     a key may stamp it again (a retry of what was surely not accepted); its instant is never earlier than
     before, also if the clock was put back.
     """
-    edge = now - WINDOW - MARGIN
+    edge = now - _long(window) - MARGIN
     chosen = _choose(_standing(session, ctx, wanted), edge, wanted)
     while chosen:
         savepoint = session.begin_nested()
@@ -107,14 +117,27 @@ def take(
     return {}
 
 
-def free(session: Session, ctx: ShopContext, now: datetime, wanted: Mapping[str, tuple[str, ...]]) -> set[str]:
+def free(
+    session: Session,
+    ctx: ShopContext,
+    now: datetime,
+    wanted: Mapping[str, tuple[str, ...]],
+    window: timedelta | None = None,
+) -> set[str]:
     """The messages that `take` would give their week now, if the keys are locked."""
-    return set(_choose(_standing(session, ctx, wanted), now - WINDOW - MARGIN, wanted))
+    return set(_choose(_standing(session, ctx, wanted), now - _long(window) - MARGIN, wanted))
 
 
-def stamp(session: Session, ctx: ShopContext, now: datetime, keys: tuple[str, ...], holder: str) -> bool:
+def stamp(
+    session: Session,
+    ctx: ShopContext,
+    now: datetime,
+    keys: tuple[str, ...],
+    holder: str,
+    window: timedelta | None = None,
+) -> bool:
     """Take the week of every key for one message, or of none; says whether it was taken."""
-    return bool(take(session, ctx, now, {holder: keys}))
+    return bool(take(session, ctx, now, {holder: keys}, window))
 
 
 def occupy(session: Session, ctx: ShopContext, at: datetime, keys: Iterable[str]) -> None:
@@ -211,18 +234,20 @@ def release(session: Session, ctx: ShopContext, holders: Iterable[str]) -> None:
         session.execute(statement(session, UNSLOT, holder="text"), {"shop": ctx.shop_id, "rows": rows})
 
 
-def busy(session: Session, ctx: ShopContext, now: datetime) -> set[str]:
+def busy(session: Session, ctx: ShopContext, now: datetime, window: timedelta | None = None) -> set[str]:
     """The keys whose week is taken now. For deciding early; the stamp decides for good."""
-    query = select(Cap.key).where(Cap.shop_id == ctx.shop_id, Cap.last_at > now - WINDOW - MARGIN)
+    query = select(Cap.key).where(Cap.shop_id == ctx.shop_id, Cap.last_at > now - _long(window) - MARGIN)
     return set(session.scalars(query))
 
 
-def busy_customers(session: Session, ctx: ShopContext, now: datetime) -> npt.NDArray[np.int64]:
+def busy_customers(
+    session: Session, ctx: ShopContext, now: datetime, window: timedelta | None = None
+) -> npt.NDArray[np.int64]:
     """(n,) the customers whose week is taken now, by their own key or their address's; some perhaps twice.
 
     As `busy`, for deciding about everybody: numbers, because a million keys take seconds to become texts.
     """
-    taken = (Cap.shop_id == ctx.shop_id, Cap.last_at > now - WINDOW - MARGIN)
+    taken = (Cap.shop_id == ctx.shop_id, Cap.last_at > now - _long(window) - MARGIN)
     own = select(cast(func.substr(Cap.key, 3), Integer)).where(*taken, Cap.key.startswith("c:"))
     mine = (Customer.shop_id == Cap.shop_id) & (Customer.email_hash == func.substr(Cap.key, 3))
     address = select(Customer.customer_no).join(Cap, mine).where(*taken, Cap.key.startswith("e:"))

@@ -145,18 +145,29 @@ def enqueue_many(session: Session, ctx: ShopContext, now: datetime, new: Sequenc
 
 
 def hold_out(
-    session: Session, ctx: ShopContext, vault: Vault, now: datetime, new: NewMessage, email_hash: str
+    session: Session,
+    ctx: ShopContext,
+    vault: Vault,
+    now: datetime,
+    new: NewMessage,
+    email_hash: str,
+    window: timedelta | None = None,
 ) -> ledger.Stamp | None:
     """Record that this message is withheld for measurement; it uses up the customer's week like a mail.
 
     Returns the ledger entry for the caller to append at the end of its transaction; None if the week
     is taken or the occurrence exists. Raises SendingLocked.
     """
-    return hold_out_many(session, ctx, vault, now, [(new, email_hash)])[0]
+    return hold_out_many(session, ctx, vault, now, [(new, email_hash)], window)[0]
 
 
 def hold_out_many(
-    session: Session, ctx: ShopContext, vault: Vault, now: datetime, new: Sequence[tuple[NewMessage, str]]
+    session: Session,
+    ctx: ShopContext,
+    vault: Vault,
+    now: datetime,
+    new: Sequence[tuple[NewMessage, str]],
+    window: timedelta | None = None,
 ) -> list[ledger.Stamp | None]:
     """Withhold messages for measurement, each with the hash of its address; locks all their keys.
 
@@ -167,11 +178,12 @@ def hold_out_many(
     rows = [{**vars(one), "id": new_id()} for one, _ in new]
     wanted = {row["id"]: cap.keys_of(one.customer_no, address) for row, (one, address) in zip(rows, new, strict=True)}
     cap.lock(session, ctx, [key for keys in wanted.values() for key in keys])
-    free = cap.free(session, ctx, now, wanted)
+    free = cap.free(session, ctx, now, wanted, window)
     made = outbox_rows.insert(
         session, ctx, now, [row for row in rows if row["id"] in free], slot_until=now + cap.WINDOW + cap.MARGIN
     )
-    taken = cap.take(session, ctx, now, {message: keys for message, keys in wanted.items() if message in made})
+    mine = {message: keys for message, keys in wanted.items() if message in made}
+    taken = cap.take(session, ctx, now, mine, window)
     outbox_rows.delete(session, ctx, sorted(made - taken.keys()))
     return [
         ledger.Stamp(now, _customer_hash(vault, ctx, one.customer_no), address, row["id"], "holdout")
@@ -204,12 +216,14 @@ def stamp_batch(
     owner: str,
     recheck: Callable[[Session, Sequence[Message]], Mapping[str, Check]],
     limit: int = MAX_BATCH,
+    window: timedelta | None = None,
 ) -> Batch:
     """Move due messages from queued to sending, capped or cancelled, in the caller's transaction.
 
     recheck: called with the locked messages; answers per id, having locked what it read, so that
              an unsubscribe that committed before is seen and one that comes later waits.
     clock:   the database's clock; nothing here reads another.
+    window:  the shop's own, if it wants more than a week between two e-mails.
     The caller commits, then hands over `stamped` within DEADLINE_SECONDS of having begun. Where sending is
     locked (app.store.marks) nothing is touched.
     """
@@ -239,7 +253,7 @@ def stamp_batch(
     _give_back(session, ctx, never_left, [key for keys in wanted.values() for key in keys])
     # Read after the wait for the locks. A little early is safe: the deadline counts from before the transaction.
     now = clock(session)
-    at = cap.take(session, ctx, now, wanted)
+    at = cap.take(session, ctx, now, wanted, window)
     ended += [(message, "capped", Reason.WEEKLY_CAP) for number, (message, _) in going.items() if number not in at]
     outbox_rows.move(session, ctx, now, [Move(m.id, m.state, state, reason) for m, state, reason in ended])
     stamped = [(m, at[number], checks[number].consent_source) for number, (m, _) in going.items() if number in at]

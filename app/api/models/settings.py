@@ -58,3 +58,69 @@ class DemographicsSettings(_Answer):
 
     estimates: list[DemographicEstimate]
     income_table: IncomeTable | None
+
+
+class ShopValues(_Answer):
+    """The settings of the whole shop."""
+
+    cap_days: int = Field(description="Least days between two e-mails to one customer; 7 to 28")
+    quiet_from: int | None = Field(description="Hour, 0 to 23; both hours or neither")
+    quiet_until: int | None
+    holdout_percent: int = Field(description="Of new campaigns")
+    consent_policy: str
+    keep_diary_days: int
+
+
+class ShopSettings(_Answer):
+    """The settings with their version, which whoever saves gives back."""
+
+    values: ShopValues
+    defaults: ShopValues
+    version: int
+
+
+class ShopSettingsPatch(BaseModel):
+    """Settings to change; those left out stay. Hours may be null: no quiet hours."""
+
+    model_config = ConfigDict(extra="forbid")
+    cap_days: int | None = None
+    quiet_from: int | None = None
+    quiet_until: int | None = None
+    holdout_percent: int | None = None
+    consent_policy: str | None = Field(default=None, max_length=5000)
+    keep_diary_days: int | None = None
+
+
+class ShopSettingsSave(BaseModel):
+    """Changes made on a version of the settings."""
+
+    model_config = ConfigDict(extra="forbid")
+    changes: ShopSettingsPatch
+    version: int
+    confirmed: str = Field(default="", max_length=255, description="What had to be typed for a dangerous change")
+
+
+class SettingsEffect(_Answer):
+    """What changes would do now."""
+
+    customers_waiting: int = Field(description="Customers who could not be mailed now")
+    customers_waiting_before: int
+    decisions_removed: int
+    confirm: str | None = Field(description="What has to be typed first")
+
+
+class SettingsChange(_Answer):
+    """One setting that somebody changed."""
+
+    id: int
+    at: datetime
+    who: str
+    name: str
+    before: str | int | bool | None
+    after: str | int | bool | None
+
+
+class SettingsChanges(_Answer):
+    """The newest changes, newest first."""
+
+    items: list[SettingsChange]
