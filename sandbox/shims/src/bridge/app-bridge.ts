@@ -5,10 +5,11 @@ import type { Overlay } from "../elements/commands";
 import { countRouters, follow, watchClicks, watchHistory } from "./navigation";
 import { receive, send, type FromApp, type FromHost } from "./protocol";
 import { interceptFetch, interceptXhr } from "./requests";
+import { answered, defineSaveBar, left, pressed, saveBar } from "./save-bar";
 import { PageReader } from "./title-bar";
 
 /** What is built. Everything else of the real object is absent here, so that its use fails in tests. */
-type Bridge = Pick<ShopifyGlobal, "origin" | "ready" | "idToken" | "loading" | "toast"> & {
+type Bridge = Pick<ShopifyGlobal, "origin" | "ready" | "idToken" | "loading" | "toast" | "saveBar"> & {
   config: { apiKey: string; shop: string; host: string; locale: string };
   environment: { embedded: boolean; mobile: boolean; pos: boolean };
   modal: { show(id: string): Promise<void>; hide(id: string): Promise<void>; toggle(id: string): Promise<void> };
@@ -95,6 +96,7 @@ const bridge: Bridge = {
   idToken,
   loading: (on = true) => tell({ kind: "loading", on }),
   toast: { show: showToast, hide: (id) => tell({ kind: "toast-hide", id }) },
+  saveBar,
   modal: {
     show: async (id) => overlay(id).showOverlay(),
     hide: async (id) => overlay(id).hideOverlay(),
@@ -118,7 +120,15 @@ function heard(message: FromHost): void {
     case "id-token-refused":
       settle(message.id, (entry) => entry.reject(new Error(message.reason)));
       break;
+    case "save-bar-press":
+      pressed(message.which);
+      break;
+    case "leave-answer":
+      answered(message.id, message.leave);
+      break;
     case "navigate":
+      // The admin has asked already whether to leave unsaved changes.
+      left();
       follow([...document.querySelectorAll("s-app-nav > [href]")].find((link) => link.getAttribute("href") === message.href), message.href);
       break;
     case "press":
@@ -162,6 +172,29 @@ function mirrorPage(): void {
   report();
 }
 
+/** While a modal is open the whole admin waits for it, not only the app's frame. */
+function watchModals(): void {
+  const open = new Set<Element>();
+  let told = false;
+  const report = (): void => {
+    for (const modal of open) if (!modal.isConnected) open.delete(modal);
+    if (told !== open.size > 0) tell({ kind: "modal", open: open.size > 0 });
+    told = open.size > 0;
+  };
+  for (const name of ["show", "hide"] as const)
+    document.addEventListener(
+      name,
+      (event) => {
+        if (!(event.target instanceof Element) || event.target.localName !== "s-modal") return;
+        if (name === "show") open.add(event.target);
+        else open.delete(event.target);
+        report();
+      },
+      true,
+    );
+  new MutationObserver(report).observe(document.documentElement, { childList: true, subtree: true });
+}
+
 /** The app's page that only fetches a token and reloads: its address to reload is in the query. */
 async function reloadWithToken(address: string): Promise<void> {
   const url = new URL(address, location.origin);
@@ -178,6 +211,7 @@ class AppNav extends HTMLElement {
 if (!customElements.get("s-app-nav")) customElements.define("s-app-nav", AppNav);
 
 countRouters();
+defineSaveBar(tell);
 if (embedded) {
   addEventListener("message", (event) => {
     const message = receive<FromHost>(event, window.parent, adminOrigin);
@@ -192,6 +226,7 @@ if (embedded) {
     interceptXhr(identity);
     watchClicks((href) => tell({ kind: "leave", href }));
     watchHistory((path) => tell({ kind: "location", path }));
+    watchModals();
     mirrorPage();
   }
 }

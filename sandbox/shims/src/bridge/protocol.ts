@@ -30,6 +30,18 @@ export interface NavItem {
   readonly label: string;
 }
 
+export interface SaveBarButton {
+  readonly disabled: boolean;
+  readonly loading: boolean;
+}
+
+export interface SaveBarState {
+  readonly save: SaveBarButton;
+  readonly discard: SaveBarButton;
+  /** Whether Discard asks first. */
+  readonly confirm: boolean;
+}
+
 export type FromApp =
   | { kind: "hello"; apiKey: string }
   | { kind: "id-token"; id: number }
@@ -39,7 +51,10 @@ export type FromApp =
   | { kind: "location"; path: string }
   | { kind: "nav"; items: NavItem[] }
   | { kind: "title"; bar: TitleBar | null }
-  | { kind: "leave"; href: string };
+  | { kind: "leave"; href: string }
+  | { kind: "save-bar"; bar: SaveBarState | null }
+  | { kind: "leave-confirmation"; id: number }
+  | { kind: "modal"; open: boolean };
 
 export type FromHost =
   | { kind: "welcome"; shop: string; locale: string }
@@ -48,7 +63,9 @@ export type FromHost =
   | { kind: "navigate"; href: string }
   | { kind: "press"; id: string }
   | { kind: "toast-action"; id: string }
-  | { kind: "toast-dismissed"; id: string };
+  | { kind: "toast-dismissed"; id: string }
+  | { kind: "save-bar-press"; which: "save" | "discard" }
+  | { kind: "leave-answer"; id: number; leave: boolean };
 
 const MARK = "encore-sandbox-bridge";
 

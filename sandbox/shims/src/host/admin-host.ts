@@ -1,5 +1,5 @@
 /** The admin's page around the app: answers its bridge, draws title bar, navigation, toasts, loading bar. */
-import { receive, send, type Action, type FromApp, type FromHost, type NavItem, type TitleBar } from "../bridge/protocol";
+import { receive, send, type Action, type FromApp, type FromHost, type NavItem, type SaveBarButton, type SaveBarState, type TitleBar } from "../bridge/protocol";
 import { iconSvg } from "../elements/media";
 
 interface HostConfig {
@@ -52,7 +52,8 @@ function hostApp(config: HostConfig): void {
   };
   const bar = new TitleBarView(tell);
   const toasts = new ToastView(tell);
-  const nav = new NavView(config, tell);
+  const saving = new SaveBarView(tell);
+  const nav = new NavView(config, (message) => void saving.guarded(() => tell(message)));
 
   addEventListener("message", (event) => {
     const message = receive<FromApp>(event, frame.contentWindow, config.appOrigin);
@@ -61,6 +62,8 @@ function hostApp(config: HostConfig): void {
       case "hello":
         // A new document: whatever the one before had asked for is over.
         loading(false);
+        saving.show(null);
+        modal(false);
         if (message.apiKey === config.apiKey) tell({ kind: "welcome", shop: config.shop, locale: config.locale });
         break;
       case "id-token":
@@ -85,7 +88,16 @@ function hostApp(config: HostConfig): void {
         bar.show(message.bar);
         break;
       case "leave":
-        leave(config, message.href);
+        void saving.guarded(() => leave(config, message.href));
+        break;
+      case "save-bar":
+        saving.show(message.bar);
+        break;
+      case "leave-confirmation":
+        void saving.asked(message.id);
+        break;
+      case "modal":
+        modal(message.open);
         break;
     }
   });
@@ -121,6 +133,99 @@ function leave(config: HostConfig, href: string): void {
   const admin = /^shopify:(?:\/\/)?admin(\/.*)?$/.exec(href);
   if (admin) location.assign(config.storePath + (admin[1] ?? ""));
   else if (/^https?:\/\//.test(href)) location.assign(href);
+}
+
+/** An open modal of the app covers the admin around it too. */
+function modal(on: boolean): void {
+  document.body.classList.toggle("modal", on);
+  for (const part of document.querySelectorAll(".topbar, .nav, .titlebar")) part.toggleAttribute("inert", on);
+}
+
+interface Question {
+  readonly heading: string;
+  readonly words: string;
+  readonly yes: string;
+  readonly no: string;
+}
+
+/** Asks in a dialog over the whole admin; true for yes. */
+function ask({ heading, words, yes, no }: Question): Promise<boolean> {
+  const dialog = make("dialog", "question");
+  const title = make("h2", "", heading);
+  title.id = "question-heading";
+  dialog.setAttribute("aria-labelledby", title.id);
+  const buttons = make("div", "buttons");
+  return new Promise((resolve) => {
+    const end = (answer: boolean): void => {
+      dialog.remove();
+      resolve(answer);
+    };
+    for (const [label, look, answer] of [[no, "secondary", false], [yes, "primary critical", true]] as const) {
+      const button = make("button", `button ${look}`, label);
+      button.type = "button";
+      button.addEventListener("click", () => end(answer));
+      buttons.append(button);
+    }
+    dialog.addEventListener("cancel", (event) => {
+      event.preventDefault();
+      end(false);
+    });
+    dialog.append(title, make("p", "", words), buttons);
+    document.body.append(dialog);
+    dialog.showModal();
+  });
+}
+
+const LEAVE: Question = { heading: "Leave page with unsaved changes?", words: "Leaving this page will delete all unsaved changes.", yes: "Leave page", no: "Stay" };
+const DISCARD: Question = { heading: "Discard all unsaved changes?", words: "If you discard changes, you’ll delete any edits you made since you last saved.", yes: "Discard changes", no: "Continue editing" };
+
+/** The bar over the admin that says something is unsaved; while it stands, leaving asks first. */
+class SaveBarView {
+  private bar: SaveBarState | null = null;
+
+  constructor(private readonly tell: (message: FromHost) => void) {
+    // Links of the admin itself lead out of the app.
+    document.addEventListener("click", (event) => {
+      const link = event.target instanceof Element ? event.target.closest<HTMLAnchorElement>("a[href]") : null;
+      if (this.bar === null || link === null || event.defaultPrevented || link.target === "_blank") return;
+      event.preventDefault();
+      void this.guarded(() => location.assign(link.href));
+    });
+  }
+
+  show(bar: SaveBarState | null): void {
+    this.bar = bar;
+    document.body.classList.toggle("unsaved", bar !== null);
+    const place = one("#save-bar");
+    place.hidden = bar === null;
+    if (bar === null) return place.replaceChildren();
+    const discard = this.button("Discard", "discard", bar.discard, async () => {
+      if (!bar.confirm || (await ask(DISCARD))) this.tell({ kind: "save-bar-press", which: "discard" });
+    });
+    const save = this.button("Save", "save", bar.save, () => this.tell({ kind: "save-bar-press", which: "save" }));
+    place.replaceChildren(iconBox("alert-circle"), make("span", "label", "Unsaved changes"), discard, save);
+  }
+
+  /** Goes on at once without unsaved changes, else when somebody confirms; the bar then goes. */
+  async guarded(go: () => void): Promise<void> {
+    if (this.bar !== null && !(await ask(LEAVE))) return;
+    this.show(null);
+    go();
+  }
+
+  async asked(id: number): Promise<void> {
+    const leave = this.bar === null || (await ask(LEAVE));
+    if (leave) this.show(null);
+    this.tell({ kind: "leave-answer", id, leave });
+  }
+
+  private button(label: string, which: "save" | "discard", state: SaveBarButton, press: () => void): HTMLElement {
+    const button = make("button", `button ${which}${state.loading ? " busy" : ""}`, label);
+    button.type = "button";
+    button.disabled = state.disabled || state.loading;
+    button.addEventListener("click", press);
+    return button;
+  }
 }
 
 function loading(on: boolean): void {
