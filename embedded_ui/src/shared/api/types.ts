@@ -59,6 +59,9 @@ export type CampaignEffect = Schemas["CampaignEffect"];
 export type CampaignResult = Schemas["CampaignResult"];
 export type CampaignResults = Schemas["CampaignResults"];
 export type Sender = Schemas["Sender"];
+export type DiscountStanding = Schemas["DiscountStanding"];
+export type DiscountPlanPatch = Schemas["DiscountPlanPatch"];
+export type CodeCheck = Schemas["CodeCheck"];
 
 export type Tile = Schemas["Tile"];
 export type Connection = Schemas["ConnectionOut"];
@@ -77,3 +80,7 @@ export type BrandPatch = Schemas["BrandPatch"];
 export type DemographicsSettings = Schemas["DemographicsSettings"];
 export type DemographicEstimate = Schemas["DemographicEstimate"];
 export type DemographicsPatch = Schemas["DemographicsPatch"];
+export type ShopSettings = Schemas["ShopSettings"];
+export type ShopValues = Schemas["ShopValues"];
+export type SettingsEffect = Schemas["SettingsEffect"];
+export type SettingsChange = Schemas["SettingsChange"];

@@ -28,3 +28,16 @@ export function wholeMoney(minor: number | null | undefined, currency: string): 
   if (minor == null) return "–";
   return formatOf(currency, 0).format(minor / minorPerUnit(currency));
 }
+
+/** Money as a field shows it, without a sign: (1250, "USD") → 12.50; nothing for null. */
+export function amountText(minor: number | null, currency: string): string {
+  if (minor === null) return "";
+  const digits = Math.round(Math.log10(minorPerUnit(currency)));
+  return (minor / minorPerUnit(currency)).toFixed(digits);
+}
+
+/** What was typed into a field of money as minor units; null for nothing and for no number. */
+export function amountOf(text: string, currency: string): number | null {
+  const value = Number(text);
+  return text.trim() === "" || !Number.isFinite(value) ? null : Math.round(value * minorPerUnit(currency));
+}
