@@ -8,7 +8,7 @@ from flask import Response
 from flask_openapi3 import APIBlueprint, Tag
 
 from app.api.common import ErrorAnswer, current_shop, rooms
-from app.api.models.before_you_send import LookBack, Simulation, SimulationRequest
+from app.api.models.before_you_send import CampaignLookBack, Simulation, SimulationRequest
 from app.api.models.campaigns import CampaignPath  # noqa: TC001 - the framework reads it at run time
 from app.services.before_you_send import look_back
 from app.services.simulate import WhatIf, look_ahead
@@ -29,10 +29,10 @@ def _json(answer: BaseModel) -> Response:
     return Response(answer.model_dump_json(), mimetype="application/json")
 
 
-@bp.get("/<campaign_id>/before-you-send", responses={200: LookBack})
+@bp.get("/<campaign_id>/before-you-send", responses={200: CampaignLookBack})
 def get_look_back(path: CampaignPath) -> Response:
     """Had the campaign been active for the last twelve months: whom it would have targeted, and what they bought."""
-    return _json(LookBack.model_validate(look_back(rooms(), current_shop(), path.campaign_id)))
+    return _json(CampaignLookBack.model_validate(look_back(rooms(), current_shop(), path.campaign_id)))
 
 
 @bp.post("/<campaign_id>/simulation", responses={200: Simulation, 503: ErrorAnswer})

@@ -37,7 +37,7 @@ class TargetedProduct(_Answer):
     bought: int
 
 
-class LookBack(_Answer):
+class CampaignLookBack(_Answer):
     """Had the campaign been active for the last twelve months. Purchases of those targeted, not caused by e-mail."""
 
     state: Literal["ready", "working", "too_short", "none", "failed"]
@@ -68,7 +68,7 @@ class SimulationRequest(BaseModel):
     discount_ceiling_minor: int | None = Field(default=None, ge=0, description="At most so much off one order")
 
 
-class Interval(_Answer):
+class SimulatedInterval(_Answer):
     """The mean of the simulated futures, and the bounds that nine in ten lie within."""
 
     expected: float
@@ -76,14 +76,14 @@ class Interval(_Answer):
     high: int
 
 
-class Stretch(_Answer):
+class SimulatedStretch(_Answer):
     """A day or a week; the last week may be shorter."""
 
     first: int = Field(description="Days from now")
     days: int
     starts_at: datetime
-    emails: Interval
-    all_emails: Interval
+    emails: SimulatedInterval
+    all_emails: SimulatedInterval
 
 
 class SimulatedTiming(_Answer):
@@ -107,19 +107,23 @@ class Simulation(_Answer):
     others: int = Field(description="Active campaigns that compete")
     timing: SimulatedTiming
     holdout_percent: int
-    emails: Interval
-    all_emails: Interval
-    reached: Interval
-    all_reached: Interval
-    held_out: Interval
-    weeks: list[Stretch]
-    by_day: list[Stretch]
-    capped_days: Interval = Field(description="Days of customers on which only the weekly cap was in the way")
-    beaten_days: Interval = Field(description="Days of customers on which another campaign's message was better")
-    orders: Interval = Field(description="Of what was recommended, within 30 days of the e-mail, by those mailed")
-    all_orders: Interval
-    baseline: Interval = Field(description="Those of them that would come anyway")
-    added: Interval = Field(description="What reminders bring, labelled by added_label")
+    emails: SimulatedInterval
+    all_emails: SimulatedInterval
+    reached: SimulatedInterval
+    all_reached: SimulatedInterval
+    held_out: SimulatedInterval
+    weeks: list[SimulatedStretch]
+    by_day: list[SimulatedStretch]
+    capped_days: SimulatedInterval = Field(description="Days of customers on which only the weekly cap was in the way")
+    beaten_days: SimulatedInterval = Field(
+        description="Days of customers on which another campaign's message was better"
+    )
+    orders: SimulatedInterval = Field(
+        description="Of what was recommended, within 30 days of the e-mail, by those mailed"
+    )
+    all_orders: SimulatedInterval
+    baseline: SimulatedInterval = Field(description="Those of them that would come anyway")
+    added: SimulatedInterval = Field(description="What reminders bring, labelled by added_label")
     added_label: str
     lift: float
-    discount_minor: Interval | None = Field(description="Taken off these orders; null: no discount was given")
+    discount_minor: SimulatedInterval | None = Field(description="Taken off these orders; null: no discount was given")

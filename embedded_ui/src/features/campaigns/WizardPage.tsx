@@ -4,6 +4,7 @@ import { ApiError, explain } from "@/shared/api/client";
 import type { Campaign } from "@/shared/api/types";
 import { Loaded } from "@/shared/states/Loaded";
 import { AudienceStep } from "./AudienceStep";
+import { BeforeYouSend } from "./BeforeYouSend";
 import { ContentStep } from "./content/ContentStep";
 import { DiscountStep } from "./DiscountStep";
 import { NameStep, TimingStep } from "./FormSteps";
@@ -67,6 +68,7 @@ function Wizard({ saved }: { saved: Campaign }) {
         <div className="encore-two">
           <s-stack gap="base">
             <CurrentStep step={step} props={props} saved={saved} autosave={autosave} go={go} />
+            {step === "review" && <BeforeYouSend campaign={saved} />}
             <StepButtons step={step} go={go} />
           </s-stack>
           <s-stack gap="base">
