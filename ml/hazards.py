@@ -30,7 +30,7 @@ class Pairs:
 
     customer: position. again: repurchase, else cross-sell. chance: of a purchase within 30 days. idle: days since
     the last purchase; gap: days from it to the expected next one, NaN if unknown; spread: standard deviation of the
-    gap's logarithm. preference: of cross-sell, its rank by lift among all, in [0, 1). cost: what an order costs, in
+    gap's logarithm. preference: of cross-sell, its rank by lift, then chance, among all, in [0, 1). cost: what an order costs, in
     any unit, in discount.
     """
 
@@ -59,11 +59,15 @@ class Tables:
         """(D, p) the rate on a day; bought: (D, p), the day of the last purchase, negative for none."""
         return self._take(self.rate, day, bought, day)
 
-    def chance_at(self, shown: int, bought: Days, day: int) -> Singles:
-        """(D, p) the chance that predictions of day `shown` say on day `day`."""
-        if shown != day:  # predictions are not renewed: they know nothing of later purchases either
-            return np.broadcast_to(self.chance[:, shown], bought.shape)
-        return self._take(self.chance, shown, bought, day)
+    def chance_at(self, day: int, bought: Days, *, refreshed: bool) -> Singles:
+        """(D, p) the chance that predictions say on a day; not refreshed, they are those of the first day.
+
+        That a product was bought is known all the same, from the newest orders: then it is no first purchase any more.
+        """
+        if refreshed:
+            return self._take(self.chance, day, bought, day)
+        shown: Singles = np.broadcast_to(self.chance[:, 0], bought.shape)
+        return np.where((bought >= 0) & (self.chance[:, self.days + 1] < 0), np.float32(-1.0), shown)
 
     def _take(self, table: Singles, shown: int, bought: Days, day: int) -> Singles:
         result: Singles = np.broadcast_to(table[:, shown], bought.shape).copy()

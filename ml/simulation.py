@@ -192,7 +192,7 @@ class _Run:
         clock = day + self.slack
         ready = clock - self.slot_last >= self.slot_need + STAMP_LAG
         ready &= (clock - self.last_order)[:, self.slots.customer] >= self.slot_wait
-        chance = self.paths.chance_at(day if self.setting.refreshed else 0, self.bought, day)
+        chance = self.paths.chance_at(day, self.bought, refreshed=self.setting.refreshed)
         open_ = ready[:, self.offers.slot] & (self.given < self.row_repeats)
         open_ &= chance[:, self.offers.pair] >= self.offers.threshold.astype(np.float32)
         draw, row = np.nonzero(open_)

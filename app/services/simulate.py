@@ -138,10 +138,12 @@ def look_ahead(
     *,
     tick_days: float = TICK_DAYS,
     seed: int = SEED,
+    refreshed: bool = True,
 ) -> Simulation:
     """Simulate a draft, active or paused campaign as if it were active from now on; equal questions answer equally.
 
-    tick_days: between two decisions, for who runs them more rarely than an installation does.
+    tick_days, refreshed: between two decisions, and whether predictions are renewed as time passes, for who runs
+    them more rarely than an installation does.
     Raises NotFound; Invalid for settings that are never allowed or a draft without audience; Conflict if all is
     there but predictions, Unavailable.
     """
@@ -163,10 +165,10 @@ def look_ahead(
         raise Unavailable("There are no predictions yet. They come with the first import.")
     timing = _timing(campaigns.timing_of(row), what_if)
     standing = [(one.id, one.updated_at, one.segment_id) for one in [row, *active]]
-    content = orjson.dumps([asdict(timing), asdict(what_if), standing, tick_days, seed], default=str)
+    content = orjson.dumps([asdict(timing), asdict(what_if), standing, tick_days, seed, refreshed], default=str)
     name = hashlib.sha256(content).hexdigest()
     key = (ctx.shop_id, name, run.snapshot_id, history.id if history else None, tick, f"{at:%Y%m%d}")
-    return _answer(key, rooms, ctx, run, [row, *active], timing, what_if, at, tick_days, seed)
+    return _answer(key, rooms, ctx, run, [row, *active], timing, what_if, at, (tick_days, refreshed), seed)
 
 
 def _answer(
@@ -178,7 +180,7 @@ def _answer(
     timing: TimingRules,
     what_if: WhatIf,
     at: datetime,
-    tick_days: float,
+    pace: tuple[float, bool],
     seed: int,
 ) -> Simulation:
     def make() -> Simulation:
@@ -189,7 +191,7 @@ def _answer(
         if what_if.holdout_percent is not None:
             found.rules[mine] = _held(found, mine, what_if.holdout_percent)
         found.pairs.cost[:] = _cost(found, what_if)
-        setting = Setting(what_if.days, DRAWS, tick_days, CAP_DAYS, PRIOR, PRIOR_ERROR, found.spread)
+        setting = Setting(what_if.days, DRAWS, pace[0], CAP_DAYS, PRIOR, PRIOR_ERROR, found.spread, pace[1])
         futures = simulate(
             found.crowd, found.pairs, found.slots, found.offers, found.rules, setting,
             stream(DOMAIN, ctx.shop_id, seed, 1),

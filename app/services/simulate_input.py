@@ -257,8 +257,9 @@ def _pairs(table: pd.DataFrame, customer: Ints) -> Pairs:
     with np.errstate(all="ignore"):
         wide = np.log((table["high_in"].to_numpy(float) - bought) / (table["low_in"].to_numpy(float) - bought))
     spread = np.where(np.isfinite(wide) & (wide > 0), wide / 2 / NORMAL_80, DEFAULT_SPREAD)
-    lift = np.nan_to_num(table["lift"].to_numpy(float))
-    rank = np.searchsorted(np.unique(lift), lift) / max(len(lift), 1)
+    # Of cross-sell, the higher lift first, then the likelier.
+    both = np.column_stack([np.nan_to_num(table["lift"].to_numpy(float)), table["chance"].to_numpy(float)])
+    rank = np.unique(both, axis=0, return_inverse=True)[1].reshape(-1) / max(len(both), 1)
     return Pairs(
         customer=customer,
         again=table["again"].to_numpy(bool),

@@ -181,3 +181,20 @@ class TestWithoutAnAnswer:
         nobody = world.campaign(world.segment(None, "custom", []), name="Nobody", active=False)
         found = look_ahead(world.rooms, world.ctx, nobody)
         assert (found.emails.high, found.orders.high, found.share) == (0, 0, 1.0)
+
+
+class TestArbitration:
+    def test_of_new_products_follows_the_lift_then_the_chance(self, world: World) -> None:
+        for number in range(1, 11):
+            world.customer(number)
+            world.bought(number, COFFEE, LONG_AGO)
+            world.pair(number, TEA, "cross_sell", 0.02, lift=1.5)
+            world.pair(number, MUG, "cross_sell", 0.05 if number <= 6 else 0.01, lift=1.5)
+        world.sender()
+        tea = world.segment("buy_new:102", "cross_sell", list(range(1, 11)), TEA)
+        mug = world.segment("buy_new:103", "cross_sell", list(range(1, 11)), MUG)
+        world.publish()
+        world.campaign(tea, name="Tea", frequency="once", wait_days=0)
+        found = look_ahead(world.rooms, world.ctx, world.campaign(mug, name="Mug", active=False), ONCE)
+        assert found.by_day[0].emails.expected == 6
+        assert found.beaten_days.expected == 4

@@ -1595,6 +1595,109 @@ export interface paths {
         patch: operations["brand_change_brand_brand_patch"];
         trace?: never;
     };
+    "/api/sending/proof": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Recompute the ledger: how many hand-overs, the shortest time between two to one person, what is broken. */
+        get: operations["sending_proof_proof_proof_get"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/sending/certificate": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** The whole ledger as a JSON file, streamed. Keyed hashes only: it names nobody. */
+        get: operations["sending_proof_certificate_certificate_get"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/sending/checker": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** The script that checks a certificate without Encore. */
+        get: operations["sending_proof_checker_checker_get"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/settings/shop": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** The shop's settings, and what they are where nothing was changed. */
+        get: operations["shop_settings_settings_of_shop_shop_get"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        /** Save changes. 409 if somebody else saved meanwhile. */
+        patch: operations["shop_settings_change_settings_shop_patch"];
+        trace?: never;
+    };
+    "/api/settings/shop/preview": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** What these changes would do now, in numbers; nothing is saved. */
+        post: operations["shop_settings_preview_settings_shop_preview_post"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/settings/changes": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Who changed which setting, newest first. */
+        get: operations["shop_settings_settings_changes_changes_get"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
 }
 export type webhooks = Record<string, never>;
 export interface components {
@@ -1698,8 +1801,8 @@ export interface components {
             /** Emails Sent */
             emails_sent: number;
             /** @description Null before any campaign has an interval */
-            incremental_orders: components["schemas"]["Interval"] | null;
-            incremental_revenue: components["schemas"]["Interval"] | null;
+            incremental_orders: components["schemas"]["MeasuredInterval"] | null;
+            incremental_revenue: components["schemas"]["MeasuredInterval"] | null;
             /**
              * Measured
              * @description Campaigns in the sum
@@ -1755,16 +1858,20 @@ export interface components {
             models: components["schemas"]["ModelBasis"][];
         };
         /**
-         * Interval
-         * @description The mean of the simulated futures, and the bounds that nine in ten lie within.
+         * MeasuredInterval
+         * @description A measured sum with its 95% interval, and the wider one that holds at every look. Money in minor units.
          */
-        Interval: {
-            /** Expected */
-            expected: number;
+        MeasuredInterval: {
+            /** Estimate */
+            estimate: number;
             /** Low */
             low: number;
             /** High */
             high: number;
+            /** Sure Low */
+            sure_low: number;
+            /** Sure High */
+            sure_high: number;
         };
         /**
          * ModelBasis
@@ -3319,47 +3426,29 @@ export interface components {
         };
         /**
          * LookBack
-         * @description Had the campaign been active for the last twelve months. Purchases of those targeted, not caused by e-mail.
+         * @description The back-dated promises that a new shop gets: state of their making, and how many moments were possible.
          */
         LookBack: {
             /**
              * State
              * @enum {string}
              */
-            state: "ready" | "working" | "too_short" | "none" | "failed";
+            state: "waiting" | "running" | "done" | "failed";
             /**
-             * First At
-             * @description When the first week is, or was, possible
+             * Done
+             * @description Moments done so far
              */
-            first_at: string | null;
-            /** As Of */
-            as_of: string | null;
-            /** Planned */
-            planned: number;
+            done: number;
             /**
-             * Members Of Today
-             * @description A custom segment: its members of today, in past weeks
+             * Wanted
+             * @description Moments in all: 30, 60 and 90 days before the first promise
              */
-            members_of_today: boolean;
+            wanted: number;
             /**
-             * Share
-             * @description Of the customers that were looked at; counts are multiplied to all
+             * Moments
+             * @description Moments with a promise; fewer than `wanted` in a young shop
              */
-            share: number;
-            /**
-             * Reachable Share
-             * @description Of those targeted in the last week, who can be mailed today
-             */
-            reachable_share: number | null;
-            /** Weeks */
-            weeks: components["schemas"]["TargetedWeek"][];
-            /**
-             * Products
-             * @description The ten with most customers
-             */
-            products: components["schemas"]["TargetedProduct"][];
-            /** Other Products */
-            other_products: number;
+            moments: number;
         };
         /**
          * MonthTotals
@@ -3712,18 +3801,19 @@ export interface components {
         };
         /**
          * Way
-         * @description Orders attributed in one way.
+         * @description A change that would flip membership, found on a copy of the customer's data.
          */
         Way: {
             /**
-             * Way
-             * @enum {string}
+             * Text
+             * @description After "if": "the customer placed 1 more order now"
              */
-            way: "code" | "click" | "window";
-            /** Orders */
-            orders: number;
-            /** Revenue Minor */
-            revenue_minor: number;
+            text: string;
+            /**
+             * Changes
+             * @description How many things would have to change
+             */
+            changes: number;
         };
         /**
          * PinList
@@ -3956,25 +4046,15 @@ export interface components {
         };
         /**
          * MessageCounts
-         * @description Messages now: planned, counted by itself, is the sum of all the others.
+         * @description Marketing e-mails so far.
          */
         MessageCounts: {
-            /** Planned */
-            planned: number;
             /** Sent */
             sent: number;
-            /** Failed */
-            failed: number;
-            /** Unknown */
-            unknown: number;
-            /** Capped */
-            capped: number;
-            /** Cancelled */
-            cancelled: number;
             /** Held Out */
             held_out: number;
-            /** Waiting */
-            waiting: number;
+            /** Last Sent At */
+            last_sent_at: string | null;
         };
         /**
          * Timeline
@@ -4824,7 +4904,7 @@ export interface components {
          * @description Why a customer was not mailed. Closed: whoever is left out has exactly one of these.
          * @enum {string}
          */
-        Reason: "erased" | "no_address" | "invalid_address" | "suppressed" | "not_subscribed" | "not_in_segment" | "no_product" | "product_inactive" | "out_of_stock" | "wait_after_purchase" | "already_bought" | "has_subscription" | "repeat_limit" | "once_only" | "frequency" | "message_under_way" | "quiet_hours" | "weekly_cap" | "better_campaign" | "held_out" | "campaign_not_active" | "campaign_changed" | "sender_not_verified" | "no_postal_address" | "expired";
+        Reason: "erased" | "no_address" | "invalid_address" | "suppressed" | "not_subscribed" | "not_in_segment" | "no_product" | "product_inactive" | "out_of_stock" | "wait_after_purchase" | "already_bought" | "has_subscription" | "repeat_limit" | "once_only" | "frequency" | "message_under_way" | "quiet_hours" | "weekly_cap" | "better_campaign" | "held_out" | "campaign_not_active" | "campaign_changed" | "sender_not_verified" | "no_postal_address" | "expired" | "restored" | "topic_declined";
         /**
          * ReasonCount
          * @description How many customers were not mailed for one reason.
@@ -5254,32 +5334,6 @@ export interface components {
              * @default null
              */
             ends_on?: string | null;
-        };
-        /**
-         * UtmPatch
-         * @description The tags of a campaign's links; fields left out stay. `enabled` off takes all tags away.
-         */
-        UtmPatch: {
-            /**
-             * Enabled
-             * @default null
-             */
-            enabled?: boolean | null;
-            /**
-             * Source
-             * @default null
-             */
-            source?: string | null;
-            /**
-             * Medium
-             * @default null
-             */
-            medium?: string | null;
-            /**
-             * Campaign
-             * @default null
-             */
-            campaign?: string | null;
         };
         /**
          * UtmPatch
@@ -5783,7 +5837,7 @@ export interface components {
             as_of: string | null;
             /** Measured At */
             measured_at: string | null;
-            messages: components["schemas"]["MessageCounts"];
+            messages: components["schemas"]["CampaignMessageCounts"];
             figures: components["schemas"]["CampaignFigures"] | null;
             /** Window Days */
             window_days: number;
@@ -5798,10 +5852,25 @@ export interface components {
             rules: components["schemas"]["ReportRules"];
         };
         /**
-         * ArmReceipt
+         * AttributedWay
+         * @description Orders attributed in one way.
+         */
+        AttributedWay: {
+            /**
+             * Way
+             * @enum {string}
+             */
+            way: "code" | "click" | "window";
+            /** Orders */
+            orders: number;
+            /** Revenue Minor */
+            revenue_minor: number;
+        };
+        /**
+         * CampaignArmReceipt
          * @description What was promised of one arm's customers, and what came of it.
          */
-        ArmReceipt: {
+        CampaignArmReceipt: {
             /** Customers */
             customers: number;
             /** Promised */
@@ -5810,16 +5879,47 @@ export interface components {
             bought: number;
         };
         /**
-         * Attribution
+         * CampaignAttribution
          * @description Orders that followed an e-mail. They say what came after, not what it added.
          */
-        Attribution: {
+        CampaignAttribution: {
             /** Orders */
             orders: number;
             /** Revenue Minor */
             revenue_minor: number;
             /** Ways */
-            ways: components["schemas"]["Way"][];
+            ways: components["schemas"]["AttributedWay"][];
+        };
+        /**
+         * CampaignDiscountCost
+         * @description What the campaign's discounts came to.
+         */
+        CampaignDiscountCost: {
+            /** Orders */
+            orders: number;
+            /** Given Minor */
+            given_minor: number;
+            /**
+             * Saved Minor
+             * @description Null: no randomised arm went without
+             */
+            saved_minor: number | null;
+            /** Basis */
+            basis: string;
+        };
+        /**
+         * CampaignDose
+         * @description The n-th e-mail that customers got of the campaign, and what followed it.
+         */
+        CampaignDose: {
+            /** Nth */
+            nth: number;
+            /** Sent */
+            sent: number;
+            /** Clicked */
+            clicked: number;
+            /** Ordered */
+            ordered: number;
         };
         /**
          * CampaignEffect
@@ -5847,10 +5947,10 @@ export interface components {
              * @description Customers whose window is over
              */
             complete: number;
-            orders: components["schemas"]["Contrast"];
-            revenue: components["schemas"]["Contrast"];
+            orders: components["schemas"]["EffectContrast"];
+            revenue: components["schemas"]["EffectContrast"];
             /** @description Orders of the product that the first e-mail was about */
-            product_orders: components["schemas"]["Contrast"];
+            product_orders: components["schemas"]["EffectContrast"];
             /**
              * Customers Needed
              * @description In all, for a lift of a fifth to be known in four of five cases
@@ -5871,16 +5971,16 @@ export interface components {
          * @description What was measured, as of the report.
          */
         CampaignFigures: {
-            funnel: components["schemas"]["Funnel"];
+            funnel: components["schemas"]["CampaignFunnel"];
             effect: components["schemas"]["CampaignEffect"];
-            attribution: components["schemas"]["Attribution"];
+            attribution: components["schemas"]["CampaignAttribution"];
             /** Products */
-            products: components["schemas"]["ProductReceipt"][];
+            products: components["schemas"]["CampaignProductReceipt"][];
             /** Links */
-            links: components["schemas"]["LinkClicks"][];
+            links: components["schemas"]["CampaignLinkClicks"][];
             /** Doses */
-            doses: components["schemas"]["Dose"][];
-            discount: components["schemas"]["DiscountCost"] | null;
+            doses: components["schemas"]["CampaignDose"][];
+            discount: components["schemas"]["CampaignDiscountCost"] | null;
             /** Unsubscribed */
             unsubscribed: number;
             /** Complained */
@@ -5889,81 +5989,10 @@ export interface components {
             bounced: number | null;
         };
         /**
-         * Contrast
-         * @description One outcome, per customer.
-         */
-        Contrast: {
-            /** Treated Mean */
-            treated_mean: number;
-            /** Held Out Mean */
-            held_out_mean: number;
-            /** Treated Buyers */
-            treated_buyers: number;
-            /** Held Out Buyers */
-            held_out_buyers: number;
-            /**
-             * Per Customer
-             * @description Difference, adjusted by what was known before the decision
-             */
-            per_customer: number;
-            /** Standard Error */
-            standard_error: number | null;
-            /**
-             * Raw Error
-             * @description Of the plain difference, without the adjustment
-             */
-            raw_error: number | null;
-            total: components["schemas"]["Total"];
-            lift: components["schemas"]["Lift"] | null;
-        };
-        /**
-         * CurvePoint
-         * @description Orders per 100 customers up to a day after the first decision.
-         */
-        CurvePoint: {
-            /** Day */
-            day: number;
-            /** Mailed */
-            mailed: number;
-            /** Held Out */
-            held_out: number;
-        };
-        /**
-         * DiscountCost
-         * @description What the campaign's discounts came to.
-         */
-        DiscountCost: {
-            /** Orders */
-            orders: number;
-            /** Given Minor */
-            given_minor: number;
-            /**
-             * Saved Minor
-             * @description Null: no randomised arm went without
-             */
-            saved_minor: number | null;
-            /** Basis */
-            basis: string;
-        };
-        /**
-         * Dose
-         * @description The n-th e-mail that customers got of the campaign, and what followed it.
-         */
-        Dose: {
-            /** Nth */
-            nth: number;
-            /** Sent */
-            sent: number;
-            /** Clicked */
-            clicked: number;
-            /** Ordered */
-            ordered: number;
-        };
-        /**
-         * Funnel
+         * CampaignFunnel
          * @description Customers, from the choice to the order; null where nothing observes the step.
          */
-        Funnel: {
+        CampaignFunnel: {
             /**
              * Eligible
              * @description Won their decision, before the coin
@@ -5986,6 +6015,139 @@ export interface components {
             ordered: number;
         };
         /**
+         * CampaignLinkClicks
+         * @description Clicks on one destination.
+         */
+        CampaignLinkClicks: {
+            /** Url */
+            url: string;
+            /**
+             * Clicks
+             * @description By people
+             */
+            clicks: number;
+            /** Customers */
+            customers: number;
+            /**
+             * Machine Clicks
+             * @description Within 90 seconds of the hand-over: scanners
+             */
+            machine_clicks: number;
+        };
+        /**
+         * CampaignMessageCounts
+         * @description Messages now: planned, counted by itself, is the sum of all the others.
+         */
+        CampaignMessageCounts: {
+            /** Planned */
+            planned: number;
+            /** Sent */
+            sent: number;
+            /** Failed */
+            failed: number;
+            /** Unknown */
+            unknown: number;
+            /** Capped */
+            capped: number;
+            /** Cancelled */
+            cancelled: number;
+            /** Held Out */
+            held_out: number;
+            /** Waiting */
+            waiting: number;
+        };
+        /**
+         * CampaignProductReceipt
+         * @description One product's customers whose 30 days are over; `open`: whose are not.
+         */
+        CampaignProductReceipt: {
+            /** Product No */
+            product_no: number;
+            /** Title */
+            title: string;
+            /**
+             * Kind
+             * @enum {string}
+             */
+            kind: "repurchase" | "cross_sell";
+            /** Open */
+            open: number;
+            mailed: components["schemas"]["CampaignArmReceipt"];
+            held_out: components["schemas"]["CampaignArmReceipt"];
+        };
+        /**
+         * CurvePoint
+         * @description Orders per 100 customers up to a day after the first decision.
+         */
+        CurvePoint: {
+            /** Day */
+            day: number;
+            /** Mailed */
+            mailed: number;
+            /** Held Out */
+            held_out: number;
+        };
+        /**
+         * EffectContrast
+         * @description One outcome, per customer.
+         */
+        EffectContrast: {
+            /** Treated Mean */
+            treated_mean: number;
+            /** Held Out Mean */
+            held_out_mean: number;
+            /** Treated Buyers */
+            treated_buyers: number;
+            /** Held Out Buyers */
+            held_out_buyers: number;
+            /**
+             * Per Customer
+             * @description Difference, adjusted by what was known before the decision
+             */
+            per_customer: number;
+            /** Standard Error */
+            standard_error: number | null;
+            /**
+             * Raw Error
+             * @description Of the plain difference, without the adjustment
+             */
+            raw_error: number | null;
+            total: components["schemas"]["EffectTotal"];
+            lift: components["schemas"]["EffectLift"] | null;
+        };
+        /**
+         * EffectLift
+         * @description The effect as a share of what held-out customers did.
+         */
+        EffectLift: {
+            /** Estimate */
+            estimate: number;
+            /** Error */
+            error: number;
+        };
+        /**
+         * EffectTotal
+         * @description An effect on all mailed customers together; null where nothing bounds it. Money in minor units.
+         */
+        EffectTotal: {
+            /** Estimate */
+            estimate: number | null;
+            /**
+             * Low
+             * @description 95% interval, at one look
+             */
+            low: number | null;
+            /** High */
+            high: number | null;
+            /**
+             * Sure Low
+             * @description Interval that holds at every look together with a chance of 95%
+             */
+            sure_low: number | null;
+            /** Sure High */
+            sure_high: number | null;
+        };
+        /**
          * HoldoutStep
          * @description A change of the percentage held out.
          */
@@ -6001,36 +6163,6 @@ export interface components {
             percent: number;
             /** Reason */
             reason: string;
-        };
-        /**
-         * Lift
-         * @description The effect as a share of what held-out customers did.
-         */
-        Lift: {
-            /** Estimate */
-            estimate: number;
-            /** Error */
-            error: number;
-        };
-        /**
-         * LinkClicks
-         * @description Clicks on one destination.
-         */
-        LinkClicks: {
-            /** Url */
-            url: string;
-            /**
-             * Clicks
-             * @description By people
-             */
-            clicks: number;
-            /** Customers */
-            customers: number;
-            /**
-             * Machine Clicks
-             * @description Within 90 seconds of the hand-over: scanners
-             */
-            machine_clicks: number;
         };
         /**
          * MeasuredThen
@@ -6050,25 +6182,6 @@ export interface components {
             high: number | null;
         };
         /**
-         * ProductReceipt
-         * @description One product's customers whose 30 days are over; `open`: whose are not.
-         */
-        ProductReceipt: {
-            /** Product No */
-            product_no: number;
-            /** Title */
-            title: string;
-            /**
-             * Kind
-             * @enum {string}
-             */
-            kind: "repurchase" | "cross_sell";
-            /** Open */
-            open: number;
-            mailed: components["schemas"]["ArmReceipt"];
-            held_out: components["schemas"]["ArmReceipt"];
-        };
-        /**
          * ReportRules
          * @description The constants behind the report, so that the page states them.
          */
@@ -6085,28 +6198,6 @@ export interface components {
             useful_lift: number;
             /** Holdout Default */
             holdout_default: number;
-        };
-        /**
-         * Total
-         * @description An effect on all mailed customers together; null where nothing bounds it. Money in minor units.
-         */
-        Total: {
-            /** Estimate */
-            estimate: number | null;
-            /**
-             * Low
-             * @description 95% interval, at one look
-             */
-            low: number | null;
-            /** High */
-            high: number | null;
-            /**
-             * Sure Low
-             * @description Interval that holds at every look together with a chance of 95%
-             */
-            sure_low: number | null;
-            /** Sure High */
-            sure_high: number | null;
         };
         /**
          * CampaignResults
@@ -6133,7 +6224,7 @@ export interface components {
              */
             verdict: "collecting" | "not_yet_known" | "adds" | "takes_away" | "little";
             /** @description Null while too few customers were held out */
-            incremental_orders: components["schemas"]["Total"] | null;
+            incremental_orders: components["schemas"]["EffectTotal"] | null;
             /** Clicked */
             clicked: number;
             /**
@@ -6183,6 +6274,50 @@ export interface components {
         ShopHoldoutPatch: {
             /** Percent */
             percent: number;
+        };
+        /**
+         * CampaignLookBack
+         * @description Had the campaign been active for the last twelve months. Purchases of those targeted, not caused by e-mail.
+         */
+        CampaignLookBack: {
+            /**
+             * State
+             * @enum {string}
+             */
+            state: "ready" | "working" | "too_short" | "none" | "failed";
+            /**
+             * First At
+             * @description When the first week is, or was, possible
+             */
+            first_at: string | null;
+            /** As Of */
+            as_of: string | null;
+            /** Planned */
+            planned: number;
+            /**
+             * Members Of Today
+             * @description A custom segment: its members of today, in past weeks
+             */
+            members_of_today: boolean;
+            /**
+             * Share
+             * @description Of the customers that were looked at; counts are multiplied to all
+             */
+            share: number;
+            /**
+             * Reachable Share
+             * @description Of those targeted in the last week, who can be mailed today
+             */
+            reachable_share: number | null;
+            /** Weeks */
+            weeks: components["schemas"]["TargetedWeek"][];
+            /**
+             * Products
+             * @description The ten with most customers
+             */
+            products: components["schemas"]["TargetedProduct"][];
+            /** Other Products */
+            other_products: number;
         };
         /**
          * TargetedProduct
@@ -6260,32 +6395,64 @@ export interface components {
             timing: components["schemas"]["SimulatedTiming"];
             /** Holdout Percent */
             holdout_percent: number;
-            emails: components["schemas"]["Interval"];
-            all_emails: components["schemas"]["Interval"];
-            reached: components["schemas"]["Interval"];
-            all_reached: components["schemas"]["Interval"];
-            held_out: components["schemas"]["Interval"];
+            emails: components["schemas"]["SimulatedInterval"];
+            all_emails: components["schemas"]["SimulatedInterval"];
+            reached: components["schemas"]["SimulatedInterval"];
+            all_reached: components["schemas"]["SimulatedInterval"];
+            held_out: components["schemas"]["SimulatedInterval"];
             /** Weeks */
-            weeks: components["schemas"]["Stretch"][];
+            weeks: components["schemas"]["SimulatedStretch"][];
             /** By Day */
-            by_day: components["schemas"]["Stretch"][];
+            by_day: components["schemas"]["SimulatedStretch"][];
             /** @description Days of customers on which only the weekly cap was in the way */
-            capped_days: components["schemas"]["Interval"];
+            capped_days: components["schemas"]["SimulatedInterval"];
             /** @description Days of customers on which another campaign's message was better */
-            beaten_days: components["schemas"]["Interval"];
+            beaten_days: components["schemas"]["SimulatedInterval"];
             /** @description Of what was recommended, within 30 days of the e-mail, by those mailed */
-            orders: components["schemas"]["Interval"];
-            all_orders: components["schemas"]["Interval"];
+            orders: components["schemas"]["SimulatedInterval"];
+            all_orders: components["schemas"]["SimulatedInterval"];
             /** @description Those of them that would come anyway */
-            baseline: components["schemas"]["Interval"];
+            baseline: components["schemas"]["SimulatedInterval"];
             /** @description What reminders bring, labelled by added_label */
-            added: components["schemas"]["Interval"];
+            added: components["schemas"]["SimulatedInterval"];
             /** Added Label */
             added_label: string;
             /** Lift */
             lift: number;
             /** @description Taken off these orders; null: no discount was given */
-            discount_minor: components["schemas"]["Interval"] | null;
+            discount_minor: components["schemas"]["SimulatedInterval"] | null;
+        };
+        /**
+         * SimulatedInterval
+         * @description The mean of the simulated futures, and the bounds that nine in ten lie within.
+         */
+        SimulatedInterval: {
+            /** Expected */
+            expected: number;
+            /** Low */
+            low: number;
+            /** High */
+            high: number;
+        };
+        /**
+         * SimulatedStretch
+         * @description A day or a week; the last week may be shorter.
+         */
+        SimulatedStretch: {
+            /**
+             * First
+             * @description Days from now
+             */
+            first: number;
+            /** Days */
+            days: number;
+            /**
+             * Starts At
+             * Format: date-time
+             */
+            starts_at: string;
+            emails: components["schemas"]["SimulatedInterval"];
+            all_emails: components["schemas"]["SimulatedInterval"];
         };
         /**
          * SimulatedTiming
@@ -6303,26 +6470,6 @@ export interface components {
             wait_days: number;
             /** Repeats */
             repeats: number;
-        };
-        /**
-         * Stretch
-         * @description A day or a week; the last week may be shorter.
-         */
-        Stretch: {
-            /**
-             * First
-             * @description Days from now
-             */
-            first: number;
-            /** Days */
-            days: number;
-            /**
-             * Starts At
-             * Format: date-time
-             */
-            starts_at: string;
-            emails: components["schemas"]["Interval"];
-            all_emails: components["schemas"]["Interval"];
         };
         /**
          * SimulationRequest
@@ -7471,6 +7618,193 @@ export interface components {
              * @default null
              */
             logo_width?: number | null;
+        };
+        /**
+         * SendingProof
+         * @description The weekly cap, recomputed from the ledger of every hand-over.
+         */
+        SendingProof: {
+            /**
+             * As Of
+             * Format: date-time
+             */
+            as_of: string;
+            /**
+             * Holds
+             * @description The chain is whole and no two e-mails to one person lie within 168 hours
+             */
+            holds: boolean;
+            /** Chain Whole */
+            chain_whole: boolean;
+            /**
+             * Mails
+             * @description Hand-overs that led, or may have led, to an e-mail
+             */
+            mails: number;
+            /**
+             * Entries
+             * @description Hand-overs and holdouts, also those that came to nothing
+             */
+            entries: number;
+            /**
+             * Shortest Gap Seconds
+             * @description Between two e-mails to one person; null: nobody got two
+             */
+            shortest_gap_seconds: number | null;
+            /**
+             * Shortest Gap
+             * @description The same in words
+             */
+            shortest_gap: string | null;
+            /**
+             * Findings
+             * @description What does not hold, the first of them
+             */
+            findings: string[];
+            /** Finding Count */
+            finding_count: number;
+            /**
+             * Locked
+             * @description Why nothing is sent, for example after a restore; null if sending goes on
+             */
+            locked: string | null;
+        };
+        /**
+         * ShopSettings
+         * @description The settings with their version, which whoever saves gives back.
+         */
+        ShopSettings: {
+            values: components["schemas"]["ShopValues"];
+            defaults: components["schemas"]["ShopValues"];
+            /** Version */
+            version: number;
+        };
+        /**
+         * ShopValues
+         * @description The settings of the whole shop.
+         */
+        ShopValues: {
+            /**
+             * Cap Days
+             * @description Least days between two e-mails to one customer; 7 to 28
+             */
+            cap_days: number;
+            /**
+             * Quiet From
+             * @description Hour, 0 to 23; both hours or neither
+             */
+            quiet_from: number | null;
+            /** Quiet Until */
+            quiet_until: number | null;
+            /**
+             * Holdout Percent
+             * @description Of new campaigns
+             */
+            holdout_percent: number;
+            /** Consent Policy */
+            consent_policy: string;
+            /** Keep Diary Days */
+            keep_diary_days: number;
+        };
+        /**
+         * SettingsEffect
+         * @description What changes would do now.
+         */
+        SettingsEffect: {
+            /**
+             * Customers Waiting
+             * @description Customers who could not be mailed now
+             */
+            customers_waiting: number;
+            /** Customers Waiting Before */
+            customers_waiting_before: number;
+            /** Decisions Removed */
+            decisions_removed: number;
+            /**
+             * Confirm
+             * @description What has to be typed first
+             */
+            confirm: string | null;
+        };
+        /**
+         * ShopSettingsPatch
+         * @description Settings to change; those left out stay. Hours may be null: no quiet hours.
+         */
+        ShopSettingsPatch: {
+            /**
+             * Cap Days
+             * @default null
+             */
+            cap_days?: number | null;
+            /**
+             * Quiet From
+             * @default null
+             */
+            quiet_from?: number | null;
+            /**
+             * Quiet Until
+             * @default null
+             */
+            quiet_until?: number | null;
+            /**
+             * Holdout Percent
+             * @default null
+             */
+            holdout_percent?: number | null;
+            /**
+             * Consent Policy
+             * @default null
+             */
+            consent_policy?: string | null;
+            /**
+             * Keep Diary Days
+             * @default null
+             */
+            keep_diary_days?: number | null;
+        };
+        /**
+         * ShopSettingsSave
+         * @description Changes made on a version of the settings.
+         */
+        ShopSettingsSave: {
+            changes: components["schemas"]["ShopSettingsPatch"];
+            /** Version */
+            version: number;
+            /**
+             * Confirmed
+             * @description What had to be typed for a dangerous change
+             * @default
+             */
+            confirmed?: string;
+        };
+        /**
+         * SettingsChanges
+         * @description The newest changes, newest first.
+         */
+        SettingsChanges: {
+            /** Items */
+            items: components["schemas"]["SettingsChange"][];
+        };
+        /**
+         * SettingsChange
+         * @description One setting that somebody changed.
+         */
+        SettingsChange: {
+            /** Id */
+            id: number;
+            /**
+             * At
+             * Format: date-time
+             */
+            at: string;
+            /** Who */
+            who: string;
+            /** Name */
+            name: string;
+            /** Before */
+            before: string | number | boolean | null;
+            /** After */
+            after: string | number | boolean | null;
         };
         /** ValidationErrorModel */
         ValidationErrorModel: {
@@ -10876,7 +11210,7 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": components["schemas"]["LookBack"];
+                    "application/json": components["schemas"]["CampaignLookBack"];
                 };
             };
             /** @description Not Found */
@@ -11915,6 +12249,253 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["BrandSettings"];
+                };
+            };
+            /** @description Unprocessable Entity */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorAnswer"];
+                };
+            };
+        };
+    };
+    sending_proof_proof_proof_get: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["SendingProof"];
+                };
+            };
+            /** @description Unprocessable Entity */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ValidationErrorModel"][];
+                };
+            };
+        };
+    };
+    sending_proof_certificate_certificate_get: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": string;
+                };
+            };
+            /** @description Unprocessable Entity */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ValidationErrorModel"][];
+                };
+            };
+        };
+    };
+    sending_proof_checker_checker_get: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "text/x-python": string;
+                };
+            };
+            /** @description Unprocessable Entity */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ValidationErrorModel"][];
+                };
+            };
+        };
+    };
+    shop_settings_settings_of_shop_shop_get: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ShopSettings"];
+                };
+            };
+            /** @description Conflict */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorAnswer"];
+                };
+            };
+            /** @description Unprocessable Entity */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorAnswer"];
+                };
+            };
+        };
+    };
+    shop_settings_change_settings_shop_patch: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["ShopSettingsSave"];
+            };
+        };
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ShopSettings"];
+                };
+            };
+            /** @description Conflict */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorAnswer"];
+                };
+            };
+            /** @description Unprocessable Entity */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorAnswer"];
+                };
+            };
+        };
+    };
+    shop_settings_preview_settings_shop_preview_post: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["ShopSettingsPatch"];
+            };
+        };
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["SettingsEffect"];
+                };
+            };
+            /** @description Conflict */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorAnswer"];
+                };
+            };
+            /** @description Unprocessable Entity */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorAnswer"];
+                };
+            };
+        };
+    };
+    shop_settings_settings_changes_changes_get: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["SettingsChanges"];
+                };
+            };
+            /** @description Conflict */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorAnswer"];
                 };
             };
             /** @description Unprocessable Entity */
