@@ -30,8 +30,8 @@ class Pairs:
 
     customer: position. again: repurchase, else cross-sell. chance: of a purchase within 30 days. idle: days since
     the last purchase; gap: days from it to the expected next one, NaN if unknown; spread: standard deviation of the
-    gap's logarithm. preference: of cross-sell, its rank by lift, then chance, among all, in [0, 1). cost: what an order costs, in
-    any unit, in discount.
+    gap's logarithm. preference: of cross-sell, its rank by lift, then chance, among all, in [0, 1). cost: what an
+    order costs, in any unit, in discount.
     """
 
     customer: Ints

@@ -188,8 +188,8 @@ class TestArbitration:
         for number in range(1, 11):
             world.customer(number)
             world.bought(number, COFFEE, LONG_AGO)
-            world.pair(number, TEA, "cross_sell", 0.02, lift=1.5)
-            world.pair(number, MUG, "cross_sell", 0.05 if number <= 6 else 0.01, lift=1.5)
+            world.pair(number, TEA, "cross_sell", 0.02, lift=1.5, because_product_no=COFFEE)
+            world.pair(number, MUG, "cross_sell", 0.05 if number <= 6 else 0.01, lift=1.5, because_product_no=COFFEE)
         world.sender()
         tea = world.segment("buy_new:102", "cross_sell", list(range(1, 11)), TEA)
         mug = world.segment("buy_new:103", "cross_sell", list(range(1, 11)), MUG)
