@@ -108,8 +108,8 @@ class TestAVeryLongProductAddress:
             assert plan_sends.plan(shop.rooms, shop.ctx).queued == 1
             assert send_due.send(shop.rooms, shop.ctx).sent == 1
             shop.clock.advance(timedelta(days=8))
-        text = message_from_bytes(shop.transport.taken[-1].data, policy=default).get_body(("plain",))
-        assert "products/p1?x=" in text.get_content()  # type: ignore[union-attr]
+        html = message_from_bytes(shop.transport.taken[-1].data, policy=default).get_body(("html",))
+        assert "products/p1?x=" in html.get_content()  # type: ignore[union-attr]
 
 
 class TestTwoPlanners:

@@ -12,7 +12,7 @@ import pytest
 from flask import Flask
 from sqlalchemy import select
 
-from app.api import public
+from app.api import public, tracking
 from app.api.common import ROOMS
 from app.errors import Invalid
 from app.services import campaigns, plan_sends, send_due, senders
@@ -37,7 +37,7 @@ BLOCKS = [
 def client(world: World) -> FlaskClient:
     app = Flask("test")
     app.extensions[ROOMS] = world.rooms
-    for blueprint in public.blueprints():
+    for blueprint in [*public.blueprints(), tracking.blueprint()]:
         app.register_blueprint(blueprint)
     return app.test_client()
 
