@@ -26,6 +26,7 @@ def blueprints() -> list[Blueprint]:
         ("/u/<token>", "unsubscribe", _unsubscribe_page, "GET"),
         ("/u/<token>", "unsubscribe_now", _unsubscribe, "POST"),
         ("/u/<token>/undo", "unsubscribe_undo", _undo, "POST"),
+        ("/u/<token>/topics", "topics", _choose_topics, "POST"),
         ("/senders/confirm/<token>", "confirm", _confirm_page, "GET"),
         ("/senders/confirm/<token>", "confirm_now", _confirm, "POST"),
         ("/v/<token>", "web_view", _web_view, "GET"),
@@ -51,6 +52,12 @@ def _unsubscribe(token: str) -> Response:
 def _undo(token: str) -> Response:
     """Take the unsubscribe back."""
     return _page("undone.html", found=unsubscribe.undo(rooms(), token))
+
+
+def _choose_topics(token: str) -> Response:
+    """Keep the choice of topics. A form whose boxes are all empty sends none of them: nothing is wanted."""
+    before, found = unsubscribe.choose_topics(rooms(), token, set(request.form.getlist("topic")))
+    return _page("topics_saved.html", found=found, before=before, token=token)
 
 
 def _confirm_page(token: str) -> Response:

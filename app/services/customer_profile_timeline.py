@@ -156,6 +156,9 @@ def _lines(connection: duckdb.DuckDBPyConnection, number: int, orders: list[int]
     return found
 
 
+CHANNELS = {"email": "E-mail", "sms": "Text messages", "topic": "E-mail by topic"}
+
+
 def _consents(
     session: Session, ctx: ShopContext, numbers: Sequence[int], before: Place | None, most: int
 ) -> list[Entry]:
@@ -168,7 +171,7 @@ def _consents(
             "kind": "consent",
             "at": row.at,
             "key": f"consent:{row.id:020d}",
-            "text": f"{'E-mail' if row.channel == 'email' else 'Text messages'}: {state_words(row.state)}",
+            "text": f"{CHANNELS.get(row.channel, row.channel)}: {state_words(row.state)}",
             "consent": {
                 "channel": row.channel,
                 "state": row.state.lower(),

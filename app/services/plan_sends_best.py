@@ -77,7 +77,8 @@ class Facts:
     status: product → why it can't be offered, as a place of what decisions say; products that are fine have POSSIBLE,
             those that are not there are inactive. base_rate: (kind, product) → chance of a purchase by anybody.
     lifts:  product → (bought before, shrunk lift), both (n,).
-    bought, subscribed: who ever bought the product, and who gets it by subscription.
+    bought, subscribed: who ever bought the product, and who gets it by subscription. declined: kind → who does not want
+    such e-mails.
     """
 
     status: dict[int, int] = field(default_factory=dict)
@@ -85,6 +86,7 @@ class Facts:
     lifts: dict[int, tuple[Ints, Floats]] = field(default_factory=dict)
     bought: ByProduct = field(default_factory=nobody)
     subscribed: ByProduct = field(default_factory=nobody)
+    declined: dict[int, Ints] = field(default_factory=dict)
 
     def floor(self, kind: int, product_no: int) -> float:
         """What audiences without a product of their own hold likely enough."""
@@ -228,6 +230,8 @@ def _group(rows: dict[str, Any], facts: Facts, mask: Bools, *, floor: bool) -> G
         stopped = stops[0].customers(product)
         if len(stopped):
             says[marked(mask, stopped, who)] = PLACE[stops[1]]
+    if kind in facts.declined:
+        says[marked(mask, facts.declined[kind], who)] = PLACE[Reason.TOPIC_DECLINED]
     if kind == REPURCHASE:
         first, second = rows["probability"], rows["overdue"]
     else:

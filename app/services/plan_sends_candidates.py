@@ -14,7 +14,7 @@ from pyroaring import BitMap
 from sqlalchemy import select
 
 from app.domain.rules.evaluate import bitmap
-from app.services import campaigns
+from app.services import campaigns, topics
 from app.services.campaigns_audience import newest_history
 from app.services.import_customers import survivors
 from app.services.plan_sends_best import Best, crown, outdone
@@ -111,7 +111,9 @@ def assess(rooms: Rooms, ctx: ShopContext, run: PublishedRun, rows: Iterable[Cam
                     reach_says(known, size), found.live, taken, last_orders(history[1], tick, size),
                     *_zones(history[1], ctx, size, found.runners.values()),
                 )  # fmt: skip
-                for runner, pick in picks(connection, history[1], found.runners, found.pasts, tick, size):
+                for runner, pick in picks(
+                    connection, history[1], found.runners, found.pasts, tick, size, _declined(session, ctx, size)
+                ):
                     past = found.pasts.get(runner.campaign.id, PastColumns())
                     found.verdicts[runner.campaign.id] = judge(runner, pick, everybody, past, tick)
             finally:
@@ -138,6 +140,15 @@ def purchases(
         {**given, "products": list(product_numbers)},
     ).fetchall()
     return Purchases(dict(orders), {(customer, product): at for customer, product, at in lines})
+
+
+def _declined(session: Session, ctx: ShopContext, size: int) -> dict[str, Ints]:
+    """Kind of e-mail → the customers who do not want it."""
+    found: dict[str, list[int]] = defaultdict(list)
+    for customer, topic in topics.declined(session, ctx):
+        if customer < size:
+            found[topic].append(customer)
+    return {topic: np.array(some, dtype=np.int32) for topic, some in found.items()}
 
 
 def _size(connection: duckdb.DuckDBPyConnection, universe: BitMap, runners: Iterable[Runner]) -> int:

@@ -12,12 +12,12 @@ from app.services.plan_sends_best import Pick, crown, groups
 from app.services.plan_sends_facts import product_facts, used_up
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Mapping
     from datetime import datetime
 
     import duckdb
 
-    from app.services.plan_sends_best import ByProduct, Facts
+    from app.services.plan_sends_best import ByProduct, Facts, Ints
     from app.services.plan_sends_facts import PastColumns
     from app.services.plan_sends_verdicts import Runner
 
@@ -29,8 +29,11 @@ def picks(
     pasts: dict[int, PastColumns],
     tick: datetime,
     size: int,
+    declined: Mapping[str, Ints],
 ) -> Iterator[tuple[Runner, Pick]]:
     """What each campaign would send to whom, one after the other: twenty at once would fill the memory.
+
+    declined: kind of e-mail → the customers who do not want it.
 
     Campaigns of any product share one look at all predictions.
     """
@@ -38,6 +41,7 @@ def picks(
     everything = any(runner.any_product for runner in runners.values())
     shown = None if everything else sorted({product for products in of.values() for product in products})
     facts = product_facts(run, history, tick, size, shown)
+    facts.declined = {KINDS.index(kind): some for kind, some in declined.items()}
     repeats = {number: runner.campaign.repeats for number, runner in runners.items()}
     enough = used_up(history, pasts, repeats, size)
     for number, runner in runners.items():

@@ -17,7 +17,7 @@ from sqlalchemy import select
 from app.domain.campaigns import Reason
 from app.domain.consent import refusal
 from app.domain.machines import DEFAULT_OPEN_TRACKING
-from app.services import campaigns, discounts, sender_domains, senders, sending_brakes, sending_limits
+from app.services import campaigns, discounts, sender_domains, senders, sending_brakes, sending_limits, topics
 from app.services.campaigns_audience import newest_history, products
 from app.services.links import links_of
 from app.services.plan_sends_candidates import Past, past, purchases
@@ -217,6 +217,7 @@ def _recheck(
             select(Suppression.email_hash).where(Suppression.shop_id == ctx.shop_id, Suppression.email_hash.in_(hashes))
         )
     )
+    declined = topics.declined(session, ctx, desk.customers.keys())
     desk.links = links_of(session, ctx, numbers)
     choice = session.get(MailSetting, {"shop_id": ctx.shop_id})
     desk.open_tracking = choice.open_tracking if choice else DEFAULT_OPEN_TRACKING
@@ -231,6 +232,8 @@ def _recheck(
         reason: Reason | None = Reason.CAMPAIGN_NOT_ACTIVE
         if campaign is not None and campaign.state == "active" and installed:
             reason = sender_refusal(sender) or _customer_refusal(customer, suppressed)
+            if (message.customer_no, message.kind) in declined:
+                reason = reason or Reason.TOPIC_DECLINED
             if message.content_version != campaign.content_version:
                 reason = reason or Reason.CAMPAIGN_CHANGED
             timing = campaigns.timing_of(campaign)

@@ -1,4 +1,4 @@
-"""What mailed links do: unsubscribing and undoing it, the web view, clicks.
+"""What mailed links do: unsubscribing and undoing it, preferences by topic, the web view, clicks.
 
 Looking changes nothing, ever: scanners open every link. Only a POST acts, and doing it twice is
 doing it once.
@@ -15,7 +15,7 @@ from sqlalchemy import or_, select
 from app.domain.consent import SUBSCRIBED, UNSUBSCRIBED
 from app.errors import EncoreError, NotFound
 from app.mail.render import MissingValue
-from app.services import campaigns, discounts, links, senders
+from app.services import campaigns, discounts, links, senders, topics
 from app.services.campaigns_audience import newest_history, products
 from app.services.send_due_compose import TEST, contact_of, frame_of, rendered, shared_discount, with_code
 from app.services.shops import context_by_id
@@ -48,12 +48,22 @@ class Gone(EncoreError):
 
 @dataclass(frozen=True)
 class Subscription:
-    """What an unsubscribe or undo link stands for."""
+    """What an unsubscribe or undo link stands for. topics: each with whether it is wanted; none of a test message."""
 
     company: str
     test: bool
     unsubscribed: bool
     undo_token: str
+    topics: tuple[Topic, ...] = ()
+
+
+@dataclass(frozen=True)
+class Topic:
+    """One kind of marketing e-mail, as the preferences page shows it."""
+
+    name: str
+    label: str
+    wanted: bool
 
 
 def look(rooms: Rooms, token: str) -> Subscription:
@@ -78,6 +88,23 @@ def unsubscribe(rooms: Rooms, token: str, source: Literal["unsubscribe_link", "o
     if changed:
         log.info("unsubscribed", shop_id=ctx.shop_id, customer_no=customer_no, source=source, customers=len(changed))
     return found
+
+
+def choose_topics(rooms: Rooms, token: str, wanted: set[str]) -> tuple[Subscription, Subscription]:
+    """Get these topics and no others, from the next stamp on; whoever is unsubscribed stays so.
+
+    Returns what stood before and what stands now, so that it can be taken back. Twice is once. Shopify is not
+    told: it knows no topics. A link of a test message changes nothing.
+    """
+    ctx, message_id, customer_no = _read(rooms, "unsubscribe", token)
+    with rooms.store.session(ctx) as session:
+        affected = _affected(session, ctx, message_id, customer_no)
+        before = _describe(rooms, session, ctx, message_id, customer_no)
+        changed = topics.choose(session, ctx, affected, wanted, rooms.clock.now())
+        after = _describe(rooms, session, ctx, message_id, customer_no)
+    if changed:
+        log.info("topics_chosen", shop_id=ctx.shop_id, customer_no=customer_no, customers=len(affected))
+    return before, after
 
 
 def undo(rooms: Rooms, token: str) -> Subscription:
@@ -218,11 +245,14 @@ def _describe(
         return Subscription(ctx.domain, test=True, unsubscribed=False, undo_token=undo_token)
     message = session.get_one(Message, {"shop_id": ctx.shop_id, "id": message_id})
     sender = session.get(Sender, {"shop_id": ctx.shop_id, "id": message.sender_id})
+    persons = _same_person(session, ctx, customer_no)
+    declined = {topic for _, topic in topics.declined(session, ctx, [row.customer_no for row in persons])}
     return Subscription(
         company=sender.company if sender else ctx.domain,
         test=False,
-        unsubscribed=all(row.email_consent != SUBSCRIBED for row in _same_person(session, ctx, customer_no)),
+        unsubscribed=all(row.email_consent != SUBSCRIBED for row in persons),
         undo_token=undo_token,
+        topics=tuple(Topic(name, label, name not in declined) for name, label in topics.TOPICS.items()),
     )
 
 

@@ -29,6 +29,8 @@ Behaviour = Literal[
     "take_then_25",
     "take_then_2",
     "drop_after_45",
+    "stall",
+    "take_and_stall",
 ]
 # What is heard after the final dot; without a line end the connection closes in the middle of the answer.
 LAST_WORDS: dict[str, bytes] = {
@@ -44,6 +46,7 @@ LAST_WORDS: dict[str, bytes] = {
     "take_then_25": b"25",
     "take_then_2": b"2",
 }
+STALL = 3.0
 
 
 @dataclass(frozen=True)
@@ -58,17 +61,21 @@ class Accepted:
 class SmtpSink:
     """Serves on a free loopback port while used as a context manager.
 
-    behave: asked once per message with the recipient. `take…` accepts, whatever is answered then;
-    take_and_drop closes without an answer; drop_at_dot closes at the dot without having accepted.
+    behave:  asked once per message with the recipient. `take…` accepts, whatever is answered then;
+             take_and_drop closes without an answer; drop_at_dot closes at the dot without having accepted;
+             stall keeps the client waiting for STALL seconds before that.
+    silence: seconds after which a client that says nothing is dropped, as real servers do after minutes.
     """
 
     behave: Callable[[str], Behaviour] = lambda _: "accept"
     accepted: list[Accepted] = field(default_factory=list)
     connections: int = 0
+    heard: int = 0  # messages that clients began to say
     refuse_senders: bool = False
     pipelining: bool = False
     slow_seconds: float = 0.0  # before every answer to MAIL
     refuse_data: bool = False  # without a recipient it refuses DATA too, as most servers do
+    silence: float | None = None
 
     def __enter__(self) -> Self:
         sink = self
@@ -76,6 +83,7 @@ class SmtpSink:
         class Dialogue(socketserver.StreamRequestHandler):
             def handle(self) -> None:
                 sink.connections += 1
+                self.connection.settimeout(sink.silence)
                 try:
                     sink.talk(self)
                 except OSError:
@@ -123,6 +131,7 @@ class SmtpSink:
                 behaviour = self.behave(recipient)
                 say({"rcpt_450": "450 later", "rcpt_550": "550 no"}.get(behaviour, "250 ok"))
             elif verb == b"DATA":
+                self.heard += 1
                 if behaviour == "drop_before_dot":
                     return
                 if self.refuse_data and behaviour.startswith("rcpt_"):
@@ -134,6 +143,9 @@ class SmtpSink:
                     return
                 if behaviour == "accept" or behaviour.startswith("take"):
                     self._take(recipient, data)
+                if behaviour.endswith("stall"):
+                    time.sleep(STALL)
+                    return
                 answer = LAST_WORDS.get(behaviour, b"250 taken\r\n")
                 peer.wfile.write(answer)
                 if not answer.endswith(b"\n"):
