@@ -148,7 +148,7 @@ class TimelineOrder(BaseModel):
 class TimelineConsent(BaseModel):
     """A change of consent."""
 
-    channel: Channel
+    channel: Literal["email", "sms", "topic"]
     state: str
     previous: str | None
     source: str
