@@ -19,9 +19,11 @@ MIGRATIONS = Path(__file__).parent / "migrations"
 def upgrade(url: str) -> None:
     """Apply all migrations that this database lacks; none applied twice, also when two processes start."""
     engine = make_engine(url)
-    with engine.connect() as connection:
-        command.upgrade(config(connection), "head")
-    engine.dispose()
+    try:
+        with engine.connect() as connection:
+            command.upgrade(config(connection), "head")
+    finally:
+        engine.dispose()
 
 
 def config(connection: Connection) -> Config:

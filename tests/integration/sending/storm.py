@@ -48,8 +48,9 @@ if TYPE_CHECKING:
     from tests.integration.sending.smtp_sink import Behaviour, SmtpSink
 
 WEEK, MARGIN, DEADLINE = timedelta(seconds=2), timedelta(seconds=7), 2.0
+WORDS_A_CRASH = 80  # messages between two crashes of the database
 WORDS = 8  # at most so many messages are begun between two kills
-LONGEST_PEACE = 5.0  # seconds between two kills, also if nothing is sent: everybody's week may be taken
+LONGEST_PEACE = 20.0  # seconds between two kills, also if nothing is sent: everybody's week may be taken
 SILENCE = 1.0  # seconds; the relay then closes the connection
 WORKERS = 8
 PEOPLE = 60  # sharing 30 addresses: the second key has work to do
@@ -244,7 +245,7 @@ def storm(
     crew = [start() for _ in range(WORKERS)]
     frozen: dict[int, float] = {}
     blown = Blown()
-    next_crash = time.monotonic() + 8
+    next_crash = WORDS_A_CRASH
     try:
         while not enough(blown):
             _wait_for_words(sink)
@@ -262,10 +263,10 @@ def storm(
             crew[place].join(10)
             blown.kills += 1
             crew[place] = start()
-            if server is not None and time.monotonic() > next_crash:
+            if server is not None and sink.heard > next_crash:
                 server.crash()
                 blown.crashes += 1
-                next_crash = time.monotonic() + random.uniform(4, 10)
+                next_crash = sink.heard + random.randint(WORDS_A_CRASH // 2, WORDS_A_CRASH)
     finally:
         for process in crew:
             process.kill()
