@@ -1,14 +1,15 @@
 import { useState } from "react";
-import type { Sender } from "@/shared/api/types";
+import type { Sender, SenderHealth } from "@/shared/api/types";
 import { SenderForm } from "@/shared/senders/SenderForm";
 import { SENDER_STATES, senderSentence } from "@/shared/senders/senderState";
 import { useSenderActions } from "@/shared/senders/useSenders";
 import { useShop } from "@/shared/shop/ShopProvider";
 import { Failure } from "@/shared/states/Failure";
 import { toast } from "@/shared/states/toast";
+import { DomainChecks } from "./DomainChecks";
 
 /** One sender: what recipients see, whether it may send, and what can be done with it. */
-export function SenderCard({ sender }: { sender: Sender }) {
+export function SenderCard({ sender, health }: { sender: Sender; health: SenderHealth | undefined }) {
   const { timezone } = useShop();
   const actions = useSenderActions();
   const [mode, setMode] = useState<"show" | "edit" | "delete">("show");
@@ -37,6 +38,7 @@ export function SenderCard({ sender }: { sender: Sender }) {
         </s-stack>
         <s-paragraph>{senderSentence(sender, timezone)}</s-paragraph>
         <Details sender={sender} />
+        {health !== undefined && <DomainChecks health={health} verified={sender.state === "verified"} />}
         {problem !== null && <Failure what="That did not work" error={problem} />}
         {mode === "delete" ? (
           <ConfirmDelete sender={sender} actions={actions} keep={() => setMode("show")} />

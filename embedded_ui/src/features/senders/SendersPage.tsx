@@ -4,7 +4,10 @@ import { SenderForm } from "@/shared/senders/SenderForm";
 import { useSenderActions, useSenders } from "@/shared/senders/useSenders";
 import { Loaded } from "@/shared/states/Loaded";
 import { toast } from "@/shared/states/toast";
+import { Deliverability } from "./Deliverability";
 import { SenderCard } from "./SenderCard";
+import { SendingBanner } from "./SendingStatus";
+import { useSendersHealth } from "./useSending";
 
 /** The addresses that campaigns send from. */
 export function SendersPage() {
@@ -16,9 +19,15 @@ export function SendersPage() {
         Create sender
       </s-button>
       <s-stack gap="base">
+        <SendingBanner />
         {creating && <NewSenderSection close={() => setCreating(false)} />}
         <Loaded query={senders} noun="senders" lines={5}>
-          {(list) => <SenderCards senders={list} creating={creating} create={() => setCreating(true)} />}
+          {(list) => (
+            <>
+              <SenderCards senders={list} creating={creating} create={() => setCreating(true)} />
+              {list.length > 0 && <Deliverability />}
+            </>
+          )}
         </Loaded>
       </s-stack>
     </s-page>
@@ -53,8 +62,11 @@ interface CardsProps {
 }
 
 function SenderCards({ senders, creating, create }: CardsProps) {
+  const health = useSendersHealth();
   if (senders.length > 0) {
-    return senders.map((sender) => <SenderCard key={sender.id} sender={sender} />);
+    return senders.map((sender) => (
+      <SenderCard key={sender.id} sender={sender} health={health.data?.get(sender.id)} />
+    ));
   }
   if (creating) return null;
   return (

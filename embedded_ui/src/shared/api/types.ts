@@ -66,6 +66,12 @@ export type Sender = Schemas["Sender"];
 export type DiscountStanding = Schemas["DiscountStanding"];
 export type DiscountPlanPatch = Schemas["DiscountPlanPatch"];
 export type CodeCheck = Schemas["CodeCheck"];
+export type SenderHealth = Schemas["SenderHealth"];
+export type DomainRecord = Schemas["DomainRecord"];
+export type SendingStatus = Schemas["SendingStatus"];
+export type SendingStop = Schemas["SendingStop"];
+export type SendingPatch = Schemas["SendingPatch"];
+export type Suppressed = Schemas["Suppressed"];
 
 export type Tile = Schemas["Tile"];
 export type Connection = Schemas["ConnectionOut"];

@@ -1,0 +1,52 @@
+import { useMutation, useQuery, useQueryClient } from "@tanstack/react-query";
+import { api, unwrap } from "@/shared/api/client";
+import type { SenderHealth, SendingPatch, SendingStatus } from "@/shared/api/types";
+
+/** Whether sending is stopped, bounce and complaint rates, and the shop's choices. */
+export function useSending() {
+  return useQuery({ queryKey: ["sending"], queryFn: () => unwrap(api.GET("/api/sending")) });
+}
+
+/** Each sender's domain by the sender's id: its records, how much it sends and may send. */
+export function useSendersHealth() {
+  return useQuery({
+    queryKey: ["sending", "senders"],
+    queryFn: async () => {
+      const { items } = await unwrap(api.GET("/api/sending/senders"));
+      return new Map<string, SenderHealth>(items.map((item) => [item.sender_id, item]));
+    },
+  });
+}
+
+/** The addresses that are not mailed any more, the newest first. */
+export function useSuppressions() {
+  return useQuery({
+    queryKey: ["sending", "suppressions"],
+    queryFn: () => unwrap(api.GET("/api/sending/suppressions")),
+  });
+}
+
+/** What can be done about sending; each answer is shown at once. */
+export function useSendingActions() {
+  const queries = useQueryClient();
+  const keep = (status: SendingStatus) => queries.setQueryData(["sending"], status);
+  return {
+    release: useMutation({ mutationFn: () => unwrap(api.POST("/api/sending/release")), onSuccess: keep }),
+    choose: useMutation({
+      mutationFn: (body: SendingPatch) => unwrap(api.PATCH("/api/sending", { body })),
+      onSuccess: keep,
+    }),
+    check: useMutation({
+      mutationFn: (sender_id: string) =>
+        unwrap(api.POST("/api/sending/senders/{sender_id}/check", { params: { path: { sender_id } } })),
+      onSuccess: () => queries.invalidateQueries({ queryKey: ["sending", "senders"] }),
+    }),
+    reinstate: useMutation({
+      mutationFn: (address_id: string) =>
+        unwrap(
+          api.POST("/api/sending/suppressions/{address_id}/reinstate", { params: { path: { address_id } } }),
+        ),
+      onSuccess: () => queries.invalidateQueries({ queryKey: ["sending", "suppressions"] }),
+    }),
+  };
+}
