@@ -40,7 +40,7 @@ NOUNS = (
     "campaign_reports",
     "before_you_send",
     "senders",
-    "sending",
+    "deliverability",
     "recommendations",
     "predictions",
     "settings",

@@ -3,7 +3,7 @@ import { describe, expect, it } from "vitest";
 import { answer, button, open, sample, words } from "../server";
 
 const STOPPED = {
-  ...sample<object>("GET /api/sending"),
+  ...sample<object>("GET /api/deliverability"),
   level: "stop",
   stop: { at: "2026-11-22T09:00:00Z", kind: "complaints", sent: 1000, hard_bounces: 2, complaints: 4, limit: 0.003 },
 };
@@ -25,13 +25,13 @@ describe("A sender", () => {
     const { container } = open("/senders");
     await waitFor(() => expect(words(container)).toContain("Check DNS again"));
     fireEvent.click(button(container, "Check DNS again"));
-    await waitFor(() => expect(asked.some((one) => one.key === "POST /api/sending/senders/snd_1/check")).toBe(true));
+    await waitFor(() => expect(asked.some((one) => one.key === "POST /api/deliverability/senders/snd_1/check")).toBe(true));
   });
 });
 
 describe("Sending", () => {
   it("says in red why it is stopped, and goes on when a person says so", async () => {
-    answer({ "GET /api/sending": { data: STOPPED } });
+    answer({ "GET /api/deliverability": { data: STOPPED } });
     const { container } = open("/senders");
     await waitFor(() => expect(words(container)).toContain("4 recipients of 1,000 messages called it spam, 0.40%."));
     expect(container.querySelector('s-banner[tone="critical"]')?.getAttribute("heading")).toBe("Sending is stopped");

@@ -311,25 +311,25 @@ class TestOverHttp:
         breaker = TestTheCircuitBreaker()
         breaker.volume(world, 200)
         breaker.bounce(world, 1, 10)
-        status = client.get("/api/sending").json
+        status = client.get("/api/deliverability").json
         assert (status["level"], status["stop"]["kind"], status["stop"]["hard_bounces"]) == ("stop", "bounces", 10)
         assert status["bounce_rate"] == 0.05
-        assert client.post("/api/sending/release").json["stop"] is None
-        assert client.post("/api/sending/release").status_code == 404
-        listed = client.get("/api/sending/suppressions").json
+        assert client.post("/api/deliverability/release").json["stop"] is None
+        assert client.post("/api/deliverability/release").status_code == 404
+        listed = client.get("/api/deliverability/suppressions").json
         assert listed["count"] == 10
-        (one,) = client.get("/api/sending/suppressions?customer_no=3").json["items"]
+        (one,) = client.get("/api/deliverability/suppressions?customer_no=3").json["items"]
         assert one["email"] == "c3@example.com"
-        assert client.post(f"/api/sending/suppressions/{one['id']}/reinstate").status_code == 204
-        assert client.post(f"/api/sending/suppressions/{one['id']}/reinstate").status_code == 404
+        assert client.post(f"/api/deliverability/suppressions/{one['id']}/reinstate").status_code == 204
+        assert client.post(f"/api/deliverability/suppressions/{one['id']}/reinstate").status_code == 404
 
     def test_choices_are_kept(self, client: FlaskClient) -> None:
-        assert client.get("/api/sending").json["open_tracking"] == "opted_in"
-        answer = client.patch("/api/sending", json={"open_tracking": "off", "hourly_limit": 100}).json
+        assert client.get("/api/deliverability").json["open_tracking"] == "opted_in"
+        answer = client.patch("/api/deliverability", json={"open_tracking": "off", "hourly_limit": 100}).json
         assert (answer["open_tracking"], answer["hourly_limit"]) == ("off", 100)
-        assert client.patch("/api/sending", json={"hourly_limit": None}).json["hourly_limit"] is None
-        assert client.patch("/api/sending", json={"hourly_limit": 1}).status_code == 422
-        assert client.patch("/api/sending", json={"open_tracking": "all"}).status_code == 422
+        assert client.patch("/api/deliverability", json={"hourly_limit": None}).json["hourly_limit"] is None
+        assert client.patch("/api/deliverability", json={"hourly_limit": 1}).status_code == 422
+        assert client.patch("/api/deliverability", json={"open_tracking": "all"}).status_code == 422
 
     def test_a_notification_without_a_signature_is_refused(self, client: FlaskClient) -> None:
         assert client.post("/reports/ses", data=b'{"Type":"Notification"}').status_code == 400

@@ -109,11 +109,11 @@ class TestChecks:
             g.shop = shop.ctx
 
         client = create_app(shop.rooms, authenticate, []).test_client()
-        checked = client.post(f"/api/sending/senders/{sender}/check").json
+        checked = client.post(f"/api/deliverability/senders/{sender}/check").json
         assert [check["state"] for check in checked["checks"]] == ["passed"] * 3
-        assert client.get("/api/sending/senders").json["items"] == [checked]
+        assert client.get("/api/deliverability/senders").json["items"] == [checked]
         assert client.get("/api/senders").json["items"][0]["domain_checks"]["dkim"] == "passed"
-        assert client.post("/api/sending/senders/snd_99/check").status_code == 404
+        assert client.post("/api/deliverability/senders/snd_99/check").status_code == 404
 
 
 class TestWarmUp:

@@ -4,7 +4,7 @@ import type { SenderHealth, SendingPatch, SendingStatus } from "@/shared/api/typ
 
 /** Whether sending is stopped, bounce and complaint rates, and the shop's choices. */
 export function useSending() {
-  return useQuery({ queryKey: ["sending"], queryFn: () => unwrap(api.GET("/api/sending")) });
+  return useQuery({ queryKey: ["sending"], queryFn: () => unwrap(api.GET("/api/deliverability")) });
 }
 
 /** Each sender's domain by the sender's id: its records, how much it sends and may send. */
@@ -12,7 +12,7 @@ export function useSendersHealth() {
   return useQuery({
     queryKey: ["sending", "senders"],
     queryFn: async () => {
-      const { items } = await unwrap(api.GET("/api/sending/senders"));
+      const { items } = await unwrap(api.GET("/api/deliverability/senders"));
       return new Map<string, SenderHealth>(items.map((item) => [item.sender_id, item]));
     },
   });
@@ -22,7 +22,7 @@ export function useSendersHealth() {
 export function useSuppressions() {
   return useQuery({
     queryKey: ["sending", "suppressions"],
-    queryFn: () => unwrap(api.GET("/api/sending/suppressions")),
+    queryFn: () => unwrap(api.GET("/api/deliverability/suppressions")),
   });
 }
 
@@ -31,20 +31,20 @@ export function useSendingActions() {
   const queries = useQueryClient();
   const keep = (status: SendingStatus) => queries.setQueryData(["sending"], status);
   return {
-    release: useMutation({ mutationFn: () => unwrap(api.POST("/api/sending/release")), onSuccess: keep }),
+    release: useMutation({ mutationFn: () => unwrap(api.POST("/api/deliverability/release")), onSuccess: keep }),
     choose: useMutation({
-      mutationFn: (body: SendingPatch) => unwrap(api.PATCH("/api/sending", { body })),
+      mutationFn: (body: SendingPatch) => unwrap(api.PATCH("/api/deliverability", { body })),
       onSuccess: keep,
     }),
     check: useMutation({
       mutationFn: (sender_id: string) =>
-        unwrap(api.POST("/api/sending/senders/{sender_id}/check", { params: { path: { sender_id } } })),
+        unwrap(api.POST("/api/deliverability/senders/{sender_id}/check", { params: { path: { sender_id } } })),
       onSuccess: () => queries.invalidateQueries({ queryKey: ["sending", "senders"] }),
     }),
     reinstate: useMutation({
       mutationFn: (address_id: string) =>
         unwrap(
-          api.POST("/api/sending/suppressions/{address_id}/reinstate", { params: { path: { address_id } } }),
+          api.POST("/api/deliverability/suppressions/{address_id}/reinstate", { params: { path: { address_id } } }),
         ),
       onSuccess: () => queries.invalidateQueries({ queryKey: ["sending", "suppressions"] }),
     }),

@@ -1371,7 +1371,7 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
-    "/api/sending": {
+    "/api/deliverability": {
         parameters: {
             query?: never;
             header?: never;
@@ -1379,17 +1379,17 @@ export interface paths {
             cookie?: never;
         };
         /** Whether sending is stopped, bounce and complaint rates, and the shop's choices. */
-        get: operations["sending_sending_status_get"];
+        get: operations["deliverability_deliverability_status_get"];
         put?: never;
         post?: never;
         delete?: never;
         options?: never;
         head?: never;
         /** Change whose openings are observed, and how many messages leave in an hour. */
-        patch: operations["sending_change_sending_patch"];
+        patch: operations["deliverability_change_deliverability_patch"];
         trace?: never;
     };
-    "/api/sending/release": {
+    "/api/deliverability/release": {
         parameters: {
             query?: never;
             header?: never;
@@ -1399,14 +1399,14 @@ export interface paths {
         get?: never;
         put?: never;
         /** Let the shop send again after a stop; counting begins anew. */
-        post: operations["sending_release_sending_release_post"];
+        post: operations["deliverability_release_sending_release_post"];
         delete?: never;
         options?: never;
         head?: never;
         patch?: never;
         trace?: never;
     };
-    "/api/sending/senders": {
+    "/api/deliverability/senders": {
         parameters: {
             query?: never;
             header?: never;
@@ -1414,7 +1414,7 @@ export interface paths {
             cookie?: never;
         };
         /** Each sender's domain: its records, how much it sends and may send. */
-        get: operations["sending_list_health_senders_get"];
+        get: operations["deliverability_list_health_senders_get"];
         put?: never;
         post?: never;
         delete?: never;
@@ -1423,7 +1423,7 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
-    "/api/sending/senders/{sender_id}/check": {
+    "/api/deliverability/senders/{sender_id}/check": {
         parameters: {
             query?: never;
             header?: never;
@@ -1433,14 +1433,14 @@ export interface paths {
         get?: never;
         put?: never;
         /** Look the domain up in DNS now. */
-        post: operations["sending_check_sender_senders__sender_id__check_post"];
+        post: operations["deliverability_check_sender_senders__sender_id__check_post"];
         delete?: never;
         options?: never;
         head?: never;
         patch?: never;
         trace?: never;
     };
-    "/api/sending/suppressions": {
+    "/api/deliverability/suppressions": {
         parameters: {
             query?: never;
             header?: never;
@@ -1448,7 +1448,7 @@ export interface paths {
             cookie?: never;
         };
         /** The newest 100 addresses that are not mailed after a bounce or complaint, of all or of one customer. */
-        get: operations["sending_list_suppressions_suppressions_get"];
+        get: operations["deliverability_list_suppressions_suppressions_get"];
         put?: never;
         post?: never;
         delete?: never;
@@ -1457,7 +1457,7 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
-    "/api/sending/suppressions/{address_id}/reinstate": {
+    "/api/deliverability/suppressions/{address_id}/reinstate": {
         parameters: {
             query?: never;
             header?: never;
@@ -1467,7 +1467,7 @@ export interface paths {
         get?: never;
         put?: never;
         /** Let the address be mailed again, if the customer's consent allows it. */
-        post: operations["sending_reinstate_suppressions__address_id__reinstate_post"];
+        post: operations["deliverability_reinstate_suppressions__address_id__reinstate_post"];
         delete?: never;
         options?: never;
         head?: never;
@@ -11609,7 +11609,7 @@ export interface operations {
             };
         };
     };
-    sending_sending_status_get: {
+    deliverability_deliverability_status_get: {
         parameters: {
             query?: never;
             header?: never;
@@ -11656,7 +11656,7 @@ export interface operations {
             };
         };
     };
-    sending_change_sending_patch: {
+    deliverability_change_deliverability_patch: {
         parameters: {
             query?: never;
             header?: never;
@@ -11707,7 +11707,7 @@ export interface operations {
             };
         };
     };
-    sending_release_sending_release_post: {
+    deliverability_release_sending_release_post: {
         parameters: {
             query?: never;
             header?: never;
@@ -11754,7 +11754,7 @@ export interface operations {
             };
         };
     };
-    sending_list_health_senders_get: {
+    deliverability_list_health_senders_get: {
         parameters: {
             query?: never;
             header?: never;
@@ -11801,7 +11801,7 @@ export interface operations {
             };
         };
     };
-    sending_check_sender_senders__sender_id__check_post: {
+    deliverability_check_sender_senders__sender_id__check_post: {
         parameters: {
             query?: never;
             header?: never;
@@ -11850,7 +11850,7 @@ export interface operations {
             };
         };
     };
-    sending_list_suppressions_suppressions_get: {
+    deliverability_list_suppressions_suppressions_get: {
         parameters: {
             query?: {
                 customer_no?: number | null;
@@ -11899,7 +11899,7 @@ export interface operations {
             };
         };
     };
-    sending_reinstate_suppressions__address_id__reinstate_post: {
+    deliverability_reinstate_suppressions__address_id__reinstate_post: {
         parameters: {
             query?: never;
             header?: never;

@@ -8,7 +8,7 @@ from flask import Response, g
 from flask_openapi3 import APIBlueprint, Tag
 
 from app.api.common import ErrorAnswer, current_shop, rooms
-from app.api.models.sending import (
+from app.api.models.deliverability import (
     HealthPath,
     SenderHealth,
     SenderHealthList,
@@ -24,10 +24,10 @@ if TYPE_CHECKING:
     from pydantic import BaseModel
 
 bp = APIBlueprint(
-    "sending",
+    "deliverability",
     __name__,
-    url_prefix="/api/sending",
-    abp_tags=[Tag(name="sending")],
+    url_prefix="/api/deliverability",
+    abp_tags=[Tag(name="deliverability")],
     abp_responses={404: ErrorAnswer, 409: ErrorAnswer, 422: ErrorAnswer},
 )
 
@@ -45,13 +45,13 @@ def _who() -> str | None:
 
 
 @bp.get("", responses={200: SendingStatus})
-def sending_status() -> Response:
+def deliverability_status() -> Response:
     """Whether sending is stopped, bounce and complaint rates, and the shop's choices."""
     return _status()
 
 
 @bp.patch("", responses={200: SendingStatus})
-def change_sending(body: SendingPatch) -> Response:
+def change_deliverability(body: SendingPatch) -> Response:
     """Change whose openings are observed, and how many messages leave in an hour."""
     changes = body.model_dump(exclude_unset=True)
     return _json(SendingStatus.model_validate(senders_health.choose(rooms(), current_shop(), changes)))
