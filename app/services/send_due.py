@@ -24,7 +24,7 @@ from app.services.plan_sends_candidates import Past, past, purchases
 from app.services.plan_sends_facts import zones_of
 from app.services.plan_sends_verdicts import sender_refusal
 from app.services.published import latest_history
-from app.services.send_due_compose import frame_of
+from app.services.send_due_compose import Addressee, frame_of
 from app.services.send_due_handover import Desk, Wanted, hand_over, left_by_domain, products_of
 from app.services.shop_settings import cap_window
 from app.store import outbox
@@ -46,9 +46,11 @@ if TYPE_CHECKING:
 
 log = structlog.get_logger()
 
+ADDRESSEE = tuple(getattr(Customer, name) for name in Addressee._fields)
+
 DEFAULT_BUDGET = 2_000  # messages a call, so that one shop does not keep a worker for hours
 FIRST_BATCH = 10
-READ_AHEAD = 1_000  # messages whose facts are read from the lake at once: opening it costs more than their rows
+READ_AHEAD = 2_000  # messages whose facts are read from the lake at once: opening it costs more than their rows
 BATCH_SECONDS = 20.0  # a third of the deadline: the rest is for the server's slow moments
 
 
@@ -202,21 +204,7 @@ def _recheck(
             .with_for_update(read=True).execution_options(populate_existing=True)
         )
     }  # fmt: skip
-    desk.customers = {
-        row.customer_no: row
-        for row in session.scalars(
-            select(Customer)
-            .where(Customer.shop_id == ctx.shop_id, Customer.customer_no.in_({m.customer_no for m in due}))
-            .order_by(Customer.customer_no)
-            .with_for_update(read=True).execution_options(populate_existing=True)
-        )
-    }  # fmt: skip
-    hashes = {c.email_hash for c in desk.customers.values() if c.email_hash}
-    suppressed = set(
-        session.scalars(
-            select(Suppression.email_hash).where(Suppression.shop_id == ctx.shop_id, Suppression.email_hash.in_(hashes))
-        )
-    )
+    suppressed = _read_people(session, ctx, desk, due)
     declined = topics.declined(session, ctx, desk.customers.keys())
     desk.links = links_of(session, ctx, numbers)
     choice = session.get(MailSetting, {"shop_id": ctx.shop_id})
@@ -224,6 +212,8 @@ def _recheck(
     before = past(session, ctx, numbers, desk.customers.keys())
     installed = session.get_one(Shop, ctx.shop_id).uninstalled_at is None
     now = rooms.store.db_now(session)
+    refused = {row.id: sender_refusal(origins.get(row.sender_id or 0)) for row in running.values()}
+    timings = {row.id: campaigns.timing_of(row) for row in running.values()}
     checks: dict[str, outbox.Check] = {}
     for message in due:
         campaign = running.get(message.campaign_id)
@@ -231,12 +221,12 @@ def _recheck(
         customer = desk.customers.get(message.customer_no)
         reason: Reason | None = Reason.CAMPAIGN_NOT_ACTIVE
         if campaign is not None and campaign.state == "active" and installed:
-            reason = sender_refusal(sender) or _customer_refusal(customer, suppressed)
+            reason = refused[campaign.id] or _customer_refusal(customer, suppressed)
             if (message.customer_no, message.kind) in declined:
                 reason = reason or Reason.TOPIC_DECLINED
             if message.content_version != campaign.content_version:
                 reason = reason or Reason.CAMPAIGN_CHANGED
-            timing = campaigns.timing_of(campaign)
+            timing = timings[campaign.id]
             reason = reason or _purchase_refusal(message, desk, now - timedelta(days=timing.wait_days))
             reason = reason or _repeat_refusal(message, desk, timing, before, now)
         opens = None
@@ -254,8 +244,26 @@ def _recheck(
             checks[message.id] = outbox.Check(customer.email_hash, None, source)
         else:
             checks[message.id] = outbox.Check(None, reason)
-    _offer(session, ctx, desk, running, [message for message in due if checks[message.id].reason is None], checks, now)
+    going = [m for m in due if checks[m.id].reason is None and checks[m.id].not_before is None]
+    _offer(session, ctx, desk, running, going, checks, now)
     return checks
+
+
+def _read_people(session: Session, ctx: ShopContext, desk: Desk, due: Sequence[Message]) -> set[str]:
+    """Lock and read whom these messages are for; returns which of their addresses are suppressed."""
+    people = session.execute(
+        select(*ADDRESSEE)
+        .where(Customer.shop_id == ctx.shop_id, Customer.customer_no.in_({m.customer_no for m in due}))
+        .order_by(Customer.customer_no)
+        .with_for_update(read=True)
+    )
+    desk.customers = {row[0]: Addressee._make(row) for row in people}
+    hashes = {c.email_hash for c in desk.customers.values() if c.email_hash}
+    return set(
+        session.scalars(
+            select(Suppression.email_hash).where(Suppression.shop_id == ctx.shop_id, Suppression.email_hash.in_(hashes))
+        )
+    )
 
 
 def _offer(
@@ -292,7 +300,7 @@ def _offer(
             )
 
 
-def _customer_refusal(customer: Customer | None, suppressed: set[str]) -> Reason | None:
+def _customer_refusal(customer: Addressee | None, suppressed: set[str]) -> Reason | None:
     if customer is None:
         return Reason.ERASED
     return refusal(

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from app.domain.web_links import tagged
 from app.mail.mime import Mail, pack
@@ -52,6 +52,21 @@ class Frame:
     campaign_id: int
     utm: Utm | None
     cart: str
+
+
+class Addressee(NamedTuple):
+    """What sending needs of a customer: columns, since loading whole rows costs more than composing does."""
+
+    customer_no: int
+    email_hash: str | None
+    contact: bytes
+    email_valid: bool
+    email_consent: str
+    email_consent_at: datetime | None
+    open_tracking: str | None
+    erased_at: datetime | None
+    merged_into: int | None
+    gone_at: datetime | None
 
 
 @dataclass(frozen=True)
@@ -114,7 +129,7 @@ def with_code(frame: Frame, given: Given | None) -> Frame:
     return frame if given is None else replace(frame, discount=Discount(given.code, given.text))
 
 
-def contact_of(rooms: Rooms, ctx: ShopContext, customer: Customer) -> Contact:
+def contact_of(rooms: Rooms, ctx: ShopContext, customer: Customer | Addressee) -> Contact:
     """Open a customer's contact. Raises CannotUnseal."""
     opened: dict[str, Any] = rooms.vault.open(ctx.shop_id, customer_subject(customer.customer_no), customer.contact)
     return Contact(customer.customer_no, opened.get("email"), opened.get("first_name"))

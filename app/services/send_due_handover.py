@@ -12,7 +12,16 @@ from app.domain.machines import DEFAULT_OPEN_TRACKING, may_observe_opens
 from app.mail.delivery import GIVE_UP_AFTER, Delivery
 from app.services import mail_events, senders
 from app.services.plan_sends_candidates import Purchases
-from app.services.send_due_compose import Contact, Frame, contact_of, envelope, public_url, rendered, with_code
+from app.services.send_due_compose import (
+    Addressee,
+    Contact,
+    Frame,
+    contact_of,
+    envelope,
+    public_url,
+    rendered,
+    with_code,
+)
 from app.store import outbox
 
 if TYPE_CHECKING:
@@ -24,7 +33,6 @@ if TYPE_CHECKING:
     from app.mail.delivery import Envelope
     from app.services.campaigns_audience import Product
     from app.services.rooms import Rooms
-    from app.store.models.customers import Customer
     from app.store.models.sending import Message
 
 log = structlog.get_logger()
@@ -50,7 +58,7 @@ class Desk:
     left: how many of the messages that it was read for may still be in line.
     """
 
-    customers: dict[int, Customer] = field(default_factory=dict)
+    customers: dict[int, Addressee] = field(default_factory=dict)
     frames: dict[tuple[int, int, int], Frame] = field(default_factory=dict)
     links: dict[tuple[int, str], int] = field(default_factory=dict)
     products: dict[int, Product] = field(default_factory=dict)
@@ -156,7 +164,7 @@ def _compose(rooms: Rooms, ctx: ShopContext, message: Message, desk: Desk) -> En
     )
 
 
-def _open_url(rooms: Rooms, ctx: ShopContext, desk: Desk, customer: Customer, message: Message) -> str | None:
+def _open_url(rooms: Rooms, ctx: ShopContext, desk: Desk, customer: Addressee, message: Message) -> str | None:
     """The picture that tells of an opening, for those whose openings may be observed."""
     if not may_observe_opens(desk.open_tracking, customer.open_tracking):
         return None
@@ -169,7 +177,7 @@ def return_address(bounce_address: str, name: str) -> str:
     return f"{local}+{name}@{domain}" if at else ""
 
 
-def _stamped_address(rooms: Rooms, customer: Customer, contact: Contact) -> str:
+def _stamped_address(rooms: Rooms, customer: Addressee, contact: Contact) -> str:
     """The contact's address, if it is the one whose week was stamped. Raises LookupError."""
     if rooms.vault.email_hash(contact.email or "") != customer.email_hash:
         raise LookupError("the sealed address and its hash differ")

@@ -6,6 +6,7 @@ import html
 import re
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from functools import lru_cache
 from ipaddress import ip_address
 from typing import TYPE_CHECKING, Any, Literal
 from urllib.parse import urlsplit
@@ -132,7 +133,12 @@ def tokens(rooms: Rooms) -> Tokens:
 
 def mail_domain(rooms: Rooms) -> str:
     """The installation's own mail domain: the public address's host, or a made-up one if that is a number."""
-    host = urlsplit(rooms.settings.public_url).hostname or ""
+    return _mail_domain(rooms.settings.public_url)
+
+
+@lru_cache(maxsize=8)  # every message asks
+def _mail_domain(public_url: str) -> str:
+    host = urlsplit(public_url).hostname or ""
     try:
         ip_address(host)
     except ValueError:

@@ -8,13 +8,15 @@ from typing import TYPE_CHECKING, Any
 from uuid import uuid4
 
 import pytest
-from flask import g
+from flask import Flask, g
 from sqlalchemy import func, select
 
+from app.api import mail_reports as mail_api
 from app.api.app import create_app
+from app.api.common import ROOMS
 from app.errors import Conflict, NotFound
 from app.mail.mailbox import Maildir
-from app.mail.sns import Notification
+from app.mail.sns import Notification, Verifier
 from app.services import (
     mail_events,
     mail_reports,
@@ -32,6 +34,7 @@ from app.store.models.shops import Job
 from tests.conftest import add_shop
 from tests.integration.sending.world import NOW, World
 from tests.unit.mail.test_reports import report as bounce_mail
+from tests.unit.mail.test_sns import TOPIC, Amazon
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -217,6 +220,36 @@ class TestNotificationsOfSes:
             mail_reports.take_notification(
                 world.rooms, self.notification("x", {"bounceType": "Permanent"}, tags={"encore-message": [tag]})
             )
+
+
+class TestTheSnsWebhook:
+    def test_a_signed_notification_acts_once_and_others_are_refused(self, world: World) -> None:
+        amazon = Amazon()
+        app = Flask("test")
+        app.extensions[ROOMS] = world.rooms
+        app.register_blueprint(mail_api.blueprint(Verifier({TOPIC}, amazon.fetch)))
+        client = app.test_client()
+        world.customer(1)
+        message = sent(world, 1)
+
+        def event(name: str) -> str:
+            mail = {"tags": {"encore-message": [f"1-{name}"]}}
+            return json.dumps({"eventType": "Bounce", "bounce": {"bounceType": "Permanent"}, "mail": mail})
+
+        def post(told: dict[str, Any]) -> int:
+            return client.post("/reports/ses", data=json.dumps(told), content_type="text/plain").status_code
+
+        genuine = amazon.says(Message=event(message))
+        assert post({**genuine, "Message": event(str(uuid4()))}) == 400
+        assert suppressed(world) == {}
+        assert [post(genuine), post(genuine)] == [200, 200]
+        assert suppressed(world) == {hash_of(world, 1): "hard_bounce"}
+        with world.store.reading(world.ctx) as session:
+            assert session.execute(select(func.count()).select_from(MailEvent)).scalar_one() == 1
+        assert post(amazon.says(Message=event(str(uuid4())))) == 404
+        assert post(amazon.says(Message="Successfully validated SNS topic")) == 200
+        world.clock.advance(timedelta(hours=2))
+        assert post(genuine) == 400
 
 
 class TestTheBounceMailbox:
