@@ -94,9 +94,10 @@ class CampaignContent(ShopRow, Base):
     subject: Mapped[str] = mapped_column(Text)
     preview_text: Mapped[str] = mapped_column(Text)
     blocks: Mapped[tuple[Block, ...] | None] = mapped_column(Blocks, comment="Null: made before there were blocks")
-    body_html: Mapped[str] = mapped_column(Text, default="", comment="Only read where there are no blocks")
-    button_label: Mapped[str] = mapped_column(Text, default="", comment="Only read where there are no blocks")
-    show_image: Mapped[bool] = mapped_column(default=False, comment="Only read where there are no blocks")
+    # These three are only read where there are no blocks.
+    body_html: Mapped[str] = mapped_column(Text, default="")
+    button_label: Mapped[str] = mapped_column(Text, default="")
+    show_image: Mapped[bool] = mapped_column(default=False)
     first_name_fallback: Mapped[str] = mapped_column(Text)
     created_at: Mapped[datetime]
 

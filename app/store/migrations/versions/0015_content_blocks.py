@@ -20,9 +20,18 @@ depends_on = None
 
 def upgrade() -> None:
     """Versions of before have no blocks; they are read as the blocks that say the same."""
-    op.add_column("campaign_contents", sa.Column("blocks", JsonColumn, nullable=True))
-    op.add_column("campaigns", sa.Column("utm", JsonColumn, nullable=True))
-    op.add_column("links", sa.Column("kind", sa.String(8), nullable=True))
+    op.add_column(
+        "campaign_contents",
+        sa.Column("blocks", JsonColumn, nullable=True, comment="Null: made before there were blocks"),
+    )
+    op.add_column(
+        "campaigns",
+        sa.Column("utm", JsonColumn, nullable=True, comment="Tags of links; null: the usual ones; {}: none"),
+    )
+    op.add_column(
+        "links",
+        sa.Column("kind", sa.String(8), nullable=True, comment="product | cart | url; null: product, of before"),
+    )
     op.create_table(
         "brands",
         sa.Column("shop_id", sa.Integer(), nullable=False),
