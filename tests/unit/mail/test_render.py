@@ -219,6 +219,22 @@ class TestWhatEveryMessageCarries:
         loads = set(re.findall(r'(?:src|@import|<link[^>]*href)="?(https?://[^"\s>]+)', html))
         assert loads == {COFFEE.image_url}
 
+    def test_no_file_and_no_network_is_touched_to_make_one(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        def refuse(*_: object, **__: object) -> None:
+            raise AssertionError("rendering reached out")
+
+        monkeypatch.setattr("builtins.open", refuse)
+        monkeypatch.setattr("socket.socket", refuse)
+        reaching = saying(
+            '<p>x<img src="file:///etc/passwd"><img src="http://10.0.0.1/a.png"></p>'
+            '<link href="https://evil.example/a.css"><mj-include path="/etc/passwd"/>{{ 7*7 }}'
+        )
+        html = render(reaching, FOOTER, Discount("<mj-include path='/etc/passwd'>", "x"), FACTS).html
+        assert "root:" not in html
+        assert "<mj-include" not in html
+        assert "<link" not in html
+        assert "{{ 7*7 }}" in html
+
     def test_a_test_message_says_so(self) -> None:
         shown = render(WORDS, FOOTER, None, FACTS, test=True)
         assert shown.subject.startswith("[TEST] ")
