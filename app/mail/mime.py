@@ -28,7 +28,8 @@ if TYPE_CHECKING:
 UNSUBSCRIBE_URL = re.compile(r"https?://[A-Za-z0-9._~:/?=&%+\-\[\]]{1,900}")
 # Whatever a parser may take for the end of a line, and everything else that has no place in a header.
 NOT_IN_HEADERS = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029]")
-PLAIN_ADDRESS = re.compile(r"[A-Za-z0-9!#$%&'*+/=?^_`{|}~-]+(?:\.[A-Za-z0-9!#$%&'*+/=?^_`{|}~-]+)*@[A-Za-z0-9.-]+")
+ATOM = r"[A-Za-z0-9!#$%&'*+/=?^_`{|}~-]+"
+PLAIN_ADDRESS = re.compile(rf"{ATOM}(?:\.{ATOM})*@[A-Za-z0-9-]+(?:\.[A-Za-z0-9-]+)*")
 HEADER_NAME = re.compile(r"[A-Za-z][A-Za-z0-9-]{0,75}")
 MESSAGE_ID = re.compile(r"[A-Za-z0-9._-]{1,200}")
 LINE_END = np.frombuffer(b"\r\n", np.uint8)

@@ -370,6 +370,16 @@ class TestMime:
         with pytest.raises(ValueError, match=r"line break"):
             build(mail(**{field: "a@b.example\r\nBcc: c@d.example"}))
 
+    @pytest.mark.parametrize(
+        "address", ["typo@example.com.", "a@x..com", ".a@example.com", "a b@example.com", "<a@b.c>"]
+    )
+    def test_what_is_no_address_is_refused(self, address: str) -> None:
+        with pytest.raises(ValueError):  # noqa: PT011 - the kind is the contract
+            build(mail(to_address=address))
+
+    def test_a_quoted_local_part_stays_quoted(self) -> None:
+        assert b'To: "a b"@example.com\r\n' in build(mail(to_address='"a b"@example.com'))
+
     def test_a_foreign_domain_is_written_in_ascii(self) -> None:
         parsed = email.message_from_bytes(build(mail(to_address="ann@bücher.example")), policy=default)
         assert parsed["To"] == "ann@xn--bcher-kva.example"
