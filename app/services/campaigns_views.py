@@ -11,8 +11,7 @@ from app.domain.campaigns import REASON_TEXTS, Reason, Unresolved
 from app.mail.starters import allowed_placeholders
 from app.services import campaigns, decision_diary
 from app.services.campaigns_audience import Audience, audience_of, newest_history, products
-from app.services.content import words_of
-from app.services.links import utm_of
+from app.services.content import utm_of, words_of
 from app.services.plan_sends import last_tick
 from app.services.plan_sends_candidates import past, purchases
 from app.services.segments_world import known_reach

@@ -10,7 +10,6 @@ from app.domain.web_links import Utm
 from app.errors import Invalid
 from app.mail.render import Discount, Facts, Footer, ShownProduct, render
 from app.mail.words import Words
-from app.services.links import UTM_FIELDS, utm_of
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -19,6 +18,7 @@ if TYPE_CHECKING:
     from app.domain.placeholders import Placeholder
     from app.store.models.campaigns import Campaign, CampaignContent
 
+UTM_FIELDS = ("source", "medium", "campaign")
 WORD_FIELDS = tuple(Words.__dataclass_fields__)
 MAX_BYTES = 100_000  # Gmail cuts a message off at 102 kB
 WIDEST = "W" * 60
@@ -38,6 +38,13 @@ def blocks_from(given: Sequence[Mapping[str, Any]]) -> tuple[Block, ...]:
         return parse(given)
     except BadBlock as fault:
         raise Invalid(fault.sentence, field=f"content.{fault.field}") from fault
+
+
+def utm_of(campaign: Campaign) -> Utm | None:
+    """The tags of a campaign's links; None: switched off. The usual ones say nothing of its name."""
+    if campaign.utm is None:
+        return Utm("encore", "email", f"encore-{campaign.id}")
+    return Utm(**{field: campaign.utm[field] for field in UTM_FIELDS}) if campaign.utm else None
 
 
 def change_utm(campaign: Campaign, given: Mapping[str, Any]) -> None:

@@ -7,26 +7,27 @@ from urllib.parse import urlsplit
 
 from sqlalchemy import select
 
-from app.domain.web_links import Utm, cart_permalink, tagged
+from app.domain.web_links import cart_permalink, tagged
 from app.errors import NotFound
 from app.services.campaigns_audience import newest_history, products
+from app.services.content import utm_of, words_of
 from app.store.counters import allocate
-from app.store.models.campaigns import Campaign, Link
+from app.store.models.campaigns import Campaign, CampaignContent, Link
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Iterable, Iterator, Mapping
 
     import duckdb
     from sqlalchemy.orm import Session
 
     from app.domain.context import ShopContext
+    from app.domain.web_links import Utm
     from app.mail.words import Words
     from app.services.campaigns_audience import Product
     from app.services.rooms import Rooms
     from app.store.models.sending import Message
 
 MAX_STORED = 2000  # the column's width
-UTM_FIELDS = ("source", "medium", "campaign")
 LAST_BOUGHT = """
 SELECT l.variant_id, l.quantity FROM order_lines l LEFT JOIN variants v USING (variant_id)
 WHERE l.customer_no = $customer AND l.product_no = $product AND l.counts AND l.variant_id IS NOT NULL
@@ -37,37 +38,30 @@ SELECT variant_id, 1 FROM variants WHERE product_no = $product
 ORDER BY available IS NOT FALSE DESC, variant_id LIMIT 1"""
 
 
-def utm_of(campaign: Campaign) -> Utm | None:
-    """The tags of a campaign's links; None: switched off. The usual ones say nothing of its name."""
-    if campaign.utm is None:
-        return Utm("encore", "email", f"encore-{campaign.id}")
-    return Utm(**{field: campaign.utm[field] for field in UTM_FIELDS}) if campaign.utm else None
-
-
 def cart_of(ctx: ShopContext, utm: Utm | None) -> str:
     """The shop's empty cart."""
     return tagged(f"https://{ctx.domain}/cart", utm)
 
 
-def make(session: Session, ctx: ShopContext, messages: Iterable[tuple[Campaign, Words, Iterable[Product]]]) -> None:
-    """Fix where clicks of messages to come lead. Each with its campaign, its words, and the products it names.
+def make(session: Session, ctx: ShopContext, named: Mapping[int, Iterable[Product]]) -> None:
+    """Fix where clicks of messages to come lead. named: campaign → the products that its messages will name.
 
-    An address too long to keep whole gets no row: messages lead there directly.
+    Links of the campaign's current words. An address too long to keep whole gets no row: messages lead there directly.
     """
-    wanted = {
-        (campaign.id, url): kind
-        for campaign, words, named in messages
-        for kind, url in _destinations(ctx, campaign, words, named)
-        if len(url) <= MAX_STORED
-    }
-    known = links_of(session, ctx, {campaign for campaign, _ in wanted})
-    missing = sorted(wanted.keys() - known.keys())
+    wanted: dict[tuple[int, str], str] = {}
+    for number, shown in named.items():
+        campaign = session.get_one(Campaign, {"shop_id": ctx.shop_id, "id": number})
+        key = {"shop_id": ctx.shop_id, "campaign_id": number, "version": campaign.content_version}
+        words = words_of(session.get_one(CampaignContent, key))
+        wanted |= {(number, url): kind for kind, url in _destinations(ctx, campaign, words, shown)}
+    wanted = {place: kind for place, kind in wanted.items() if len(place[1]) <= MAX_STORED}
+    missing = sorted(wanted.keys() - links_of(session, ctx, named).keys())
     if not missing:
         return
-    number = allocate(session, ctx.shop_id, "links", len(missing))
-    for offset, (campaign, url) in enumerate(missing):
-        kind = wanted[campaign, url]
-        session.add(Link(shop_id=ctx.shop_id, id=number + offset, campaign_id=campaign, url=url, kind=kind))
+    first = allocate(session, ctx.shop_id, "links", len(missing))
+    for offset, (number, url) in enumerate(missing):
+        kind = wanted[number, url]
+        session.add(Link(shop_id=ctx.shop_id, id=first + offset, campaign_id=number, url=url, kind=kind))
     session.flush()
 
 

@@ -178,7 +178,7 @@ def _write(
     still_active = {row.id for row in _active(session, ctx)}
     verdicts = {number: judged for number, judged in found.verdicts.items() if number in still_active}
     winners = winners.of(still_active)
-    _make_links(session, ctx, found, winners)
+    _make_links(session, ctx, winners)
     said, ids = _hand_out(rooms, session, ctx, found, winners, waits)
     counts: Counter[str] = Counter()
     for number, judged in verdicts.items():
@@ -271,7 +271,7 @@ def _email_hashes(session: Session, ctx: ShopContext, some: list[outbox.NewMessa
     return found
 
 
-def _make_links(session: Session, ctx: ShopContext, found: Assessment, winners: Winners) -> None:
+def _make_links(session: Session, ctx: ShopContext, winners: Winners) -> None:
     """Fix where clicks of these messages lead, before any of them exists."""
     named: dict[int, set[int]] = defaultdict(set)
     for campaign, product in winners.shown():
@@ -279,12 +279,8 @@ def _make_links(session: Session, ctx: ShopContext, found: Assessment, winners: 
     links.make(
         session,
         ctx,
-        [
-            (
-                found.runners[campaign].campaign,
-                found.runners[campaign].words,
-                [winners.products[number] for number in sorted(numbers) if number in winners.products],
-            )
+        {
+            campaign: [winners.products[number] for number in sorted(numbers) if number in winners.products]
             for campaign, numbers in named.items()
-        ],
+        },
     )

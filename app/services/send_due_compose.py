@@ -10,7 +10,7 @@ from app.mail.mime import Mail, pack
 from app.mail.render import Discount, Facts, Footer, Rendered, ShownProduct, render
 from app.services import links, senders
 from app.services.brand import brand_of
-from app.services.content import words_of
+from app.services.content import utm_of, words_of
 from app.store.crypto import customer_subject
 
 if TYPE_CHECKING:
@@ -109,7 +109,7 @@ def frame_of(
         footer = Footer(sender.company, sender.postal_address)
         name, address = senders.header_from(rooms, sender)
         reply = senders.reply_to(sender)
-    utm = links.utm_of(campaign)
+    utm = utm_of(campaign)
     return Frame(
         words=words_of(content),
         footer=footer,
