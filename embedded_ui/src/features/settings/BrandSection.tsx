@@ -13,7 +13,7 @@ export function BrandSection() {
     <s-section heading="Look of your e-mails">
       <s-stack gap="base">
         <s-paragraph>These colours and your logo stand in every campaign, from the next message on.</s-paragraph>
-        <Loaded query={brand} noun="settings" lines={5}>
+        <Loaded query={brand} noun="the look" lines={5}>
           {(saved) => <BrandForm saved={saved} />}
         </Loaded>
       </s-stack>
