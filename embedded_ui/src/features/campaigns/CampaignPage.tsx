@@ -11,6 +11,7 @@ import { toast } from "@/shared/states/toast";
 import { AudienceSummary } from "./AudienceSummary";
 import { CAMPAIGN_STATES, standings } from "./campaignState";
 import { DecisionsTable } from "./DecisionsTable";
+import { CloneButton, EndCampaign, pauseWithUndo, resumeWithUndo } from "./Lifecycle";
 import { NoSuchCampaign } from "./NoSuchCampaign";
 import { Report } from "./report/Report";
 import { useCampaign, useCampaignActions } from "./useCampaigns";
@@ -41,9 +42,11 @@ function Page({ campaign, failed }: { campaign: Campaign; failed: Error | null }
         Campaigns
       </s-link>
       <MainAction campaign={campaign} actions={actions} />
-      <s-button slot="secondary-actions" variant="secondary" href={`/campaigns/${campaign.id}/edit`}>
-        Edit
-      </s-button>
+      {campaign.state !== "ended" && (
+        <s-button slot="secondary-actions" variant="secondary" href={`/campaigns/${campaign.id}/edit`}>
+          Edit
+        </s-button>
+      )}
       <s-button slot="secondary-actions" variant="secondary" tone="critical" onClick={() => setDeleting(true)}>
         Delete
       </s-button>
@@ -52,6 +55,10 @@ function Page({ campaign, failed }: { campaign: Campaign; failed: Error | null }
         {problem !== null && <Failure what="That did not work" error={problem} />}
         {deleting && <ConfirmDelete campaign={campaign} actions={actions} keep={() => setDeleting(false)} />}
         <StateLine campaign={campaign} />
+        <s-stack direction="inline" gap="small">
+          <CloneButton campaign={campaign} />
+          <EndCampaign campaign={campaign} />
+        </s-stack>
         <div className="encore-two">
           <Standings campaign={campaign} />
           <AudienceSummary campaign={campaign} />
@@ -72,7 +79,7 @@ function MainAction({ campaign, actions }: { campaign: Campaign; actions: Action
         slot="primary-action"
         variant="primary"
         loading={actions.pause.isPending}
-        onClick={() => actions.pause.mutate(undefined, { onSuccess: () => toast("Paused: nothing more goes out") })}
+        onClick={() => pauseWithUndo(actions)}
       >
         Pause
       </s-button>
@@ -84,12 +91,13 @@ function MainAction({ campaign, actions }: { campaign: Campaign; actions: Action
         slot="primary-action"
         variant="primary"
         loading={actions.resume.isPending}
-        onClick={() => actions.resume.mutate(undefined, { onSuccess: () => toast("Campaign is active again") })}
+        onClick={() => resumeWithUndo(actions)}
       >
         Resume
       </s-button>
     );
   }
+  if (campaign.state !== "draft") return null;
   return (
     <s-button slot="primary-action" variant="primary" href={`/campaigns/${campaign.id}/edit`}>
       Continue setting up
@@ -101,6 +109,7 @@ const STATE_SENTENCES: Record<Campaign["state"], string> = {
   draft: "Nothing is sent before you start it.",
   active: "Encore decides through the day who is due, and sends by itself.",
   paused: "Nothing goes out. What was handed over before is not repeated when you resume.",
+  ended: "It is over and sends nothing. Its numbers stay; a copy of it can start anew.",
   deleted: "It sends nothing. What it sent stays in the history.",
 };
 

@@ -1,4 +1,5 @@
 import type { Campaign } from "@/shared/api/types";
+import { SendingHours } from "./SendingHours";
 import type { StepProps } from "./WizardPage";
 import { SuggestedBadge } from "./SuggestedBadge";
 
@@ -115,6 +116,7 @@ export function TimingStep({ campaign, messages, change }: StepProps) {
           error={messages.repeats}
           onChange={(repeats) => change({ timing: { repeats } })}
         />
+        <SendingHours timing={timing} messages={messages} change={(part) => change({ timing: part })} />
         <s-paragraph color="subdued">
           Whatever is set here, nobody gets more than one e-mail in any 168 hours, across all your campaigns.
         </s-paragraph>

@@ -6,7 +6,9 @@ import { useShop } from "@/shared/shop/ShopProvider";
 import { Failure } from "@/shared/states/Failure";
 import { Loaded } from "@/shared/states/Loaded";
 import { toast } from "@/shared/states/toast";
-import { type Step, STEP_NAMES } from "./steps";
+import { CheckList, startWords } from "./Preflight";
+import { hoursInWords } from "./SendingHours";
+import type { Step } from "./steps";
 import type { Autosave } from "./useAutosave";
 import { useCampaignActions, usePreflight } from "./useCampaigns";
 
@@ -33,6 +35,7 @@ export function ReviewStep({ saved, autosave, go }: Props) {
 
 function Summary({ campaign }: { campaign: Campaign }) {
   const { timing, discount } = campaign;
+  const hours = hoursInWords(timing);
   const often = {
     once: "Once",
     every: `Every ${timing.every_days} days`,
@@ -49,6 +52,18 @@ function Summary({ campaign }: { campaign: Campaign }) {
         {often}, {counted(timing.wait_days, "day")} after the last order, at most {counted(timing.repeats, "time")} per
         product
       </dd>
+      {hours !== null && (
+        <>
+          <dt>Hours</dt>
+          <dd>{hours}, where the customer lives</dd>
+        </>
+      )}
+      {timing.ends_on !== null && (
+        <>
+          <dt>Last day</dt>
+          <dd>{timing.ends_on}</dd>
+        </>
+      )}
       <dt>Subject</dt>
       <dd>{campaign.content.subject === "" ? "–" : campaign.content.subject}</dd>
       <dt>Discount</dt>
@@ -71,29 +86,18 @@ function Check({ saved, preflight, autosave, go }: Props & { preflight: Prefligh
       },
     });
   };
-  const held = saved.holdout_percent;
   return (
     <s-stack gap="base">
       {preflight.unresolved.length > 0 ? (
-        <s-banner tone="warning" heading={`${counted(preflight.unresolved.length, "thing")} left before it can start`}>
-          <s-unordered-list>
-            {preflight.unresolved.map((one) => (
-              <s-list-item key={`${one.step}.${one.field}.${one.message}`}>
-                {one.message}{" "}
-                <s-button variant="tertiary" onClick={() => go(one.step)}>
-                  Go to {STEP_NAMES[one.step].toLowerCase()}
-                </s-button>
-              </s-list-item>
-            ))}
-          </s-unordered-list>
-        </s-banner>
+        <s-banner tone="warning" heading={`${counted(preflight.unresolved.length, "thing")} left before it can start`} />
       ) : (
         <s-banner tone="success" heading="Everything is in place" />
       )}
+      <CheckList checks={preflight.checks} go={go} />
       <s-paragraph>
         {counted(preflight.people, "person", "people")} of {count(preflight.candidates)} in the audience can be mailed
-        now{held > 0 ? `; about ${held}% of them are held out at random` : ""}. Others follow by themselves as they
-        become due.
+        {preflight.held_out > 0 ? `; ${count(preflight.held_out)} of them are held out at random, to measure` : ""}.
+        Others follow by themselves as they become due.
       </s-paragraph>
       {preflight.reasons.length > 0 && (
         <s-unordered-list>
@@ -114,7 +118,7 @@ function Check({ saved, preflight, autosave, go }: Props & { preflight: Prefligh
             loading={activate.isPending}
             onClick={() => void start()}
           >
-            Start campaign for {counted(preflight.people, "person", "people")}
+            {startWords(preflight, new Date(), timezone)}
           </s-button>
         </s-box>
       ) : (

@@ -6,6 +6,7 @@ export const CAMPAIGN_STATES: Record<Campaign["state"], { words: string; tone: T
   draft: { words: "Draft", tone: "neutral" },
   active: { words: "Active", tone: "success" },
   paused: { words: "Paused", tone: "warning" },
+  ended: { words: "Ended", tone: "neutral" },
   deleted: { words: "Deleted", tone: "neutral" },
 };
 

@@ -50,7 +50,19 @@ export function useCreateCampaign() {
   });
 }
 
-/** Start, pause, resume and delete. Each answer is shown at once. */
+/** A draft that says the same as another campaign. */
+export function useCloneCampaign(campaign_id: string) {
+  const queries = useQueryClient();
+  return useMutation({
+    mutationFn: () => unwrap(api.POST("/api/campaigns/{campaign_id}/clone", at(campaign_id))),
+    onSuccess: async (made) => {
+      queries.setQueryData(["campaign", made.id], made);
+      await queries.invalidateQueries({ queryKey: ["campaigns"] });
+    },
+  });
+}
+
+/** Start, pause, resume, end and delete. Each answer is shown at once. */
 export function useCampaignActions(campaign_id: string) {
   const queries = useQueryClient();
   const everywhere = () =>
@@ -73,6 +85,10 @@ export function useCampaignActions(campaign_id: string) {
     }),
     resume: useMutation({
       mutationFn: () => unwrap(api.POST("/api/campaigns/{campaign_id}/resume", at(campaign_id))),
+      onSuccess,
+    }),
+    end: useMutation({
+      mutationFn: () => unwrap(api.POST("/api/campaigns/{campaign_id}/end", at(campaign_id))),
       onSuccess,
     }),
     remove: useMutation({
