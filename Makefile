@@ -7,7 +7,7 @@ BIN := $(VENV)/bin
 STAMPS := .make
 PIP := $(BIN)/python -m pip --disable-pip-version-check
 
-.PHONY: run test lint types contracts unit ui-test e2e kill-test rules-proof simulator-proof bench bench-prediction bench-policy bench-demographics bench-promises bench-files bench-segments lock openapi clean help ui shims schema bench-mail mail-proof
+.PHONY: run test lint types contracts unit ui-test e2e kill-test rules-proof simulator-proof bench bench-prediction bench-policy bench-demographics bench-promises bench-files bench-segments lock openapi clean help ui shims schema bench-mail mail-proof decisions-proof
 
 help:
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /	/'
@@ -100,6 +100,8 @@ simulator-proof: $(STAMPS)/test ## Twenty simulated months against what the plan
 bench: bench-prediction bench-policy bench-demographics bench-promises bench-files bench-segments bench-mail ## All benchmarks
 mail-proof: $(STAMPS)/test ## The whole proof of composing: 10,000 random messages against the standard library's
 	ENCORE_MAIL_PROOF=10000 $(BIN)/pytest -q tests/unit/mail/test_mail_proof.py
+decisions-proof: $(STAMPS)/test ## The whole proof of decisions: 10,000 random shops against a brute-force judge
+	ENCORE_ORACLE_SHOPS=10000 $(BIN)/pytest -q -n auto tests/integration/sending/test_oracle.py
 
 bench-prediction: $(STAMPS)/bench ## Prediction quality against public baselines
 	$(BIN)/python -m benchmarks.prediction.run $(ARGS)

@@ -236,10 +236,10 @@ def packed(decisions: Decisions) -> bytes:
 def unpacked(columns: bytes) -> Decisions:
     """The inverse of `packed`, whatever the list of sayings was when it was written."""
     table = pa.ipc.open_stream(columns).read_all().combine_chunks()
-    found = {one.name: np.asarray(table.column(one.name)) for one in fields(Decisions) if one.name != "says"}
-    says = table.column("says").chunk(0) if len(table) else None
-    if says is None:
+    if not len(table):
         return Decisions()
+    found = {one.name: np.asarray(table.column(one.name)) for one in fields(Decisions) if one.name != "says"}
+    says = table.column("says").chunk(0)
     now = np.array([PLACE[saying] for saying in says.dictionary.to_pylist()], np.uint8)
     return Decisions(**found, says=now[np.asarray(says.indices)])
 

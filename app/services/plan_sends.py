@@ -35,6 +35,7 @@ from app.store.models.customers import ConsentEvent, Customer, Suppression
 from app.store.models.segments import Segment
 from app.store.models.senders import Sender
 from app.store.models.sending import MessageEvent
+from app.store.models.shops import Shop
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -92,7 +93,8 @@ def plan(rooms: Rooms, ctx: ShopContext, tick: datetime | None = None) -> Planne
         rows = _active(session, ctx)
         inputs = _inputs(session, ctx, run, rows) if run is not None else ""
         before = session.get(PlanTick, {"shop_id": ctx.shop_id, "tick": newest}) if newest else None
-    if run is None or not rows or sending_lock.why(rooms, ctx) is not None:
+        installed = session.get_one(Shop, ctx.shop_id).uninstalled_at is None
+    if run is None or not rows or not installed or sending_lock.why(rooms, ctx) is not None:
         return Planned(tick)
     if before is not None and before.inputs == inputs and abs(tick - before.tick) < AGAIN_AFTER:
         return Planned(tick)
