@@ -356,7 +356,8 @@ def _segment(shop: RandomShop, one: dict[str, Any], began: datetime) -> dict[str
         "shop_id": shop.shop_id, "id": one["id"], "name": "Segment", "description": "",
         "category": one["category"], "source": "automatic", "state": "retired" if one["about"] == "gone" else "ready",
         "rule_text": rule, "definition": "", "product_no": one["product_no"] if one["about"] == "product" else None,
-        "key": f"{verb}:type:{one['id']}" if rule else f"seg:{one['id']}", "membership_id": one["id"], "created_at": began, "updated_at": began,
+        "key": f"{verb}:type:{one['id']}" if rule else f"seg:{one['id']}", "membership_id": one["id"],
+        "created_at": began, "updated_at": began,
     }  # fmt: skip
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 import numpy as np
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from app.domain.campaigns import Reason
@@ -77,6 +77,7 @@ def test_a_message_that_is_under_way_is_still_the_decision_that_made_it() -> Non
     assert plain(ended) == {2: (str(Reason.WEEKLY_CAP), 5, 1)}
 
 
+@settings(deadline=None)  # the first writing loads the format
 @given(whole)
 def test_what_is_kept_comes_back(some: Plain) -> None:
     assert plain(sheets.unpacked(sheets.packed(columns(some)))) == some
