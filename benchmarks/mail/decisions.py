@@ -151,7 +151,8 @@ def _segment(rooms: Rooms, ctx: ShopContext, verb: str, about: int | str | None,
         is_type = isinstance(about, str)
         session.add(
             Segment(
-                shop_id=ctx.shop_id, id=number, key=f"{verb}:{'type:' if is_type else ''}{number if about is None else about}",
+                shop_id=ctx.shop_id, id=number,
+                key=f"{verb}:{'type:' if is_type else ''}{number if about is None else about}",
                 name=f"{verb} {about}", description="", category=category, source="automatic", state="ready",
                 definition="", product_no=about if isinstance(about, int) else None,
                 rule_text=json.dumps({"v": 1, "match": {"product_type": about}}) if is_type else None,
