@@ -111,7 +111,7 @@ class Journey:
         expect(app.get_by_text("All changes saved")).to_be_visible()
         review = self.step("review")
         expect(review.get_by_text(re.compile("left before it can start"))).to_be_visible()
-        expect(review.get_by_role("button", name=re.compile("Start campaign"))).to_be_disabled()
+        expect(review.get_by_role("button", name=re.compile("^Start:"))).to_be_disabled()
 
     def confirm_the_sender_by_the_link(self) -> None:
         (row,) = wait_for(lambda: mails(self.demo, self.sender), "the confirmation mail")
@@ -159,7 +159,7 @@ class Journey:
         expect(app.get_by_text("Everything is in place")).to_be_visible()
         people = self.demo.api(f"/api/campaigns/{self.id}/preflight")["people"]
         assert people > 0
-        app.get_by_role("button", name=f"Start campaign for {people:,} people").click()
+        app.get_by_role("button", name=f"Start: {people:,} people can be mailed").click()
         expect(self.page).to_have_url(re.compile(rf"/campaigns/{self.id}$"))
         expect(app.get_by_text("Active", exact=True).first).to_be_visible()
 

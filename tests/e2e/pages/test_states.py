@@ -129,7 +129,7 @@ PAGES = [
         "The campaign could not be loaded",
         {"name": None, "unresolved": [{"step": "name", "field": "name", "message": "Give it a name."}]},
         "1. Name (1 open)",
-        ["118 people of 312 in the audience", "Start campaign for 118 people", "Bought too recently: 61"],
+        ["118 people of 312 in the audience", "Start: 118 people can be mailed", "Bought too recently: 61"],
     ),
     States(
         "campaign",

@@ -223,7 +223,7 @@ class TestCampaignWizard:
 
     def test_the_last_button_names_the_number_of_people(self, api: FakeApi, go: Callable[[str], Page]) -> None:
         page = go("/campaigns/cmp_3/edit?step=review")
-        start = page.get_by_role("button", name="Start campaign for 118 people")
+        start = page.get_by_role("button", name="Start: 118 people can be mailed")
         expect(start).to_be_visible()
         api.answers["GET /api/campaigns/cmp_3"] = api.sample("POST /api/campaigns/cmp_3/activate")
         start.click()
