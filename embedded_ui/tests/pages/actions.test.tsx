@@ -158,7 +158,7 @@ describe("The campaign wizard", () => {
     answer();
     const { container, router } = open("/campaigns/cmp_2/edit?step=review");
     await waitFor(() => expect(words(container)).toContain("3 things left before it can start"));
-    expect(button(container, "Start campaign for 0 people").hasAttribute("disabled")).toBe(true);
+    expect(button(container, "Start: 0 people can be mailed").hasAttribute("disabled")).toBe(true);
     fireEvent.click(button(container, "Go to audience"));
     await waitFor(() => expect(router.state.location.search).toBe("?step=audience"));
   });
@@ -166,8 +166,8 @@ describe("The campaign wizard", () => {
   it("starts for the number of people that the check named", async () => {
     const asked = answer();
     const { container, router } = open("/campaigns/cmp_3/edit?step=review");
-    await waitFor(() => expect(words(container)).toContain("Start campaign for 118 people"));
-    fireEvent.click(button(container, "Start campaign for 118 people"));
+    await waitFor(() => expect(words(container)).toContain("Start: 118 people can be mailed, first messages now"));
+    fireEvent.click(button(container, "Start: 118 people can be mailed, first messages now"));
     await waitFor(() => expect(router.state.location.pathname).toBe("/campaigns/cmp_3"));
     expect(asked.some((one) => one.key === "POST /api/campaigns/cmp_3/activate")).toBe(true);
   });
