@@ -203,11 +203,11 @@ def shrunk_lift(measured: list[tuple[float, float]]) -> tuple[float, float]:
 
 
 def cumulative(
-    day: Ints, customer: Ints, observed_days: Floats, weight: Floats, member: Bools, days: int
+    day: Ints, customer: Ints, amount: Floats, observed_days: Floats, weight: Floats, member: Bools, days: int
 ) -> list[float]:
-    """Mean number of events per customer of one arm up to each day 1..days after their decision.
+    """Mean amount per customer of one arm up to each day 1..days after their decision.
 
-    day, customer: (m,) whole days after the decision, and the row of the customer, of each event
+    day, customer, amount: (m,) whole days after the decision, the row of the customer, and what counts, of each event
     observed_days: (n,) how far each customer could be followed; days nobody could be followed on add nothing
     weight, member: (n,) of each customer; whether the customer is of the arm
     """
@@ -217,8 +217,8 @@ def cumulative(
         seen = np.where(observed_days >= number + 1, share, 0.0)
         base = float(seen.sum())
         if base > 0:
-            happened = customer[day == number]
-            total += float(seen[happened].sum()) / base
+            on_day = day == number
+            total += float((seen[customer[on_day]] * amount[on_day]).sum()) / base
         curve.append(total)
     return curve
 

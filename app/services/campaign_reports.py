@@ -197,6 +197,7 @@ class Together:
     collecting: int
     attributed_orders: int
     attributed_revenue_minor: int
+    whole_shop: dict[str, Any] | None
 
 
 def together(session: Session, ctx: ShopContext) -> Together:
@@ -205,8 +206,8 @@ def together(session: Session, ctx: ShopContext) -> Together:
     emails = session.execute(sent).scalar_one()
     row = newest(session, ctx, [WHOLE_SHOP]).get(WHOLE_SHOP)
     if row is None:
-        return Together(None, emails, None, None, 0, 0, 0, 0)
-    figures = row.figures
+        return Together(None, emails, None, None, 0, 0, 0, 0, None)
+    figures, effect = row.figures, row.figures["effect"]
     return Together(
         as_of=row.as_of,
         emails_sent=emails,
@@ -216,4 +217,9 @@ def together(session: Session, ctx: ShopContext) -> Together:
         collecting=figures["collecting"],
         attributed_orders=figures["attributed"]["orders"],
         attributed_revenue_minor=figures["attributed"]["revenue_minor"],
+        whole_shop={
+            **{name: effect[name] for name in ("verdict", "window_days", "treated", "held_out", "curve")},
+            "orders": effect["orders"]["total"],
+            "revenue": effect["revenue"]["total"],
+        },
     )

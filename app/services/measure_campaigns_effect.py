@@ -142,19 +142,20 @@ def _outlook(effect: Effect, waited: Any, watermark: datetime) -> dict[str, Any]
 
 
 def _curve(after: pd.DataFrame, arm: Any, chance: Any, waited: Any, days: int) -> list[dict[str, Any]]:
-    """Orders per 100 customers up to each day after the decision, of both arms."""
+    """Orders and net sales per 100 customers up to each day after the decision, of both arms."""
     inside = (chance > 0) & (chance < 1)
     if not (inside & arm).any() or not (inside & ~arm).any():
         return []
     weight = np.where(arm, 1.0, chance / np.where(inside, 1 - chance, 1.0))
     day = (after["seconds"].to_numpy(dtype=float) // DAY).astype(np.int64)
     who = after["position"].to_numpy(dtype=np.int64)
-    lines = [cumulative(day, who, waited, weight, inside & side, days) for side in (arm, ~arm)]
-    reached = min(days, int(waited.max()))
+    lines = {}
+    for name, amount in (("", np.ones(len(after))), ("_minor", after["net_minor"].to_numpy(dtype=float))):
+        for of, side in (("mailed", arm), ("held_out", ~arm)):
+            lines[of + name] = cumulative(day, who, amount, waited, weight, inside & side, days)
     return [
-        {"day": number + 1, "mailed": round(100 * treated, 3), "held_out": round(100 * held, 3)}
-        for number, (treated, held) in enumerate(zip(*lines, strict=True))
-        if number < reached
+        {"day": number + 1, **{name: round(100 * line[number], 3) for name, line in lines.items()}}
+        for number in range(min(days, int(waited.max())))
     ]
 
 

@@ -46,11 +46,25 @@ class EffectContrast(_Answer):
 
 
 class CurvePoint(_Answer):
-    """Orders per 100 customers up to a day after the first decision."""
+    """Orders, and net sales in minor units, per 100 customers up to a day after the first decision."""
 
     day: int
     mailed: float
     held_out: float
+    mailed_minor: float
+    held_out_minor: float
+
+
+class WholeShop(_Answer):
+    """Customers whom campaigns may mail against those whom none does: what all campaigns together add."""
+
+    verdict: Verdict
+    window_days: int
+    treated: int
+    held_out: int
+    orders: EffectTotal
+    revenue: EffectTotal
+    curve: list[CurvePoint]
 
 
 class CampaignEffect(_Answer):

@@ -7,6 +7,8 @@ from typing import Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
+from app.api.models.campaign_reports import WholeShop
+
 
 class Step(BaseModel):
     """One step of the import or the refresh."""
@@ -109,6 +111,7 @@ class CampaignsTogether(BaseModel):
     collecting: int = Field(description="Campaigns with too few customers held out so far")
     attributed_orders: int
     attributed_revenue_minor: int
+    whole_shop: WholeShop | None = Field(description="Null before the first measurement")
 
 
 class DashboardAnswer(BaseModel):

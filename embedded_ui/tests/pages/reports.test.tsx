@@ -40,6 +40,11 @@ describe("A campaign's report", () => {
     expect(text).toContain("at least 50 customers in each group");
   });
 
+  it("says of a campaign that had customers enough that its lift must be small", async () => {
+    const { text } = await shown({ [REPORT]: withEffect({ customers_needed: 900 }) });
+    expect(text).toContain("If the campaign adds orders, it adds fewer than that.");
+  });
+
   it("says plainly that a campaign does harm", async () => {
     const { text } = await shown({ [REPORT]: withEffect({ verdict: "takes_away" }) });
     expect(text).toContain("Consider pausing it");
@@ -93,7 +98,6 @@ describe("The list of campaigns", () => {
     const { container } = open("/campaigns");
     await waitFor(() => expect(words(container)).toContain("−31 to +141 · not yet known"));
     expect(words(container)).toContain("4 waiting");
-    expect(words(container)).toContain("Collecting");
     expect(words(container)).toContain("Who wins when several campaigns want the same customer");
     expect(words(container)).toContain("E-mails sent per day");
   });
@@ -123,6 +127,7 @@ describe("The dashboard", () => {
     expect(words(container)).toContain("Incremental revenue (measured) +$1,824 95% interval +$210 to +$3,438, not yet certain");
     expect(words(container)).toContain("Attributed revenue $12,045 402 orders after an e-mail; not all because of it");
     expect(words(container)).toContain("E-mails sent 4,120");
+    expect(words(container)).toContain("1,530 whom campaigns may mail, 46 whom none does");
   });
 
   it("says that nothing is known yet instead of zero", async () => {

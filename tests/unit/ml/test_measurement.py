@@ -141,6 +141,7 @@ class TestShrunkLift:
 class TestCumulative:
     def test_customers_count_only_for_the_days_on_which_they_could_be_followed(self) -> None:
         curve = measurement.cumulative(
-            np.array([0, 1]), np.array([0, 1]), np.array([1.0, 3.0]), np.ones(2), np.ones(2, bool), 4
-        )
-        assert curve == [0.5, 1.5, 1.5, 1.5]
+            np.array([0, 1]), np.array([0, 1]), np.array([1.0, 5.0]), np.array([1.0, 3.0]), np.ones(2),
+            np.ones(2, bool), 4,
+        )  # fmt: skip
+        assert curve == [0.5, 5.5, 5.5, 5.5]

@@ -4,7 +4,7 @@ import { RecommendationBanner } from "@/shared/recommendations/RecommendationBan
 import { Failure } from "@/shared/states/Failure";
 import { Loaded } from "@/shared/states/Loaded";
 import { toast } from "@/shared/states/toast";
-import { CampaignFigures } from "./CampaignFigures";
+import { CampaignFigures, WithAndWithout } from "./CampaignFigures";
 import { HealthCard } from "./HealthCard";
 import { KeyNumbers } from "./KeyNumbers";
 import { Movers } from "./Movers";
@@ -51,6 +51,7 @@ function DashboardBody({ dashboard, phase }: BodyProps) {
       {analysed ? <RecommendationBanner /> : <BeforeNumbers phase={phase} />}
       {analysed && <KeyNumbers dashboard={dashboard} />}
       {analysed && dashboard.campaigns.emails_sent > 0 && <CampaignFigures campaigns={dashboard.campaigns} />}
+      {analysed && dashboard.campaigns.whole_shop !== null && <WithAndWithout whole={dashboard.campaigns.whole_shop} />}
       {dashboard.stages.length > 0 && <RetainStages stages={dashboard.stages} asOf={dashboard.as_of} />}
       {analysed && <Movers movers={dashboard.movers} asOf={dashboard.as_of} />}
       <HealthCard health={dashboard.health} />

@@ -1817,6 +1817,8 @@ export interface components {
             attributed_orders: number;
             /** Attributed Revenue Minor */
             attributed_revenue_minor: number;
+            /** @description Null before the first measurement */
+            whole_shop: components["schemas"]["WholeShop"] | null;
         };
         /**
          * CountDifference
@@ -1833,6 +1835,44 @@ export interface components {
             difference: number;
             /** Reason */
             reason: string | null;
+        };
+        /**
+         * CurvePoint
+         * @description Orders, and net sales in minor units, per 100 customers up to a day after the first decision.
+         */
+        CurvePoint: {
+            /** Day */
+            day: number;
+            /** Mailed */
+            mailed: number;
+            /** Held Out */
+            held_out: number;
+            /** Mailed Minor */
+            mailed_minor: number;
+            /** Held Out Minor */
+            held_out_minor: number;
+        };
+        /**
+         * EffectTotal
+         * @description An effect on all mailed customers together; null where nothing bounds it. Money in minor units.
+         */
+        EffectTotal: {
+            /** Estimate */
+            estimate: number | null;
+            /**
+             * Low
+             * @description 95% interval, at one look
+             */
+            low: number | null;
+            /** High */
+            high: number | null;
+            /**
+             * Sure Low
+             * @description Interval that holds at every look together with a chance of 95%
+             */
+            sure_low: number | null;
+            /** Sure High */
+            sure_high: number | null;
         };
         /**
          * Health
@@ -1928,6 +1968,27 @@ export interface components {
              * @description Against the run before; null at the first
              */
             change: number | null;
+        };
+        /**
+         * WholeShop
+         * @description Customers whom campaigns may mail against those whom none does: what all campaigns together add.
+         */
+        WholeShop: {
+            /**
+             * Verdict
+             * @enum {string}
+             */
+            verdict: "collecting" | "not_yet_known" | "adds" | "takes_away" | "little";
+            /** Window Days */
+            window_days: number;
+            /** Treated */
+            treated: number;
+            /** Held Out */
+            held_out: number;
+            orders: components["schemas"]["EffectTotal"];
+            revenue: components["schemas"]["EffectTotal"];
+            /** Curve */
+            curve: components["schemas"]["CurvePoint"][];
         };
         /**
          * SegmentList
@@ -6076,18 +6137,6 @@ export interface components {
             held_out: components["schemas"]["CampaignArmReceipt"];
         };
         /**
-         * CurvePoint
-         * @description Orders per 100 customers up to a day after the first decision.
-         */
-        CurvePoint: {
-            /** Day */
-            day: number;
-            /** Mailed */
-            mailed: number;
-            /** Held Out */
-            held_out: number;
-        };
-        /**
          * EffectContrast
          * @description One outcome, per customer.
          */
@@ -6124,28 +6173,6 @@ export interface components {
             estimate: number;
             /** Error */
             error: number;
-        };
-        /**
-         * EffectTotal
-         * @description An effect on all mailed customers together; null where nothing bounds it. Money in minor units.
-         */
-        EffectTotal: {
-            /** Estimate */
-            estimate: number | null;
-            /**
-             * Low
-             * @description 95% interval, at one look
-             */
-            low: number | null;
-            /** High */
-            high: number | null;
-            /**
-             * Sure Low
-             * @description Interval that holds at every look together with a chance of 95%
-             */
-            sure_low: number | null;
-            /** Sure High */
-            sure_high: number | null;
         };
         /**
          * HoldoutStep

@@ -72,6 +72,15 @@ function Outlook({ report, effect }: { report: CampaignReport; effect: CampaignE
       </s-paragraph>
     );
   }
+  const compared = effect.treated + effect.held_out;
+  if (effect.verdict !== "collecting" && effect.customers_needed <= compared) {
+    return (
+      <s-paragraph>
+        About {count(effect.customers_needed)} customers would have shown a lift of {percent(rules.useful_lift)} by now;
+        there are {count(compared)}. If the campaign adds orders, it adds fewer than that.
+      </s-paragraph>
+    );
+  }
   const when =
     effect.plausible_at === null
       ? "At today's pace that takes more than two years; a wider audience would tell sooner."
@@ -79,7 +88,7 @@ function Outlook({ report, effect }: { report: CampaignReport; effect: CampaignE
   return (
     <s-paragraph>
       To know a lift of {percent(rules.useful_lift)}, it takes about {count(effect.customers_needed)} customers in all;
-      there are {count(effect.treated + effect.held_out)}. {when}
+      there are {count(compared)}. {when}
     </s-paragraph>
   );
 }
