@@ -4,7 +4,7 @@ import { perDay } from "@/features/campaigns/report/SendsPerDay";
 import type { CampaignReport, CampaignResults, Dashboard } from "@/shared/api/types";
 import { interval, signed } from "@/shared/format/intervals";
 import { estimate } from "@/shared/format/numbers";
-import { answer, button, open, refused, sample, words } from "../server";
+import { answer, button, enter, field, open, refused, sample, words } from "../server";
 
 const REPORT = "GET /api/campaigns/cmp_1/report";
 
@@ -153,6 +153,17 @@ describe("A recommendation", () => {
     fireEvent.click(button(container, "Undo"));
     await waitFor(() => expect(asked.some((one) => one.key === "POST /api/recommendations/rec_1/restore")).toBe(true));
     await waitFor(() => expect(words(container)).not.toContain("is hidden for 30 days"));
+  });
+});
+
+describe("The holdout of the shop", () => {
+  it("is chosen on the settings page", async () => {
+    const asked = answer();
+    const { container } = open("/settings");
+    await waitFor(() => expect(words(container)).toContain("Held out of all campaigns"));
+    expect(field(container, "Held out of all campaigns").getAttribute("value")).toBe("3");
+    enter(field(container, "Held out of all campaigns"), "5", "change");
+    await waitFor(() => expect(asked.find((one) => one.key === "PATCH /api/settings/holdout")?.body).toEqual({ percent: 5 }));
   });
 });
 
