@@ -3,6 +3,7 @@ import { useEffect, useState } from "react";
 import { RouterProvider } from "react-router";
 import { newQueryClient } from "@/shared/api/queries";
 import { ShopProvider } from "@/shared/shop/ShopProvider";
+import { leaving } from "@/shared/states/SaveBar";
 import { Navigation } from "./Navigation";
 import { newRouter } from "./routes";
 import { followLinks } from "./shopifyNavigation";
@@ -11,7 +12,7 @@ import { followLinks } from "./shopifyNavigation";
 export function App() {
   const [queries] = useState(() => newQueryClient());
   const [router] = useState(newRouter);
-  useEffect(() => followLinks((path) => void router.navigate(path)), [router]);
+  useEffect(() => followLinks((path) => void leaving().then(() => router.navigate(path))), [router]);
   return (
     <QueryClientProvider client={queries}>
       <Navigation />

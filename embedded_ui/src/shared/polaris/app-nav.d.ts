@@ -6,6 +6,7 @@ declare module "react" {
   namespace JSX {
     interface IntrinsicElements {
       "s-app-nav": { children?: ReactNode };
+      "ui-save-bar": { id: string; discardConfirmation?: boolean; children?: ReactNode };
     }
   }
 }
