@@ -39,6 +39,7 @@ NOUNS = (
     "discounts",
     "campaign_reports",
     "before_you_send",
+    "marketing",
     "senders",
     "deliverability",
     "recommendations",

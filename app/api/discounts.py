@@ -8,7 +8,7 @@ from flask import Response
 from flask_openapi3 import APIBlueprint, Tag
 
 from app.api.common import ErrorAnswer, current_shop, rooms
-from app.api.models.campaigns import CampaignPath  # noqa: TC001 - read when the route is made
+from app.api.models.campaigns import CampaignPath  # noqa: TC001 - the framework reads the annotations at run time
 from app.api.models.discounts import (
     CodeCheck,
     CodeCheckRequest,

@@ -12,6 +12,7 @@ import { AudienceSummary } from "./AudienceSummary";
 import { CAMPAIGN_STATES, standings } from "./campaignState";
 import { DecisionsTable } from "./DecisionsTable";
 import { CloneButton, EndCampaign, pauseWithUndo, resumeWithUndo } from "./Lifecycle";
+import { DiscountReport, MarketingNote } from "./DiscountReport";
 import { NoSuchCampaign } from "./NoSuchCampaign";
 import { Report } from "./report/Report";
 import { useCampaign, useCampaignActions } from "./useCampaigns";
@@ -64,6 +65,8 @@ function Page({ campaign, failed }: { campaign: Campaign; failed: Error | null }
           <AudienceSummary campaign={campaign} />
         </div>
         {campaign.state !== "draft" && <Report campaign={campaign} />}
+        {campaign.discount.mode === "managed" && <DiscountReport campaignId={campaign.id} />}
+        <MarketingNote campaignId={campaign.id} />
         <DecisionsTable campaign={campaign} />
       </s-stack>
     </s-page>

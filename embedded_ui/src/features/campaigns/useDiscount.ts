@@ -47,3 +47,19 @@ export function useCreateCode(campaignId: string) {
     onSuccess: () => queries.invalidateQueries({ queryKey: ["campaign", campaignId] }),
   });
 }
+
+/** What discounts cost and brought. */
+export function useDiscountFigures(campaignId: string) {
+  return useQuery({
+    queryKey: [...keyOf(campaignId), "figures"],
+    queryFn: () => unwrap(api.GET("/api/campaigns/{campaign_id}/discount/figures", at(campaignId))),
+  });
+}
+
+/** What Shopify's marketing pages have of a campaign. */
+export function useMarketing(campaignId: string) {
+  return useQuery({
+    queryKey: ["campaign", campaignId, "marketing"],
+    queryFn: () => unwrap(api.GET("/api/campaigns/{campaign_id}/marketing", at(campaignId))),
+  });
+}

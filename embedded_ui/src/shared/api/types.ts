@@ -72,6 +72,7 @@ export type SendingStatus = Schemas["SendingStatus"];
 export type SendingStop = Schemas["SendingStop"];
 export type SendingPatch = Schemas["SendingPatch"];
 export type Suppressed = Schemas["Suppressed"];
+export type DiscountFigures = Schemas["DiscountFigures"];
 
 export type Tile = Schemas["Tile"];
 export type Connection = Schemas["ConnectionOut"];
