@@ -27,10 +27,10 @@ from app.services import (
     reevaluate_segments,
     segments,
 )
-from app.services.campaigns import _discount_problems
 from app.services.campaigns_audience import audience_of
 from app.services.demographics import Coverage, change, enabled, settings
 from app.services.demographics_classify import FILE, classify
+from app.services.discount_checks import problems as discount_problems
 from app.services.evaluate_segments import evaluate_all, membership
 from app.services.published import published
 from app.services.segments_preview import vocabulary
@@ -442,9 +442,14 @@ class TestWhatMayNotUseThem:
             rests = [demographics.rests_on_estimate(session, named.ctx, number) for number in (first, second, other)]
         assert rests == [True, True, False]
         ten = [Campaign(discount_mode="single", discount_code="TEN", segment_id=number) for number in (second, other)]
-        refused, accepted = (_discount_problems(named.rooms, named.ctx, campaign) for campaign in ten)
+        with named.rooms.store.reading(named.ctx) as session:
+            refused, accepted = (discount_problems(named.rooms, session, named.ctx, campaign) for campaign in ten)
         assert accepted == []
         assert "must not rest on estimated gender or income" in refused[0].message
+        with named.rooms.store.reading(named.ctx) as session:
+            managed = Campaign(id=1, discount_mode="managed", segment_id=second)
+            [found] = discount_problems(named.rooms, session, named.ctx, managed)
+        assert "must not rest on estimated gender or income" in found.message
 
 
 @pytest.mark.parametrize("store_url", ["sqlite"], indirect=True)
