@@ -14,6 +14,7 @@ import numpy as np
 import orjson
 import pandas as pd
 import pyarrow as pa
+from pyroaring import BitMap
 from sqlalchemy import select
 
 from app.domain.campaigns import DEFAULT_EVERY_DAYS
@@ -40,7 +41,6 @@ if TYPE_CHECKING:
     from datetime import datetime
 
     import duckdb
-    from pyroaring import BitMap
     from sqlalchemy.orm import Session
 
     from app.domain.campaigns import TimingRules
@@ -52,6 +52,7 @@ if TYPE_CHECKING:
     from app.store.models.campaigns import Campaign
     from ml.history import Bools, Floats, Ints
 
+MOST_CUSTOMERS = 100_000
 MOST_LOOKED_AT = 150_000  # messages that could be, before it is known which may come up
 MOST_OFFERS = 8_000  # with a hundred futures of thirty days: a few seconds
 EACH = 6  # products of a customer in one campaign; a month holds four mails
@@ -122,7 +123,7 @@ def start(
     with rooms.store.reading(ctx) as session:
         found = runners(session, ctx, rows)
         bars = {number: _bar(session, ctx, runner) for number, runner in found.items()}
-        able = reachable(session, ctx)
+        able, some = _some(reachable(session, ctx), rng)
         mailed = _mailed(session, ctx, at)
         before = past(session, ctx, found)
         spread = spreads(session, ctx, at)
@@ -131,13 +132,21 @@ def start(
         given = {"tick": at, "until": days, "each": EACH}
         parts = [_offers(connection, found[row.id], bars[row.id], able, given) for row in rows]
         table = pd.concat([part.assign(campaign=k) for k, part in enumerate(parts)], ignore_index=True)
-        table, customers, share = _drawn(table, MOST_LOOKED_AT, rng)
+        table, _, share = _drawn(table, MOST_LOOKED_AT, rng)
         rates = _asked(connection, RATES, table, {})
     table = _with_history(rooms, ctx, table, at)
     table = _that_come_up(table, days)
     table, left, more = _drawn(table, MOST_OFFERS, rng)
-    customers = customers if more == 1 and share == 1 else round(left / share)
-    return _arrays(table, rules, rows, before, mailed, rates, at, customers, share * more, spread)
+    share *= some
+    return _arrays(table, rules, rows, before, mailed, rates, at, round(left / share), share * more, spread)
+
+
+def _some(able: BitMap, rng: np.random.Generator) -> tuple[BitMap, float]:
+    """Not more customers than are worth reading, and which share of all they are."""
+    if len(able) <= MOST_CUSTOMERS:
+        return able, 1.0
+    chosen = rng.choice(np.array(able, dtype=np.int64), MOST_CUSTOMERS, replace=False)
+    return BitMap(chosen), MOST_CUSTOMERS / len(able)
 
 
 def _bar(session: Session, ctx: ShopContext, runner: Runner) -> float | None:

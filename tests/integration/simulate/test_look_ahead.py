@@ -158,10 +158,11 @@ class TestChance:
         self, world: World, draft: str, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         whole = look_ahead(world.rooms, world.ctx, draft, WhatIf(repeats=4))
-        monkeypatch.setattr(simulate_input, "MOST_OFFERS", 5)
-        part = look_ahead(world.rooms, world.ctx, draft, WhatIf(repeats=4, days=29))
-        assert (part.share, part.customers) == (0.25, whole.customers)
-        assert part.emails.low <= whole.emails.expected <= part.emails.high
+        for place, (limit, most, share) in enumerate((("MOST_OFFERS", 5, 0.25), ("MOST_CUSTOMERS", 4, 0.2))):
+            monkeypatch.setattr(simulate_input, limit, most)
+            part = look_ahead(world.rooms, world.ctx, draft, WhatIf(repeats=4, days=29 - place))
+            assert (part.share, part.customers) == (share, whole.customers)
+            assert part.emails.low <= whole.emails.expected <= part.emails.high
 
 
 class TestWithoutAnAnswer:
