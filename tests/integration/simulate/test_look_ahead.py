@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from datetime import timedelta
 from typing import TYPE_CHECKING
 
@@ -13,6 +14,8 @@ from app.errors import Conflict, Invalid, NotFound, Unavailable
 from app.services import campaigns, plan_sends, send_due, simulate_input
 from app.services.simulate import WhatIf, look_ahead
 from app.store.models.sending import Message
+from app.store.session import Store
+from tests.conftest import add_shop
 from tests.integration.sending.world import COFFEE, LONG_AGO, MUG, NOW, TEA, World
 
 if TYPE_CHECKING:
@@ -25,8 +28,11 @@ ONCE = WhatIf(frequency="once", wait_days=0, holdout_percent=0)
 
 
 @pytest.fixture
-def world(store_url: str, ctx: ShopContext, tmp_path: Path) -> Iterator[World]:
-    built = World(store_url, ctx, tmp_path)
+def world(sqlite_template: Path, tmp_path: Path) -> Iterator[World]:
+    url = f"sqlite:///{shutil.copy(sqlite_template, tmp_path / 'one.sqlite3')}"
+    opened = Store(url)
+    built = World(url, add_shop(opened, 1, "first.myshopify.com"), tmp_path)
+    opened.close()
     yield built
     built.close()
 
@@ -182,6 +188,20 @@ class TestWithoutAnAnswer:
         nobody = world.campaign(world.segment(None, "custom", []), name="Nobody", active=False)
         found = look_ahead(world.rooms, world.ctx, nobody)
         assert (found.emails.high, found.orders.high, found.share) == (0, 0, 1.0)
+
+
+class TestOnBothStores:
+    def test_what_was_sent_is_read_alike(self, store_url: str, ctx: ShopContext, tmp_path: Path) -> None:
+        world = World(store_url, ctx, tmp_path)
+        timing = {"frequency": "every", "every_days": 7, "repeats": 2, "wait_days": 0}
+        made = world.campaign(world.coffee_drinkers(5), name="Coffee", **timing)
+        plan_sends.plan(world.rooms, ctx)
+        send_due.send(world.rooms, ctx)
+        world.clock.advance(timedelta(days=3))
+        found = look_ahead(world.rooms, ctx, made)
+        world.close()
+        assert sum(day.emails.expected for day in found.by_day[:4]) == 0
+        assert found.by_day[4].emails.expected > 3
 
 
 class TestArbitration:
