@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shutil
 from datetime import timedelta
 from typing import TYPE_CHECKING
 
@@ -14,33 +13,14 @@ from app.errors import Conflict, Invalid, NotFound, Unavailable
 from app.services import campaigns, plan_sends, send_due, simulate_input
 from app.services.simulate import WhatIf, look_ahead
 from app.store.models.sending import Message
-from app.store.session import Store
-from tests.conftest import add_shop
 from tests.integration.sending.world import COFFEE, LONG_AGO, MUG, NOW, TEA, World
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
     from pathlib import Path
 
     from app.domain.context import ShopContext
 
 ONCE = WhatIf(frequency="once", wait_days=0, holdout_percent=0)
-
-
-@pytest.fixture
-def world(sqlite_template: Path, tmp_path: Path) -> Iterator[World]:
-    url = f"sqlite:///{shutil.copy(sqlite_template, tmp_path / 'one.sqlite3')}"
-    opened = Store(url)
-    built = World(url, add_shop(opened, 1, "first.myshopify.com"), tmp_path)
-    opened.close()
-    yield built
-    built.close()
-
-
-@pytest.fixture
-def draft(world: World) -> str:
-    """Twenty customers due for coffee, and a draft about it."""
-    return world.campaign(world.coffee_drinkers(20), name="Coffee", active=False, frequency="once", wait_days=0)
 
 
 class TestADraft:
