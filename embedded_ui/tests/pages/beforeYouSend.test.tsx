@@ -13,7 +13,7 @@ describe("Before you send", () => {
     await waitFor(() => expect(words(container)).toContain("E-mails in 30 days 244 226 to 262"));
     const page = words(container);
     expect(page).toContain("Customers reached 168 160 to 177");
-    expect(page).toContain("Added by reminders: expected orders (no lift measured yet) 1.9 0 to 5, if a reminder adds 5%");
+    expect(page).toContain("Expected orders (no lift measured yet) 1.9 0 to 5, on top, if a reminder adds 5%");
     expect(page).toContain("The weekly cap holds it back on 322 customer-days (281 to 366)");
     expect(page).toContain("a better message of another campaign goes first on 42 customer-days (30 to 54)");
     expect(page).toContain("2 other campaigns active beside it");

@@ -6,6 +6,7 @@ import { Figure, Figures } from "@/shared/figures/Figure";
 import { asOf, shortDay } from "@/shared/format/dates";
 import { count, counted, estimate, percent } from "@/shared/format/numbers";
 import { wholeMoney } from "@/shared/format/money";
+import { capital } from "@/shared/format/words";
 import { useShop } from "@/shared/shop/ShopProvider";
 import { Loaded } from "@/shared/states/Loaded";
 import { around, bounds } from "./interval";
@@ -48,9 +49,9 @@ function Summary({ found, tried }: { found: Simulation; tried: boolean }) {
         <Figure label="Held out" value={count(found.held_out.expected)} detail={`${found.holdout_percent}% at random`} />
         <Figure label="Orders that come anyway" value={estimate(found.baseline.expected)} detail={bounds(found.baseline)} />
         <Figure
-          label={`Added by reminders: ${found.added_label}`}
+          label={capital(found.added_label)}
           value={estimate(found.added.expected)}
-          detail={`${bounds(found.added)}, if a reminder adds ${percent(found.lift)}`}
+          detail={`${bounds(found.added)}, on top, if a reminder adds ${percent(found.lift)}`}
         />
         {found.discount_minor !== null && (
           <Figure
