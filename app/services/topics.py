@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from sqlalchemy import ColumnElement, delete, select
+from sqlalchemy import delete, select
 
 from app.store.counters import allocate
 from app.store.models.customers import ConsentEvent, Customer
@@ -18,7 +18,6 @@ if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Mapping
     from datetime import datetime
 
-    from sqlalchemy import Select
     from sqlalchemy.orm import Session
 
     from app.domain.context import ShopContext
@@ -45,15 +44,11 @@ def declined(session: Session, ctx: ShopContext, customers: Collection[int] | No
         (number, Customer.email_hash == DeclinedTopic.email_hash),
     ):
         query = select(column, DeclinedTopic.topic).join(DeclinedTopic, same_shop & joined)
-        query = _among(query.where(Customer.shop_id == ctx.shop_id, column.is_not(None)), column, customers)
+        query = query.where(Customer.shop_id == ctx.shop_id, column.is_not(None))
+        if customers is not None:
+            query = query.where(column.in_(list(customers)))
         found.update((int(who), topic) for who, topic in session.execute(query) if who is not None)
     return found
-
-
-def _among(
-    query: Select[tuple[int | None, str]], column: ColumnElement[int | None], customers: Collection[int] | None
-) -> Select[tuple[int | None, str]]:
-    return query if customers is None else query.where(column.in_(list(customers)))
 
 
 def choose(

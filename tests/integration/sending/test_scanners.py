@@ -1,0 +1,64 @@
+"""Scanners open every link of every mail, in every way but a POST: nothing changes."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pytest
+from sqlalchemy import select
+
+from app.services import plan_sends, send_due, senders
+from app.store.models.sending import MessageEvent
+from app.store.schema import metadata
+from tests.integration.sending.test_public_pages import client, links
+
+if TYPE_CHECKING:
+    from flask.testing import FlaskClient
+
+    from tests.integration.sending.world import World
+
+__all__ = ["client", "links"]  # fixtures
+
+LOOKS = 10_000
+RECORDS_OF_CLICKS = {"outbox_events"}  # a click is counted, which changes nothing of what anybody gets
+
+
+def dump(world: World) -> dict[str, list[tuple[object, ...]]]:
+    """Every row of every table."""
+    tables = metadata().sorted_tables
+    with world.store.operator_session(writing=False) as session:
+        return {table.name: sorted(map(tuple, session.execute(select(table))), key=repr) for table in tables}
+
+
+class TestScanners:
+    def test_change_nothing_by_looking(self, world: World, client: FlaskClient, links: dict[str, str]) -> None:
+        if not world.store.is_sqlite:
+            pytest.skip("ten thousand requests once are enough: what a GET does is the same on both stores")
+        world.sender("second@beans.example", verified=False)
+        confirm = f"/senders/confirm/{world.link_in(world.transport.taken[-1].data)}"
+        paths = [links["u"], f"{links['u']}/topics", f"{links['u']}/undo", links["c"], links["v"], confirm]
+        paths += [f"{path}?utm_source=scanner&List-Unsubscribe=One-Click" for path in paths]
+        looks = [(path, method) for path in paths for method in ("GET", "HEAD", "OPTIONS")]
+        before = dump(world)
+        rounds = -(-LOOKS // len(looks))
+        # Of the web view, which renders a whole message, every method is seen, but not as often.
+        for number in range(rounds):
+            for path, method in looks:
+                if path.startswith("/v/") and number >= 20:
+                    path = links["u"]  # noqa: PLW2901 - the count of looks stays
+                client.open(path, method=method)
+        after = dump(world)
+        changed = {name for name in before if before[name] != after[name]}
+        assert changed <= RECORDS_OF_CLICKS
+        self.only_clicks_were_recorded(world)
+        world.clock.advance(plan_sends.KEPT_FOR)
+        world.clock.advance(plan_sends.GOOD_FOR)
+        assert plan_sends.plan(world.rooms, world.ctx).queued == 1
+        assert send_due.send(world.rooms, world.ctx).sent == 1
+        assert [s.state for s in senders.listing(world.rooms, world.ctx)].count("pending") == 1
+
+    def only_clicks_were_recorded(self, world: World) -> None:
+        """Every new line of the history leaves its message's state as it was."""
+        with world.store.reading(world.ctx) as session:
+            rows = session.scalars(select(MessageEvent).where(MessageEvent.detail["clicked"].is_not(None))).all()
+        assert all(row.from_state == row.to_state == "sent" for row in rows)
