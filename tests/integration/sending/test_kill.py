@@ -24,12 +24,10 @@ from tests.conftest import ON_BOTH, add_shop
 from tests.integration.sending.smtp_sink import SmtpSink
 from tests.integration.sending.storm import (
     CTX,
-    MARGIN,
     PEOPLE,
-    SILENCE,
-    WEEK,
     Blown,
     CrashingPostgres,
+    Pace,
     address,
     audit,
     drop_guards,
@@ -60,8 +58,17 @@ def server(request: pytest.FixtureRequest) -> Iterator[CrashingPostgres | None]:
 
 
 @pytest.fixture
-def url(server: CrashingPostgres | None, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> str:
-    """A store with a shop whose sixty customers may all be mailed, and weeks of seconds in this process too."""
+def pace(monkeypatch: pytest.MonkeyPatch) -> Pace:
+    """Weeks of seconds, in this process too."""
+    found = Pace.of_machine()
+    monkeypatch.setattr(cap, "WINDOW", found.week)
+    monkeypatch.setattr(cap, "MARGIN", found.margin)
+    return found
+
+
+@pytest.fixture
+def url(server: CrashingPostgres | None, tmp_path: Path) -> str:
+    """A store with a shop whose sixty customers may all be mailed."""
     found = f"sqlite:///{tmp_path / 'encore.sqlite3'}" if server is None else server.url
     store = Store(found)
     metadata().create_all(store.engine)
@@ -70,39 +77,37 @@ def url(server: CrashingPostgres | None, tmp_path: Path, monkeypatch: pytest.Mon
     world.campaign(world.coffee_drinkers(PEOPLE, {n: address(n) for n in range(1, PEOPLE + 1)}), name="A")
     world.close()
     store.close()
-    for name, value in (("WINDOW", WEEK), ("MARGIN", MARGIN)):
-        monkeypatch.setattr(cap, name, value)
     return found
 
 
 class TestKilledWorkers:
     def test_nobody_gets_two_mails_in_a_week_and_nothing_is_sent_twice(
-        self, url: str, server: CrashingPostgres | None, tmp_path: Path
+        self, url: str, server: CrashingPostgres | None, pace: Pace, tmp_path: Path
     ) -> None:
         begun = time.monotonic()
-        with SmtpSink(misbehave, silence=SILENCE) as sink:
+        with SmtpSink(misbehave, silence=pace.silence) as sink:
 
             def enough(blown: Blown) -> bool:
                 passed = time.monotonic() - begun
-                seen = blown.kills >= KILLS and len(audit(sink).gaps) >= GAPS
+                seen = blown.kills >= KILLS and len(audit(sink, pace).gaps) >= GAPS
                 return passed > max(SECONDS, AT_MOST_SECONDS) or (seen and (KILLS > 100 or passed > SECONDS))
 
-            blown = storm(url, sink, tmp_path, enough, careful=True, server=server)
-            found = audit(sink)
+            blown = storm(url, sink, tmp_path, pace, enough, careful=True, server=server)
+            found = audit(sink, pace)
         assert blown.kills >= KILLS
         assert blown.stops > 0
         assert len(found.gaps) >= GAPS
-        shortest = min(found.gaps) / WEEK.total_seconds()
+        shortest = min(found.gaps) / pace.week.total_seconds()
         sys.stdout.write(f"\n{blown}, {found.accepted} accepted, shortest gap {shortest:.2f} weeks\n")
         assert (found.early, found.twice) == (0, 0)
-        self.the_store_agrees(Store(url), sink)
+        self.the_store_agrees(Store(url), sink, pace)
 
-    def the_store_agrees(self, store: Store, sink: SmtpSink) -> None:
+    def the_store_agrees(self, store: Store, sink: SmtpSink, pace: Pace) -> None:
         """Nothing is called sent that the relay does not have, and the ledger's proof holds."""
         with store.reading(CTX) as session:
             sent = set(session.scalars(select(Message.id).where(Message.state == "sent")))
             taken_back = ledger.taken_back(session, CTX)
-            verdict = ledger.verify(1, ledger.entries(session, CTX), ledger.head(session, CTX), WEEK, taken_back)
+            verdict = ledger.verify(1, ledger.entries(session, CTX), ledger.head(session, CTX), pace.week, taken_back)
             missing = ledger.missing(session, CTX)
         store.close()
         assert sent
@@ -110,19 +115,19 @@ class TestKilledWorkers:
         assert (verdict.broken, verdict.too_short, missing) == ([], [], [])
 
     def test_the_usual_way_fails_in_the_same_storm(
-        self, url: str, server: CrashingPostgres | None, tmp_path: Path
+        self, url: str, server: CrashingPostgres | None, pace: Pace, tmp_path: Path
     ) -> None:
         begun = time.monotonic()
         store = Store(url)
         drop_guards(store)
         store.close()
-        with SmtpSink(misbehave, silence=SILENCE) as sink:
+        with SmtpSink(misbehave, silence=pace.silence) as sink:
 
             def enough(_: Blown) -> bool:
-                found = audit(sink)
+                found = audit(sink, pace)
                 return (found.early > 0 and found.twice > 0) or time.monotonic() - begun > AT_MOST_SECONDS
 
-            storm(url, sink, tmp_path, enough, careful=False, server=server)
-            found = audit(sink)
+            storm(url, sink, tmp_path, pace, enough, careful=False, server=server)
+            found = audit(sink, pace)
         assert found.early > 0
         assert found.twice > 0

@@ -4163,7 +4163,7 @@ export interface components {
              * Channel
              * @enum {string}
              */
-            channel: "email" | "sms";
+            channel: "email" | "sms" | "topic";
             /** State */
             state: string;
             /** Previous */
