@@ -47,7 +47,7 @@ if TYPE_CHECKING:
 
     from tests.integration.sending.smtp_sink import Behaviour, SmtpSink
 
-WORDS_A_CRASH = 80  # messages between two crashes of the database
+WORDS_A_CRASH = 24  # messages between two crashes of the database
 WORDS = 8  # at most so many messages are begun between two kills
 LONGEST_PEACE = 20.0  # seconds between two kills, also if nothing is sent: everybody's week may be taken
 QUIET_SECONDS = 0.07  # what `Pace.of_machine` measures on a machine that does nothing else

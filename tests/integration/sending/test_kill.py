@@ -89,13 +89,15 @@ class TestKilledWorkers:
 
             def enough(blown: Blown) -> bool:
                 passed = time.monotonic() - begun
-                seen = blown.kills >= KILLS and len(audit(sink, pace).gaps) >= GAPS
+                crashed = server is None or blown.crashes > 0
+                seen = crashed and blown.kills >= KILLS and len(audit(sink, pace).gaps) >= GAPS
                 return passed > max(SECONDS, AT_MOST_SECONDS) or (seen and (KILLS > 100 or passed > SECONDS))
 
             blown = storm(url, sink, tmp_path, pace, enough, careful=True, server=server)
             found = audit(sink, pace)
         assert blown.kills >= KILLS
         assert blown.stops > 0
+        assert server is None or blown.crashes > 0
         assert len(found.gaps) >= GAPS
         shortest = min(found.gaps) / pace.week.total_seconds()
         sys.stdout.write(f"\n{blown}, {found.accepted} accepted, shortest gap {shortest:.2f} weeks\n")

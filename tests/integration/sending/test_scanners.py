@@ -1,11 +1,15 @@
-"""Scanners open every link of every mail, in every way but a POST: nothing changes."""
+"""Scanners open every link of every mail, in every way but a POST: nothing changes.
+
+ENCORE_LOOKS=10000    the long form (`make kill-test`)
+"""
 
 from __future__ import annotations
 
+import os
 from typing import TYPE_CHECKING
 
 import pytest
-from sqlalchemy import select
+from sqlalchemy import event, select
 
 from app.services import plan_sends, send_due, senders
 from app.store.models.sending import MessageEvent
@@ -19,7 +23,7 @@ if TYPE_CHECKING:
 
 __all__ = ["client", "links"]  # fixtures
 
-LOOKS = 10_000
+LOOKS = int(os.environ.get("ENCORE_LOOKS", "1000"))
 RECORDS_OF_CLICKS = {"outbox_events"}  # a click is counted, which changes nothing of what anybody gets
 
 
@@ -33,7 +37,10 @@ def dump(world: World) -> dict[str, list[tuple[object, ...]]]:
 class TestScanners:
     def test_change_nothing_by_looking(self, world: World, client: FlaskClient, links: dict[str, str]) -> None:
         if not world.store.is_sqlite:
-            pytest.skip("ten thousand requests once are enough: what a GET does is the same on both stores")
+            pytest.skip("so many requests once are enough: what a GET does is the same on both stores")
+        # What is looked at thousands of times is not flushed to the disk each time: no power is cut here.
+        event.listen(world.store.engine, "connect", lambda raw, _: raw.execute("PRAGMA synchronous=OFF"))
+        world.store.engine.dispose()
         world.sender("second@beans.example", verified=False)
         confirm = f"/senders/confirm/{world.link_in(world.transport.taken[-1].data)}"
         paths = [links["u"], f"{links['u']}/topics", f"{links['u']}/undo", links["c"], links["v"], confirm]
@@ -44,7 +51,7 @@ class TestScanners:
         # Of the web view, which renders a whole message, every method is seen, but not as often.
         for number in range(rounds):
             for path, method in looks:
-                if path.startswith("/v/") and number >= 20:
+                if path.startswith("/v/") and number >= 5:
                     path = links["u"]  # noqa: PLW2901 - the count of looks stays
                 client.open(path, method=method)
         after = dump(world)
@@ -60,5 +67,6 @@ class TestScanners:
     def only_clicks_were_recorded(self, world: World) -> None:
         """Every new line of the history leaves its message's state as it was."""
         with world.store.reading(world.ctx) as session:
-            rows = session.scalars(select(MessageEvent).where(MessageEvent.detail["clicked"].is_not(None))).all()
+            rows = [row for row in session.scalars(select(MessageEvent)) if "clicked" in row.detail]
+        assert rows
         assert all(row.from_state == row.to_state == "sent" for row in rows)
