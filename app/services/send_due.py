@@ -132,9 +132,9 @@ def _may_go(rooms: Rooms, ctx: ShopContext, wanted: int) -> int:
     with rooms.store.reading(ctx) as session:
         if sending_brakes.open_stop(session, ctx) is not None:
             return 0
-        now = rooms.store.db_now(session)
-    most = sending_limits.gate(rooms, ctx, now).most
-    return wanted if most is None else min(wanted, most)
+        gate = sending_limits.gate(rooms, session, ctx)
+    sending_limits.hold_back(rooms, ctx, gate)
+    return wanted if gate.most is None else min(wanted, gate.most)
 
 
 def _ask_names(rooms: Rooms, ctx: ShopContext) -> None:

@@ -33,6 +33,7 @@ if TYPE_CHECKING:
 # mailbox providers take a sudden flood from a domain that they don't know for a stolen one.
 WARM_UP = (1_000, 2_000, 4_000, 8_000, 16_000, 32_000, 64_000, 128_000)
 REMEMBERED = timedelta(days=30)
+HOUR = timedelta(hours=1)
 WITHOUT_DKIM = 499  # Google's rules for large senders are kept away from, by far
 
 
@@ -55,9 +56,14 @@ class Stage:
 
 @dataclass(frozen=True)
 class Gate:
-    """What the next batch may hold. most: messages, whoever they are from; null: any number."""
+    """What the next batch may hold.
+
+    most:  messages, whoever they are from; null: any number
+    waits: campaigns whose messages have to wait, and until when
+    """
 
     most: int | None
+    waits: tuple[tuple[tuple[int, ...], datetime], ...] = ()
 
 
 def count(session: Session, ctx: ShopContext, now: datetime, handed_over: Mapping[str, int]) -> None:
@@ -107,31 +113,39 @@ def domain_of(rooms: Rooms, sender: Sender) -> str:
     return senders.header_from(rooms, sender)[1].rpartition("@")[2].lower()
 
 
-def gate(rooms: Rooms, ctx: ShopContext, now: datetime) -> Gate:
-    """What may go next. Messages of a domain that is at its limit, or of a shop at its own, are told to wait."""
-    with rooms.store.reading(ctx) as session:
-        own = session.get(MailSetting, {"shop_id": ctx.shop_id})
-        hourly = own.hourly_limit if own else None
-        if not rooms.settings.daily_limits and hourly is None:
-            return Gate(None)
-        by_domain = _campaigns_by_domain(rooms, session, ctx)
-        stages = [stage(rooms, session, ctx, now, domain) for domain in by_domain]
+def gate(rooms: Rooms, session: Session, ctx: ShopContext) -> Gate:
+    """What may go next, by the limits of the domains and the shop's own."""
+    own = session.get(MailSetting, {"shop_id": ctx.shop_id})
+    hourly = own.hourly_limit if own else None
+    if not rooms.settings.daily_limits and hourly is None:
+        return Gate(None)
+    now = rooms.store.db_now(session)
+    by_domain = _campaigns_by_domain(rooms, session, ctx)
+    stages = [stage(rooms, session, ctx, now, domain) for domain in by_domain]
+    room = [found.left for found in stages if found.left]
+    waits = [(tuple(by_domain[found.domain]), found.until) for found in stages if found.left == 0]
+    if hourly is not None:
         hour = now.astimezone(UTC).replace(minute=0, second=0, microsecond=0)
         total = select(func.sum(SendingHour.handed_over)).where(
             SendingHour.shop_id == ctx.shop_id, SendingHour.hour == hour
         )
-        this_hour = int(session.execute(total).scalar_one() or 0)
-    room = [found.left for found in stages if found.left]
-    for found in stages:
-        if found.left == 0:
-            _wait(rooms, ctx, by_domain[found.domain], found.until)
-    if hourly is not None:
-        if this_hour >= hourly:
-            _wait(
-                rooms, ctx, [number for numbers in by_domain.values() for number in numbers], hour + timedelta(hours=1)
-            )
-        room.append(max(1, hourly - this_hour))
-    return Gate(min(room, default=None))
+        left = hourly - int(session.execute(total).scalar_one() or 0)
+        if left <= 0:
+            waits.append((tuple(number for numbers in by_domain.values() for number in numbers), hour + HOUR))
+        room.append(max(1, left))
+    return Gate(min(room, default=None), tuple(waits))
+
+
+def hold_back(rooms: Rooms, ctx: ShopContext, found: Gate) -> None:
+    """Tell the messages that have to wait until when. In a transaction of its own, if there are any."""
+    if not found.waits:
+        return
+    with rooms.store.session(ctx) as session:
+        for campaigns, until in found.waits:
+            sooner = or_(Message.not_before.is_(None), Message.not_before < until)
+            waiting = (Message.shop_id == ctx.shop_id, Message.state == "queued", Message.campaign_id.in_(campaigns))
+            later = update(Message).where(*waiting, sooner).values(not_before=until)
+            session.execute(later.execution_options(synchronize_session=False))
 
 
 def _campaigns_by_domain(rooms: Rooms, session: Session, ctx: ShopContext) -> dict[str, list[int]]:
@@ -144,14 +158,3 @@ def _campaigns_by_domain(rooms: Rooms, session: Session, ctx: ShopContext) -> di
     for campaign, sender in session.execute(query):
         found.setdefault(domain_of(rooms, sender), []).append(campaign)
     return found
-
-
-def _wait(rooms: Rooms, ctx: ShopContext, campaigns: list[int], until: datetime) -> None:
-    sooner = or_(Message.not_before.is_(None), Message.not_before < until)
-    later = (
-        update(Message)
-        .where(Message.shop_id == ctx.shop_id, Message.state == "queued", Message.campaign_id.in_(campaigns), sooner)
-        .values(not_before=until)
-    )
-    with rooms.store.session(ctx) as session:
-        session.execute(later.execution_options(synchronize_session=False))
