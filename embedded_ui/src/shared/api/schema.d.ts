@@ -1301,6 +1301,23 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/campaigns/{campaign_id}/marketing": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** What Shopify was told of a campaign; nothing yet is no failure. */
+        get: operations["marketing_marketing__campaign_id__marketing_get"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/senders": {
         parameters: {
             query?: never;
@@ -6551,6 +6568,21 @@ export interface components {
             discount_ceiling_minor?: number | null;
         };
         /**
+         * MarketingStanding
+         * @description What Shopify was told of a campaign, and why the last try failed.
+         */
+        MarketingStanding: {
+            /** Told At */
+            told_at: string | null;
+            /**
+             * Days
+             * @description Finished days whose figures Shopify has
+             */
+            days: number;
+            /** Problem */
+            problem: string | null;
+        };
+        /**
          * SenderList
          * @description All senders of the shop, the default first.
          */
@@ -11327,6 +11359,46 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["ErrorAnswer"];
+                };
+            };
+        };
+    };
+    marketing_marketing__campaign_id__marketing_get: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                campaign_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["MarketingStanding"];
+                };
+            };
+            /** @description Not Found */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorAnswer"];
+                };
+            };
+            /** @description Unprocessable Entity */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ValidationErrorModel"][];
                 };
             };
         };
