@@ -84,6 +84,7 @@ def create(
             audience = None
         words = starter(audience.kind if audience else None)
         number = allocate(session, ctx.shop_id, "campaigns")
+        chosen = shop_settings.read(session, ctx).values
         campaign = Campaign(
             shop_id=ctx.shop_id,
             id=number,
@@ -97,7 +98,8 @@ def create(
             repeats=DEFAULT_REPEATS,
             content_version=1,
             discount_mode="off",
-            holdout_percent=shop_settings.read(session, ctx).values.holdout_percent,
+            holdout_percent=chosen.holdout_percent,
+            **shop_settings.sending_hours(chosen),
             suggested=[],
             recommendation_id=recommendation.id if recommendation and not stale else None,
             stale=stale,

@@ -15,13 +15,15 @@ import structlog
 from sqlalchemy import select
 
 from app.errors import EncoreError, Unavailable
+from app.services.links import utm_of
 from app.services.published import latest_history
 from app.services.shop_ports import MARKETING_SCOPES
 from app.services.shop_scopes import lacking
 from app.store.models.campaigns import Campaign
 from app.store.models.discounts import DiscountCode, DiscountPool
+from app.store.models.mail_events import MailEvent
 from app.store.models.marketing import MarketingActivity, MarketingDay
-from app.store.models.sending import MAILED, Message, MessageEvent
+from app.store.models.sending import MAILED, Message
 
 if TYPE_CHECKING:
     from datetime import date
@@ -56,9 +58,13 @@ def remote_id(campaign_id: int) -> str:
     return f"encore-cmp-{campaign_id}"
 
 
-def utm_campaign(campaign_id: int) -> str:
-    """The utm_campaign of the campaign's links, by which Shopify knows visits of it again."""
-    return f"cmp_{campaign_id}"
+def utm_campaign(campaign: Campaign) -> str:
+    """The utm_campaign of the campaign's links, by which Shopify knows visits of it again.
+
+    Where the merchant switched the tags off, the one that they would have: Shopify's activity must have one.
+    """
+    tags = utm_of(campaign)
+    return tags.campaign if tags else f"encore-{campaign.id}"
 
 
 def tell(rooms: Rooms, ctx: ShopContext) -> int:
@@ -146,26 +152,25 @@ def daily(rooms: Rooms, ctx: ShopContext) -> dict[int, dict[date, dict[str, int]
 
 
 def _actions(session: Session, ctx: ShopContext, since: datetime, add: Any) -> dict[int, list[tuple[datetime, int]]]:
-    """Count each message's first view and first click; customer → (when they clicked, campaign)."""
+    """Count each message's first view and first click by a person; customer → (when they clicked, campaign)."""
     query = (
-        select(Message.id, Message.campaign_id, Message.customer_no, MessageEvent.at, MessageEvent.detail)
-        .join(MessageEvent, (MessageEvent.shop_id == Message.shop_id) & (MessageEvent.message_id == Message.id))
+        select(MailEvent.message_id, MailEvent.campaign_id, MailEvent.customer_no, MailEvent.at, MailEvent.kind)
         .where(
-            Message.shop_id == ctx.shop_id, MessageEvent.at > since, MessageEvent.from_state == MessageEvent.to_state
+            MailEvent.shop_id == ctx.shop_id,
+            MailEvent.at > since,
+            MailEvent.kind.in_(("opened", "clicked")),
+            ~MailEvent.machine,
         )
-        .order_by(MessageEvent.id)
+        .order_by(MailEvent.at, MailEvent.id)
     )
     clicks: dict[int, list[tuple[datetime, int]]] = defaultdict(list)
     seen: set[tuple[str, str]] = set()
-    for message_id, campaign_id, customer, at, detail in session.execute(query):
-        for key, name in (("opened", "views"), ("clicked", "clicks")):
-            if key not in detail or detail.get("bot") or detail.get("machine"):
-                continue
-            if key == "clicked":
-                clicks[customer].append((at, campaign_id))
-            if (message_id, key) not in seen:
-                seen.add((message_id, key))
-                add(campaign_id, at, name)
+    for message_id, campaign_id, customer, at, kind in session.execute(query):
+        if kind == "clicked":
+            clicks[customer].append((at, campaign_id))
+        if (message_id, kind) not in seen:
+            seen.add((message_id, kind))
+            add(campaign_id, at, "views" if kind == "opened" else "clicks")
     return clicks
 
 
@@ -183,7 +188,7 @@ def _tell_one(
         known = {one.day: one.told for one in session.scalars(mine)}
     if row is None or row.told != wanted:
         url = f"{rooms.settings.public_url.rstrip('/')}/campaigns/cmp_{campaign.id}"
-        activity = {**wanted, "remote_id": remote_id(campaign.id), "utm_campaign": utm_campaign(campaign.id),
+        activity = {**wanted, "remote_id": remote_id(campaign.id), "utm_campaign": utm_campaign(campaign),
                     "url": url, "started_at": campaign.activated_at}  # fmt: skip
         gid = shop.upsert(ctx, activity)
         with rooms.store.session(ctx) as session:

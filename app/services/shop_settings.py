@@ -97,6 +97,17 @@ def cap_window(session: Session, ctx: ShopContext) -> timedelta:
     return max(cap.WINDOW, timedelta(days=read(session, ctx).values.cap_days))
 
 
+def sending_hours(values: Values) -> dict[str, int]:
+    """The hours that a new campaign starts with: what the shop's quiet hours leave; empty where there are none.
+
+    A campaign sends in one stretch of a day: quiet hours in its middle leave what comes after them.
+    """
+    if values.quiet_from is None or values.quiet_until is None:
+        return {}
+    until = values.quiet_from if values.quiet_from > values.quiet_until else HOURS
+    return {"send_from_hour": values.quiet_until, "send_until_hour": until}
+
+
 def settings(rooms: Rooms, ctx: ShopContext) -> Kept:
     """The shop's settings."""
     with rooms.store.reading(ctx) as session:

@@ -10,7 +10,8 @@ import pytest
 
 from app.errors import Unavailable
 from app.services import campaigns, marketing_activities, plan_sends, send_due
-from app.store.models.sending import Message, MessageEvent
+from app.store.models.mail_events import MailEvent
+from app.store.models.sending import Message
 from app.store.models.shops import ShopToken
 from sandbox.clock import SandboxClock
 from sandbox.options import SandboxOptions
@@ -74,15 +75,16 @@ def mailed(world: World, customers: int) -> str:
     return number
 
 
-def clicked(world: World, customer: int, at: timedelta) -> None:
+def clicked(world: World, customer: int, at: timedelta, *, machine: bool = False) -> None:
     with world.store.session(world.ctx) as session:
         from sqlalchemy import select
 
         message = session.scalars(select(Message).where(Message.customer_no == customer)).one()
         session.add(
-            MessageEvent(
-                shop_id=world.ctx.shop_id, message_id=message.id, at=NOW + at, from_state="sent", to_state="sent",
-                detail={"clicked": 1},
+            MailEvent(
+                shop_id=world.ctx.shop_id, id=f"click:{customer}:{at.total_seconds()}", message_id=message.id,
+                customer_no=customer, campaign_id=message.campaign_id, kind="clicked", at=NOW + at,
+                recorded_at=NOW + at, machine=machine, link_id=1, source="link", raw={},
             )
         )  # fmt: skip
 
@@ -92,6 +94,7 @@ class TestMarketing:
         mailed(world, 3)
         clicked(world, 1, timedelta(hours=1))
         clicked(world, 1, timedelta(hours=2))
+        clicked(world, 2, timedelta(hours=2), machine=True)
         assert marketing_activities.tell(world.rooms, world.ctx) == 1  # the activity; the day is not over
         world.clock.advance(timedelta(days=1))
         assert marketing_activities.tell(world.rooms, world.ctx) == 1
