@@ -62,7 +62,7 @@ class TestScanners:
         world.clock.advance(plan_sends.GOOD_FOR)
         assert plan_sends.plan(world.rooms, world.ctx).queued == 1
         assert send_due.send(world.rooms, world.ctx).sent == 1
-        assert [s.state for s in senders.listing(world.rooms, world.ctx)].count("pending") == 1
+        assert [s.state for s in senders.listing(world.rooms, world.ctx)].count("verified") == 1
 
     def only_clicks_were_recorded(self, world: World) -> None:
         """Every new line of the history leaves its message's state as it was."""
