@@ -80,6 +80,7 @@ def url(server: CrashingPostgres | None, tmp_path: Path) -> str:
     return found
 
 
+@pytest.mark.timeout(max(SECONDS, AT_MOST_SECONDS) + 300)
 class TestKilledWorkers:
     def test_nobody_gets_two_mails_in_a_week_and_nothing_is_sent_twice(
         self, url: str, server: CrashingPostgres | None, pace: Pace, tmp_path: Path
