@@ -15,7 +15,7 @@ import structlog
 from sqlalchemy import select
 
 from app.errors import EncoreError, Unavailable
-from app.services.links import utm_of
+from app.services.content import utm_of
 from app.services.published import latest_history
 from app.services.shop_ports import MARKETING_SCOPES
 from app.services.shop_scopes import lacking

@@ -22,7 +22,6 @@ from app.services import campaigns, simulate_input
 from app.services.kept import Kept
 from app.services.published import latest_history, published
 from app.services.recommendations import LABEL, PRIOR
-from app.store import cap
 from app.store.models.campaigns import Campaign, PlanTick
 from ml.simulation import Futures, Rules, Setting, simulate
 from ml.streams import stream
@@ -44,7 +43,6 @@ DEFAULT_DAYS, MOST_DAYS = 30, 90
 DRAWS = 100
 COVERAGE = 0.9
 TICK_DAYS = 1 / 96  # a quarter of an hour: decisions are made all through the day
-CAP_DAYS = (cap.WINDOW + cap.MARGIN) / timedelta(days=1)
 PRIOR_ERROR = 0.02  # standard deviation of the prior: nine in ten shops between 2% and 8%
 WEEK = 7
 MOST_KEPT = 64
@@ -191,7 +189,7 @@ def _answer(
         if what_if.holdout_percent is not None:
             found.rules[mine] = _held(found, mine, what_if.holdout_percent)
         found.pairs.cost[:] = _cost(found, what_if)
-        setting = Setting(what_if.days, DRAWS, pace[0], CAP_DAYS, PRIOR, PRIOR_ERROR, found.spread, pace[1])
+        setting = Setting(what_if.days, DRAWS, pace[0], found.cap_days, PRIOR, PRIOR_ERROR, found.spread, pace[1])
         futures = simulate(
             found.crowd, found.pairs, found.slots, found.offers, found.rules, setting,
             stream(DOMAIN, ctx.shop_id, seed, 1),
@@ -204,7 +202,7 @@ def _answer(
 
 
 def _held(found: Start, mine: int, percent: int) -> Rules:
-    return replace(found.rules[mine], holdout=percent / 100)
+    return replace(found.rules[mine], holdout=simulate_input.held_out(percent, found.shop_holdout))
 
 
 def _timing(own: TimingRules, what_if: WhatIf) -> TimingRules:

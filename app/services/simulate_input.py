@@ -6,7 +6,7 @@ shop a share of the customers, drawn by chance.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
@@ -22,11 +22,13 @@ from app.domain.rules.names import PAIR_KIND
 from app.services import campaigns
 from app.services.automatic_segments_products import FLOOR, TIMES_BASE_RATE
 from app.services.campaigns_audience import newest_history, products
+from app.services.holdouts import shop_percent
 from app.services.plan_sends_candidates import past
 from app.services.plan_sends_verdicts import runners
 from app.services.promises import spreads
 from app.services.published import open_run
 from app.services.reachable import reachable
+from app.services.shop_settings import cap_window
 from app.store import cap
 from app.store.models.segments import Segment
 from app.store.models.sending import Cap, Message
@@ -93,7 +95,8 @@ class Start:
     """Everything that a simulation takes, and what its numbers have to be multiplied by.
 
     campaign_ids: of the rules, in their order. customers: who could be looked at; share: of them that were.
-    prices: (p,) minor units of the pairs' products.
+    prices: (p,) minor units of the pairs' products. cap_days: between two e-mails to one customer. shop_holdout:
+    share of customers whom no campaign mails.
     """
 
     crowd: Crowd
@@ -106,6 +109,8 @@ class Start:
     share: float
     prices: Floats
     spread: tuple[float, float]
+    cap_days: float = 7.0
+    shop_holdout: float = 0.0
 
 
 def start(
@@ -124,10 +129,12 @@ def start(
         found = runners(session, ctx, rows)
         bars = {number: _bar(session, ctx, runner) for number, runner in found.items()}
         able, some = _some(reachable(session, ctx), rng)
-        mailed = _mailed(session, ctx, at)
+        window = cap_window(session, ctx) + cap.MARGIN
+        mailed = _mailed(session, ctx, at, window)
+        of_shop = shop_percent(session, ctx) / 100
         before = past(session, ctx, found)
         spread = spreads(session, ctx, at)
-        rules = [_rules(session, ctx, row, timings.get(row.id) or campaigns.timing_of(row)) for row in rows]
+        rules = [_rules(session, ctx, row, timings.get(row.id) or campaigns.timing_of(row), of_shop) for row in rows]
     with open_run(rooms, ctx, run) as connection:
         given = {"tick": at, "until": days, "each": EACH}
         parts = [_offers(connection, found[row.id], bars[row.id], able, given) for row in rows]
@@ -138,7 +145,8 @@ def start(
     table = _that_come_up(table, days)
     table, left, more = _drawn(table, MOST_OFFERS, rng)
     share *= some
-    return _arrays(table, rules, rows, before, mailed, rates, at, round(left / share), share * more, spread)
+    made = _arrays(table, rules, rows, before, mailed, rates, at, round(left / share), share * more, spread)
+    return replace(made, cap_days=window.total_seconds() / SECONDS_A_DAY, shop_holdout=of_shop)
 
 
 def _some(able: BitMap, rng: np.random.Generator) -> tuple[BitMap, float]:
@@ -159,17 +167,22 @@ def _bar(session: Session, ctx: ShopContext, runner: Runner) -> float | None:
     return float(match["value"]) if match.get("predict") in PAIR_KIND and match.get("op") == "gte" else None
 
 
-def _mailed(session: Session, ctx: ShopContext, at: datetime) -> dict[int, float]:
+def _mailed(session: Session, ctx: ShopContext, at: datetime, window: timedelta) -> dict[int, float]:
     """Customer → days since their week began, negative; what waits in line goes out now."""
     query = select(Cap.key, Cap.last_at).where(
-        Cap.shop_id == ctx.shop_id, Cap.last_at > at - cap.WINDOW - cap.MARGIN, Cap.key.startswith("c:")
+        Cap.shop_id == ctx.shop_id, Cap.last_at > at - window, Cap.key.startswith("c:")
     )
     found = {int(key[2:]): (last - at).total_seconds() / SECONDS_A_DAY for key, last in session.execute(query)}
     live = select(Message.customer_no).where(Message.shop_id == ctx.shop_id, Message.state.in_(("queued", "sending")))
     return found | dict.fromkeys(session.scalars(live), 0.0)
 
 
-def _rules(session: Session, ctx: ShopContext, row: Campaign, timing: TimingRules) -> Rules:
+def held_out(percent: int, of_shop: float) -> float:
+    """The share of customers that either coin holds out. of_shop: the share that the shop's coin takes."""
+    return 1 - (1 - percent / 100) * (1 - of_shop)
+
+
+def _rules(session: Session, ctx: ShopContext, row: Campaign, timing: TimingRules, of_shop: float) -> Rules:
     waits: tuple[float, ...] = ()
     chances: tuple[float, ...] = ()
     if timing.frequency == "optimise":
@@ -177,7 +190,7 @@ def _rules(session: Session, ctx: ShopContext, row: Campaign, timing: TimingRule
         mean = np.mean(policy.chances, axis=0) if policy else np.full(len(ARMS), 1 / len(ARMS))
         waits, chances = tuple(policy.days if policy else ARMS), tuple((mean / mean.sum()).tolist())
     every = {"once": None, "every": float(timing.every_days)}.get(timing.frequency, float(DEFAULT_EVERY_DAYS))
-    return Rules(every, float(timing.wait_days), timing.repeats, row.holdout_percent / 100, waits, chances)
+    return Rules(every, float(timing.wait_days), timing.repeats, held_out(row.holdout_percent, of_shop), waits, chances)
 
 
 def _offers(
