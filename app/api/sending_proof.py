@@ -6,7 +6,7 @@ from flask import Response
 from flask_openapi3 import APIBlueprint, Tag
 
 from app.api.common import current_shop, rooms
-from app.api.models.sending_proof import SendingProof
+from app.api.models.sending_proof import Certificate, SendingProof
 from app.services import verify_cap
 
 bp = APIBlueprint(
@@ -25,7 +25,7 @@ def proof() -> Response:
     return Response(found.model_dump_json(), mimetype="application/json")
 
 
-@bp.get("/certificate", responses={200: {"content": {"application/json": FILE}}})
+@bp.get("/certificate", responses={200: Certificate})
 def certificate() -> Response:
     """The whole ledger as a JSON file, streamed. Keyed hashes only: it names nobody."""
     ctx = current_shop()

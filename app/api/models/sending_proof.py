@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import datetime
+from typing import Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
@@ -21,3 +22,44 @@ class SendingProof(BaseModel):
     findings: list[str] = Field(description="What does not hold, the first of them")
     finding_count: int
     locked: str | None = Field(description="Why nothing is sent, for example after a restore; null if sending goes on")
+
+
+class CertificateEnd(BaseModel):
+    """Where the chain ends."""
+
+    seq: int
+    hash: str
+
+
+class CertificateEntry(BaseModel):
+    """One hand-over or holdout, chained to the one before."""
+
+    seq: int
+    stamped_at: datetime
+    customer_hash: str
+    email_hash: str
+    message_id: str
+    kind: Literal["mail", "holdout"]
+    prev_hash: str
+    hash: str
+
+
+class CertificateUnlocked(BaseModel):
+    """That sending was unlocked after a restore: the store may lack hand-overs from before."""
+
+    at: datetime
+    how: str | None
+
+
+class Certificate(BaseModel):
+    """The whole ledger. Keyed hashes only."""
+
+    format: str
+    shop: str
+    shop_id: int
+    as_of: datetime
+    window_seconds: int
+    end: CertificateEnd
+    unlocked: CertificateUnlocked | None
+    taken_back: list[int] = Field(description="Entries whose hand-over was surely not accepted; they count as no mail")
+    entries: list[CertificateEntry]

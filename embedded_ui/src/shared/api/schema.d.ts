@@ -7729,6 +7729,85 @@ export interface components {
             locked: string | null;
         };
         /**
+         * Certificate
+         * @description The whole ledger. Keyed hashes only.
+         */
+        Certificate: {
+            /** Format */
+            format: string;
+            /** Shop */
+            shop: string;
+            /** Shop Id */
+            shop_id: number;
+            /**
+             * As Of
+             * Format: date-time
+             */
+            as_of: string;
+            /** Window Seconds */
+            window_seconds: number;
+            end: components["schemas"]["CertificateEnd"];
+            unlocked: components["schemas"]["CertificateUnlocked"] | null;
+            /**
+             * Taken Back
+             * @description Entries whose hand-over was surely not accepted; they count as no mail
+             */
+            taken_back: number[];
+            /** Entries */
+            entries: components["schemas"]["CertificateEntry"][];
+        };
+        /**
+         * CertificateEnd
+         * @description Where the chain ends.
+         */
+        CertificateEnd: {
+            /** Seq */
+            seq: number;
+            /** Hash */
+            hash: string;
+        };
+        /**
+         * CertificateEntry
+         * @description One hand-over or holdout, chained to the one before.
+         */
+        CertificateEntry: {
+            /** Seq */
+            seq: number;
+            /**
+             * Stamped At
+             * Format: date-time
+             */
+            stamped_at: string;
+            /** Customer Hash */
+            customer_hash: string;
+            /** Email Hash */
+            email_hash: string;
+            /** Message Id */
+            message_id: string;
+            /**
+             * Kind
+             * @enum {string}
+             */
+            kind: "mail" | "holdout";
+            /** Prev Hash */
+            prev_hash: string;
+            /** Hash */
+            hash: string;
+        };
+        /**
+         * CertificateUnlocked
+         * @description That sending was unlocked after a restore: the store may lack hand-overs from before.
+         */
+        CertificateUnlocked: {
+            /**
+             * At
+             * Format: date-time
+             */
+            at: string;
+            /** How */
+            how: string | null;
+        };
+        /**
          * ShopSettings
          * @description The settings with their version, which whoever saves gives back.
          */
@@ -12405,7 +12484,7 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": string;
+                    "application/json": components["schemas"]["Certificate"];
                 };
             };
             /** @description Unprocessable Entity */
