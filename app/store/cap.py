@@ -249,7 +249,8 @@ def busy_customers(
     """
     taken = (Cap.shop_id == ctx.shop_id, Cap.last_at > now - _long(window) - MARGIN)
     own = select(cast(func.substr(Cap.key, 3), Integer)).where(*taken, Cap.key.startswith("c:"))
-    mine = (Customer.shop_id == Cap.shop_id) & (Customer.email_hash == func.substr(Cap.key, 3))
-    address = select(Customer.customer_no).join(Cap, mine).where(*taken, Cap.key.startswith("e:"))
+    # Not a join: SQLite would look through all keys for every customer.
+    hashes = select(func.substr(Cap.key, 3)).where(*taken, Cap.key.startswith("e:"))
+    address = select(Customer.customer_no).where(Customer.shop_id == ctx.shop_id, Customer.email_hash.in_(hashes))
     found = [np.fromiter(session.scalars(query), dtype=np.int64) for query in (own, address)]
     return np.concatenate(found)
