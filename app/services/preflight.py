@@ -8,11 +8,13 @@ from typing import TYPE_CHECKING, Literal
 
 import numpy as np
 
-from app.domain.campaigns import Reason, Unresolved, is_held_out
-from app.services import campaigns
+from app.domain import holdout
+from app.domain.campaigns import Reason, Unresolved
+from app.services import campaigns, sender_domains, sending_limits
 from app.services.campaigns_audience import Product, newest_history, products
 from app.services.campaigns_views import ReasonCount, reason_counts
 from app.services.decision_sheets import PLACE
+from app.services.holdouts import shop_percent
 from app.services.instants import at, microseconds
 from app.services.plan_sends_candidates import assess
 from app.services.published import published
@@ -20,6 +22,8 @@ from app.store.models.senders import Sender
 
 if TYPE_CHECKING:
     from datetime import datetime
+
+    from sqlalchemy.orm import Session
 
     from app.domain.context import ShopContext
     from app.services.campaigns import Standing
@@ -36,6 +40,7 @@ SUBJECTS = {
     "content": "Words and placeholders",
     "discount": "Discount",
 }
+LETTERS = {"spf": "SPF", "dkim": "DKIM", "dmarc": "DMARC"}
 FEW_DAYS = 7
 WAITING = (Reason.QUIET_HOURS, Reason.SENDER_NOT_VERIFIED, Reason.NO_POSTAL_ADDRESS)
 
@@ -79,12 +84,14 @@ def preflight(rooms: Rooms, ctx: ShopContext, campaign_id: str) -> Preflight:
         campaign = campaigns.find(session, ctx, campaign_id)
         standing = campaigns.standing(rooms, session, ctx, campaign)
         sender = session.get(Sender, {"shop_id": ctx.shop_id, "id": campaign.sender_id or 0})
+        domain = _of_domain(rooms, session, ctx, sender) if sender is not None else None
+        of_shop = shop_percent(session, ctx)
         now = rooms.store.db_now(session)
     run = published(rooms, ctx)
     judged = None
     if run is not None and campaign.audience_type is not None:
         judged = assess(rooms, ctx, run, [campaign], now).verdicts.get(campaign.id)
-    checks = _checks(rooms, ctx, standing, sender)
+    checks = [*_checks(rooms, ctx, standing, sender), *([domain] if domain else [])]
     ready = not standing.unresolved
     if judged is None:
         message = "Encore has not finished its first analysis of your shop." if run is None else "Choose an audience."
@@ -101,7 +108,7 @@ def preflight(rooms: Rooms, ctx: ShopContext, campaign_id: str) -> Preflight:
         unresolved=standing.unresolved,
         checks=checks,
         people=len(people),
-        held_out=_held_out(ctx, campaign, people),
+        held_out=_held_out(ctx, campaign, people, of_shop),
         candidates=len(judged),
         reasons=reason_counts(reasons),
         first_at=at(max(int(people.opens.min()), microseconds(now))) if len(people) else None,
@@ -109,11 +116,23 @@ def preflight(rooms: Rooms, ctx: ShopContext, campaign_id: str) -> Preflight:
     )
 
 
-def _held_out(ctx: ShopContext, campaign: Campaign, people: Judged) -> int:
-    return sum(
-        is_held_out(ctx.shop_id, campaign.id, number, campaign.holdout_percent)
-        for number in people.customer_no.tolist()
-    )
+def _held_out(ctx: ShopContext, campaign: Campaign, people: Judged, of_shop: int) -> int:
+    coins = {"campaign_percent": campaign.holdout_percent, "shop_percent": of_shop}
+    tossed = (holdout.toss(ctx.shop_id, campaign.id, number, **coins) for number in people.customer_no.tolist())
+    return sum(fell.held_by is not None for fell in tossed)
+
+
+def _of_domain(rooms: Rooms, session: Session, ctx: ShopContext, sender: Sender) -> Check:
+    """What is known of the domain that the mail will be from. A look that is due is asked for by the sending job."""
+    domain = sending_limits.domain_of(rooms, sender)
+    states = sender_domains.states(session, ctx, domain)
+    missing = [LETTERS[name] for name, state in states.items() if state not in {"passed", "not_checked", "unreachable"}]
+    if missing:
+        text = f"{domain} lacks a working record of {', '.join(missing)}; the sender's page says what to set."
+        return Check("sender", "Domain checks", "warn", text)
+    if any(state != "passed" for state in states.values()):
+        return Check("sender", "Domain checks", "warn", f"The records of {domain} have not all been seen yet.")
+    return Check("sender", "Domain checks", "ok", f"SPF, DKIM and DMARC of {domain} are in order.")
 
 
 def _checks(rooms: Rooms, ctx: ShopContext, standing: Standing, sender: Sender | None) -> list[Check]:

@@ -15,6 +15,7 @@ from app.lake.schemas import TABLES
 from app.services import campaigns, campaigns_views, plan_sends, preflight, send_due
 from app.services.decision_sheets import of_customers
 from app.store.models.campaigns import Campaign, Decision, PlanTick
+from app.store.models.mail_events import SenderDomain
 from app.store.models.sending import Message, MessageEvent
 from app.store.models.shops import Shop
 from tests.integration.sending.world import COFFEE, NOW, World
@@ -30,6 +31,13 @@ def shop(world: World) -> Iterator[World]:
     """Three coffee drinkers, due, in the segment `seg_1`."""
     world.coffee_drinkers(3)
     return world
+
+
+def domain_says(world: World, **states: str) -> None:
+    """What the name system last said of the sender's domain."""
+    checks = {name: {"state": state} for name, state in states.items()}
+    with world.store.session(world.ctx) as session:
+        session.merge(SenderDomain(shop_id=world.ctx.shop_id, domain="beans.example", checked_at=NOW, checks=checks))
 
 
 def lives_in(world: World, **places: tuple[str | None, str | None]) -> None:
@@ -199,6 +207,7 @@ class TestBeforeTheStart:
         shop.customer(4, consent="UNSUBSCRIBED")
         shop.members(1, [1, 2, 3, 4])
         campaign = shop.campaign(1, name="A", active=False, holdout=50)
+        domain_says(shop, spf="passed", dkim="passed", dmarc="passed")
         found = preflight.preflight(shop.rooms, shop.ctx, campaign)
         assert (found.ready, found.people, found.candidates) == (True, 3, 4)
         assert [(one.reason, one.count) for one in found.reasons] == [("not_subscribed", 1)]
@@ -212,6 +221,19 @@ class TestBeforeTheStart:
         campaign = shop.campaign(1, name="A", active=False, send_weekdays=[4], send_from_hour=9, send_until_hour=10)
         found = preflight.preflight(shop.rooms, shop.ctx, campaign)
         assert (found.people, found.first_at) == (3, datetime(2026, 3, 6, 14, tzinfo=UTC))
+
+    def test_records_of_the_senders_domain_that_are_missing_are_named(self, shop: World) -> None:
+        campaign = shop.campaign(1, name="A", active=False)
+
+        def said() -> tuple[str, str]:
+            found = preflight.preflight(shop.rooms, shop.ctx, campaign)
+            (check,) = [one for one in found.checks if one.subject == "Domain checks"]
+            return check.level, check.message
+
+        assert said() == ("warn", "The records of beans.example have not all been seen yet.")
+        domain_says(shop, spf="passed", dkim="missing", dmarc="missing")
+        assert said()[0] == "warn"
+        assert "DKIM, DMARC" in said()[1]
 
     def test_what_is_wrong_says_where_it_is_put_right(self, shop: World) -> None:
         shop.stock[COFFEE] = 0
