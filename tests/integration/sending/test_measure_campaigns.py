@@ -12,8 +12,9 @@ from app.services import campaigns, holdouts, measure_campaigns, plan_sends, sen
 from app.services.measure_campaigns_effect import window_days
 from app.store import outbox
 from app.store.models.customers import Customer
+from app.store.models.mail_events import MailEvent
 from app.store.models.measurements import WHOLE_SHOP, CampaignMeasurement
-from app.store.models.sending import Message, MessageEvent
+from app.store.models.sending import Message
 from tests.integration.sending.world import COFFEE, NOW, TEA, World
 
 if TYPE_CHECKING:
@@ -51,12 +52,27 @@ def decide(
     return number
 
 
-def clicked(world: World, message: str, at: datetime) -> None:
+def told(world: World, message: str, kind: str) -> None:
     with world.store.session(world.ctx) as session:
+        row = session.get_one(Message, {"shop_id": world.ctx.shop_id, "id": message})
+        for number in range(2):
+            session.add(
+                MailEvent(
+                    shop_id=world.ctx.shop_id, id=f"{kind}:{number}:{message}"[:64], message_id=message,
+                    customer_no=row.customer_no, campaign_id=row.campaign_id, kind=kind, at=NOW, recorded_at=NOW,
+                    machine=False, source="report", raw={},
+                )
+            )  # fmt: skip
+
+
+def clicked(world: World, message: str, at: datetime, *, machine: bool = False) -> None:
+    with world.store.session(world.ctx) as session:
+        row = session.get_one(Message, {"shop_id": world.ctx.shop_id, "id": message})
         session.add(
-            MessageEvent(
-                shop_id=world.ctx.shop_id, message_id=message, at=at, from_state="sent", to_state="sent",
-                detail={"clicked": 1},
+            MailEvent(
+                shop_id=world.ctx.shop_id, id=f"click:{message}"[:64], message_id=message, customer_no=row.customer_no,
+                campaign_id=row.campaign_id, kind="clicked", at=at, recorded_at=at, machine=machine, link_id=1,
+                source="link", raw={},
             )
         )  # fmt: skip
 
@@ -153,7 +169,7 @@ class TestAttribution:
         for customer in (1, 2, 3, 4, 5):
             message = decide(shop, customer, "sent", at)
             if customer in {1, 2, 5}:
-                clicked(shop, message, at + (timedelta(seconds=5) if customer == 5 else timedelta(hours=1)))
+                clicked(shop, message, at + timedelta(hours=1), machine=customer == 5)
         other = decide(shop, 1, "sent", at + 8 * DAY, campaign=2)
         clicked(shop, other, at + 8 * DAY + timedelta(hours=1))
         shop.bought(1, COFFEE, at + 9 * DAY, 1_000)  # clicked the other campaign's e-mail, used this one's code
@@ -177,6 +193,14 @@ class TestAttribution:
         }  # fmt: skip
         assert (found["funnel"]["clicked"], found["funnel"]["ordered"], found["funnel"]["delivered"]) == (2, 3, None)
         assert [(one["clicks"], one["machine_clicks"]) for one in found["links"]] == [(2, 1)]
+
+    def test_what_mail_servers_told_is_counted_once_a_message(self, shop: World) -> None:
+        for customer in (1, 2):
+            told(shop, decide(shop, customer, "sent", NOW - 20 * DAY), "delivered")
+        told(shop, decide(shop, 3, "sent", NOW - 20 * DAY), "bounced")
+        funnel = measured(shop)
+        assert (funnel["funnel"]["delivered"], funnel["bounced"]) == (2, 1)
+        assert (funnel["funnel"]["opened"], funnel["complained"]) == (None, None)  # nobody tells of either here
 
     def test_doses_tell_the_first_e_mail_from_the_second(self, shop: World) -> None:
         decide(shop, 1, "sent", NOW - 40 * DAY)

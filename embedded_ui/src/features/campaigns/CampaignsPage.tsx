@@ -103,7 +103,6 @@ function CampaignTable({ campaigns, results }: TableProps) {
           <s-table-header listSlot="labeled" format="numeric">Orders after it</s-table-header>
           <s-table-header listSlot="labeled">Incremental orders</s-table-header>
           <s-table-header listSlot="labeled">Next sends</s-table-header>
-          <s-table-header listSlot="labeled" format="numeric">Skipped</s-table-header>
         </s-table-header-row>
         <s-table-body>
           {campaigns.map((campaign) => (
@@ -163,17 +162,12 @@ function Row({ campaign, result }: { campaign: CampaignSummary; result: Campaign
         <Added result={campaign.state === "draft" ? undefined : result} />
       </s-table-cell>
       <s-table-cell>
-        <div className="encore-age" title={moment(counts.last_tick, timezone)}>
+        <div className="encore-name" title={moment(counts.last_tick, timezone)}>
           {campaign.state === "active" ? `${count(result?.waiting ?? counts.queued)} waiting` : "none"}
           {counts.last_tick !== null && ` · decided ${age(counts.last_tick, new Date())}`}
-        </div>
-      </s-table-cell>
-      <s-table-cell>
-        <div className="encore-name">
-          {count(counts.skipped)}
           {mainReason !== undefined && (
             <span>
-              most: {mainReason.text} ({count(mainReason.count)})
+              {count(counts.skipped)} skipped, most: {mainReason.text} ({count(mainReason.count)})
             </span>
           )}
         </div>
