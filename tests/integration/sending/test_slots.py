@@ -57,7 +57,7 @@ class TestTheStoresOwnGuard:
     def test_refuses_what_is_inserted_and_what_is_moved_to_the_customer(
         self, store: Store, ctx: ShopContext, second: str | None
     ) -> None:
-        (other,) = queued(store, ctx, new(2))
+        (other,) = queued(store, ctx, new(2, occurrence="4"))
         plant(store, ctx, other, slot_from=NOW, slot_until=NOW + EDGE)
         with pytest.raises(IntegrityError, match="ex_outbox_slots"):
             plant(store, ctx, other, customer_no=1, state="sent")
@@ -71,8 +71,8 @@ class TestTheStoresOwnGuard:
     def test_refuses_a_stamp_and_a_holdout_of_code_without_a_cap(
         self, store: Store, ctx: ShopContext, vault: Vault, second: str | None, monkeypatch: pytest.MonkeyPatch
     ) -> None:
-        monkeypatch.setattr(cap, "take", lambda _s, _c, now, wanted: dict.fromkeys(wanted, now))
-        monkeypatch.setattr(cap, "free", lambda _s, _c, _now, wanted: set(wanted))
+        monkeypatch.setattr(cap, "take", lambda _s, _c, now, wanted, _w: dict.fromkeys(wanted, now))
+        monkeypatch.setattr(cap, "free", lambda _s, _c, _now, wanted, _w: set(wanted))
         with pytest.raises(IntegrityError, match="ex_outbox_slots"):
             stamp(store, ctx, vault, NOW + EDGE - INSTANT)
         with pytest.raises(IntegrityError, match="ex_outbox_slots"), store.session(ctx) as session:

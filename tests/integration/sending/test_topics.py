@@ -8,12 +8,12 @@ from typing import TYPE_CHECKING
 import pytest
 from sqlalchemy import select
 
-from app.domain.campaigns import Reason
+from app.domain.campaigns import GOOD_FOR, Reason
 from app.services import plan_sends, send_due, topics
 from app.services.merge import merge_customers
-from app.store.models.campaigns import Decision
 from app.store.models.customers import ConsentEvent
 from app.store.models.sending import Message
+from tests.integration.sending.test_decide_and_send import reasons
 from tests.integration.sending.test_public_pages import client, consent, links, write_backs
 
 if TYPE_CHECKING:
@@ -66,7 +66,7 @@ class TestChoosingTopics:
 
     def test_holds_before_the_next_stamp(self, world: World, client: FlaskClient, links: dict[str, str]) -> None:
         world.clock.advance(plan_sends.KEPT_FOR)
-        world.clock.advance(plan_sends.GOOD_FOR)
+        world.clock.advance(GOOD_FOR)
         assert plan_sends.plan(world.rooms, world.ctx).queued == 1
         choose(client, links, "cross_sell")
         assert send_due.send(world.rooms, world.ctx).cancelled == 1
@@ -79,15 +79,14 @@ class TestChoosingTopics:
     ) -> None:
         choose(client, links, "cross_sell")
         world.clock.advance(plan_sends.KEPT_FOR)
-        world.clock.advance(plan_sends.GOOD_FOR)
+        world.clock.advance(GOOD_FOR)
         assert plan_sends.plan(world.rooms, world.ctx).skipped == {Reason.TOPIC_DECLINED: 1}
-        with world.store.reading(world.ctx) as session:
-            assert session.scalars(select(Decision.reason).where(Decision.current)).all() == [Reason.TOPIC_DECLINED]
+        assert reasons(world, "cmp_1") == {1: Reason.TOPIC_DECLINED}
 
     def test_of_the_other_kind_does_not_matter(self, world: World, client: FlaskClient, links: dict[str, str]) -> None:
         choose(client, links, "repurchase")
         world.clock.advance(plan_sends.KEPT_FOR)
-        world.clock.advance(plan_sends.GOOD_FOR)
+        world.clock.advance(GOOD_FOR)
         assert plan_sends.plan(world.rooms, world.ctx).queued == 1
 
     def test_follows_the_person_to_a_record_with_the_address_and_through_a_merge(
