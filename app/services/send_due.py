@@ -90,6 +90,8 @@ def send(
         # What other workers take is passed over when stamping: two batches are left for that.
         if desk.left < 2 * limit:
             desk = _read_lake(rooms, ctx, limit, budget)
+        # Of this batch alone: what an earlier one offered was committed, and is out.
+        desk.offered = set()
         started = monotonic()
         with rooms.store.session(ctx) as session:
             batch = outbox.stamp_batch(

@@ -82,7 +82,7 @@ describe("Before you send", () => {
     const { container } = open(REVIEW);
     await waitFor(() => expect(words(container)).toContain("Past weeks could not be loaded"));
     expect(container.querySelector('[aria-label="Loading the simulation"]')).not.toBeNull();
-    expect(words(container)).toContain("Start campaign for 118 people");
+    expect(words(container)).toContain("Start: 118 people can be mailed, first messages now");
   });
 
   it("says what the app refused of the tried settings", async () => {

@@ -88,11 +88,11 @@ describe("A saved edit", () => {
     await waitFor(() => expect(words(container)).toContain("Campaign name"));
     enter(field(container, "Campaign name"), "Milk reminder");
     fireEvent.click(button(container, "7. Review"));
-    await waitFor(() => expect(words(container)).toContain("Start campaign for 118 people"));
-    fireEvent.click(button(container, "Start campaign for 118 people"));
+    await waitFor(() => expect(words(container)).toContain("Start: 118 people can be mailed, first messages now"));
+    fireEvent.click(button(container, "Start: 118 people can be mailed, first messages now"));
     saved.come(refused("Another campaign has this name.", "name", 409));
     await waitFor(() => expect(words(container)).toContain("The last change is not saved"));
-    expect(button(container, "Start campaign for 118 people").hasAttribute("disabled")).toBe(true);
+    expect(button(container, "Start: 118 people can be mailed, first messages now").hasAttribute("disabled")).toBe(true);
     expect(asked.some((one) => one.key === "POST /api/campaigns/cmp_3/activate")).toBe(false);
   });
 });

@@ -143,7 +143,7 @@ const PAGES: PageStates[] = [
       data: { ...sample<object>("GET /api/campaigns/cmp_2"), id: "cmp_3" },
       says: ["Not chosen yet", "1. Name (1 open)"],
     },
-    full: ["118 people of 312 in the audience", "Start campaign for 118 people", "Bought too recently: 61"],
+    full: ["118 people of 312 in the audience", "Start: 118 people can be mailed, first messages now", "Bought too recently: 61"],
   },
   {
     page: "Campaign",

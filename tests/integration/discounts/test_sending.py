@@ -9,9 +9,11 @@ from email.policy import default
 from typing import TYPE_CHECKING
 
 import pytest
+from sqlalchemy import func, select
 
 from app.errors import Invalid
 from app.services import campaigns, discount_figures, discount_plans, discount_pools, plan_sends, preview, send_due
+from app.store.models.discounts import DiscountCode, DiscountOffer
 from app.store.models.shops import ShopToken
 from tests.integration.discounts.test_pools import FakeDiscountShop
 from tests.integration.sending.world import COFFEE, NOW, World
@@ -95,6 +97,17 @@ class TestSending:
         shown = preview.preview(world.rooms, world.ctx, number)
         assert "SAMPLE-CODE" in shown.text
         assert "10.00 USD off one order" in shown.text
+
+    def test_what_one_batch_gave_stays_given_when_the_next_is_stamped(self, world: World) -> None:
+        managed(world, 30)  # the first batch holds ten
+        plan_sends.plan(world.rooms, world.ctx)
+        discount_pools.tend(world.rooms, world.ctx)
+        assert send_due.send(world.rooms, world.ctx).sent == 30
+        with world.store.reading(world.ctx) as session:
+            assert session.scalar(select(func.count()).select_from(DiscountOffer)) == 30
+            bound = session.scalars(select(DiscountCode.code).where(DiscountCode.message_id.is_not(None))).all()
+        shown = [code for code in bound if any(code in text for text in texts(world))]
+        assert len(shown) == len(bound) > 0
 
     def test_the_figures_count_what_was_given_and_who_bought_without(self, world: World) -> None:
         number = managed(world, 30)
