@@ -94,7 +94,8 @@ def read(session: Session, ctx: ShopContext) -> Kept:
 
 def cap_window(session: Session, ctx: ShopContext) -> timedelta:
     """The least time between two e-mails to one customer; never less than a week, whatever is stored."""
-    return max(cap.WINDOW, timedelta(days=read(session, ctx).values.cap_days))
+    days = read(session, ctx).values.cap_days
+    return cap.WINDOW if days <= LEAST_CAP_DAYS else max(cap.WINDOW, timedelta(days=days))
 
 
 def sending_hours(values: Values) -> dict[str, int]:

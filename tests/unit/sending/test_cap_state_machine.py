@@ -398,7 +398,7 @@ class TestTheWalkHasTeeth:
 
     @pytest.mark.usefixtures("unguarded")
     def test_no_cap_at_all_is_caught(self, monkeypatch: pytest.MonkeyPatch) -> None:
-        monkeypatch.setattr(cap, "take", lambda _s, _c, now, wanted: dict.fromkeys(wanted, now))
+        monkeypatch.setattr(cap, "take", lambda _s, _c, now, wanted, _w: dict.fromkeys(wanted, now))
         self.caught()
 
     def test_no_consent_check_at_the_stamp_is_caught(self, monkeypatch: pytest.MonkeyPatch) -> None:
