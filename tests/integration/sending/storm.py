@@ -125,7 +125,9 @@ def shorten(pace: Pace) -> None:
 def be_naive() -> None:
     """The usual way: look whether the customer was mailed, send, write it down, try again on any doubt."""
 
-    def look(session: Session, ctx: ShopContext, now: datetime, wanted: dict[str, Any]) -> dict[str, datetime]:
+    def look(
+        session: Session, ctx: ShopContext, now: datetime, wanted: dict[str, Any], _window: timedelta | None = None
+    ) -> dict[str, datetime]:
         customers = dict(
             session.execute(
                 select(Message.id, Message.customer_no).where(
