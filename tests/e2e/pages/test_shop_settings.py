@@ -36,8 +36,8 @@ class TestSettings:
         page.get_by_label(CAP).fill("14")
         expect(page.get_by_text("412 customers could not be mailed at this moment")).to_be_visible()
         picture(page, "settings")
-        page.get_by_role("button", name="Save").click()
-        expect(page.get_by_role("button", name="Save")).to_have_count(0)
+        page.get_by_role("button", name="Save", exact=True).click()
+        expect(page.get_by_role("button", name="Save", exact=True)).to_have_count(0)
         [(_, body)] = api.asked("PATCH /api/settings/shop")
         assert body == {"changes": {"cap_days": 14}, "version": 0, "confirmed": ""}
 
@@ -53,7 +53,7 @@ class TestSettings:
         page = go("/settings")
         page.get_by_label(KEPT).fill("100")
         expect(page.get_by_text("31 past decisions would be removed tonight.")).to_be_visible()
-        page.get_by_role("button", name="Save").click()
+        page.get_by_role("button", name="Save", exact=True).click()
         dialog = page.get_by_role("dialog", name="Remove history for good?")
         expect(dialog).to_be_visible()
         remove = page.get_by_role("button", name="Remove and save")
@@ -62,7 +62,7 @@ class TestSettings:
         picture(page, "settings-confirm")
         remove.click()
         expect(dialog).to_be_hidden()
-        expect(page.get_by_role("button", name="Save")).to_have_count(0)
+        expect(page.get_by_role("button", name="Save", exact=True)).to_have_count(0)
         assert api.asked("PATCH /api/settings/shop")[0][1]["confirmed"] == "shop.myshopify.com"
 
     def test_that_were_refused_stay_on_screen_with_the_reason(self, api: FakeApi, go: Go, problems: Problems) -> None:
@@ -70,7 +70,7 @@ class TestSettings:
         api.fail("PATCH /api/settings/shop", 409, "Somebody else changed the settings meanwhile.")
         page = go("/settings")
         page.get_by_label(CAP).fill("14")
-        page.get_by_role("button", name="Save").click()
+        page.get_by_role("button", name="Save", exact=True).click()
         expect(page.get_by_text("Somebody else changed the settings meanwhile.")).to_be_visible()
         expect(page.get_by_label(CAP)).to_have_value("14")
 
