@@ -58,7 +58,8 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Under xdist, all that use the one demo run in one process, so that it is started once; others file by file."""
     for item in items:
         if "e2e" in item.path.parts:
-            shared = "journey" in item.path.parts
+            # Two demos at once may take each other's ports.
+            shared = "journey" in item.path.parts or item.path.name == "test_demo_processes.py"
             item.add_marker(pytest.mark.xdist_group("demo" if shared else str(item.path)))
 
 
