@@ -250,7 +250,7 @@ class World:
 
     def _figures(self, segment: Segment, able: BitMap) -> dict[str, Any]:
         kind = KIND_OF_CATEGORY.get(segment.category)
-        of_type = json.loads(segment.rule_text)["match"]["product_type"] if segment.rule_text else None
+        of_type = json.loads(segment.rule_text)["match"].get("product_type") if segment.rule_text else None
         wanted = {segment.product_no} | {n for n, one in self.types.items() if one == of_type}
         about = [p for p in self.pairs if p["product_no"] in wanted and p["kind"] == kind]
         return {
