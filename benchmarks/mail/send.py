@@ -24,7 +24,8 @@ from sqlalchemy import func, select
 
 from app.services import send_due
 from app.services.campaigns import content_of
-from app.services.send_due_compose import frame_of, links_of
+from app.services.links import links_of
+from app.services.send_due_compose import frame_of
 from app.services.send_due_handover import Desk, hand_over
 from app.store import outbox
 from app.store.models.campaigns import Campaign
@@ -145,7 +146,7 @@ def _bare(made: Rooms, place: int) -> int:
         send_due.fill_from_lake(made, CTX, messages, desk)
         campaign = session.get_one(Campaign, {"shop_id": CTX.shop_id, "id": 1})
         sender = session.get_one(Sender, {"shop_id": CTX.shop_id, "id": 1})
-        desk.frames[1, 1, 1] = frame_of(made, CTX, campaign, content_of(session, campaign, 1), sender)
+        desk.frames[1, 1, 1] = frame_of(made, session, CTX, campaign, content_of(session, campaign, 1), sender)
         desk.links = links_of(session, CTX, [1])
         customers = select(Customer).where(Customer.shop_id == CTX.shop_id)
         desk.customers = {row.customer_no: row for row in session.scalars(customers)}
