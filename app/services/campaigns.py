@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 import structlog
 from sqlalchemy import select
@@ -178,15 +178,8 @@ def activate(rooms: Rooms, ctx: ShopContext, campaign_id: str) -> None:
 
 def pause(rooms: Rooms, ctx: ShopContext, campaign_id: str) -> None:
     """Stop new hand-overs: the state first, then what waits in line. Repeating it changes nothing."""
-    with rooms.store.session(ctx) as session:
-        campaign = find(session, ctx, campaign_id)
-        if campaign.state == "paused":
-            return
-        _go(campaign, "paused")
-        campaign.paused_at = rooms.clock.now()
-        number = campaign.id
-    _empty_the_line(rooms, ctx, number)
-    log.info("campaign_paused", shop_id=ctx.shop_id, campaign=campaign_id)
+    if _stop(rooms, ctx, campaign_id, "paused"):
+        log.info("campaign_paused", shop_id=ctx.shop_id, campaign=campaign_id)
 
 
 def resume(rooms: Rooms, ctx: ShopContext, campaign_id: str) -> None:
@@ -199,15 +192,21 @@ def resume(rooms: Rooms, ctx: ShopContext, campaign_id: str) -> None:
 
 def end(rooms: Rooms, ctx: ShopContext, campaign_id: str) -> None:
     """Stop it for good; its numbers stay. Repeating it changes nothing. Raises Conflict for a draft."""
+    if _stop(rooms, ctx, campaign_id, "ended"):
+        log.info("campaign_ended", shop_id=ctx.shop_id, campaign=campaign_id)
+
+
+def _stop(rooms: Rooms, ctx: ShopContext, campaign_id: str, state: Literal["paused", "ended"]) -> bool:
+    """Whether it was not so already."""
     with rooms.store.session(ctx) as session:
         campaign = find(session, ctx, campaign_id)
-        if campaign.state == "ended":
-            return
-        _go(campaign, "ended")
-        campaign.ended_at = rooms.clock.now()
+        if campaign.state == state:
+            return False
+        _go(campaign, state)
+        setattr(campaign, f"{state}_at", rooms.clock.now())
         number = campaign.id
     _empty_the_line(rooms, ctx, number)
-    log.info("campaign_ended", shop_id=ctx.shop_id, campaign=campaign_id)
+    return True
 
 
 def end_those_due(rooms: Rooms, ctx: ShopContext, now: datetime) -> None:

@@ -37,12 +37,22 @@ export function ChartCard({ heading, caption, columns, rows, file, children }: P
   );
 }
 
-function ChartTable({ columns, rows }: Pick<Props, "columns" | "rows">) {
+interface TableProps extends Pick<Props, "columns" | "rows"> {
+  /** Whether all but the first column are figures, set flush right. */
+  numeric?: boolean;
+}
+
+/** The figures as a table. */
+export function ChartTable({ columns, rows, numeric = false }: TableProps) {
   return (
     <s-table>
       <s-table-header-row>
         {columns.map((column, index) => (
-          <s-table-header key={column} listSlot={index === 0 ? "primary" : "labeled"}>
+          <s-table-header
+            key={column}
+            listSlot={index === 0 ? "primary" : "labeled"}
+            {...(numeric && index > 0 ? { format: "numeric" } : {})}
+          >
             {column}
           </s-table-header>
         ))}

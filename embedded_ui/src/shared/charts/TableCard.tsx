@@ -1,6 +1,6 @@
 import type { ReactNode } from "react";
 import { downloadCsv } from "@/shared/files/download";
-import { count } from "@/shared/format/numbers";
+import { ChartTable } from "./ChartCard";
 
 interface Props {
   heading: string;
@@ -29,26 +29,7 @@ export function TableCard({ heading, caption, columns, rows, file, empty, childr
           )}
         </s-stack>
       </s-box>
-      {rows.length > 0 && (
-        <s-table>
-          <s-table-header-row>
-            {columns.map((column, index) => (
-              <s-table-header key={column} {...(index === 0 ? { listSlot: "primary" } : { listSlot: "labeled", format: "numeric" })}>
-                {column}
-              </s-table-header>
-            ))}
-          </s-table-header-row>
-          <s-table-body>
-            {rows.map((row) => (
-              <s-table-row key={String(row[0])}>
-                {row.map((value, index) => (
-                  <s-table-cell key={columns[index]}>{typeof value === "number" ? count(value) : value}</s-table-cell>
-                ))}
-              </s-table-row>
-            ))}
-          </s-table-body>
-        </s-table>
-      )}
+      {rows.length > 0 && <ChartTable columns={columns} rows={rows} numeric />}
       {children}
     </s-section>
   );
