@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
+import structlog
 from sqlalchemy import create_engine, make_url, text
 from sqlalchemy.exc import OperationalError
 
@@ -29,6 +30,13 @@ if TYPE_CHECKING:
 REPOSITORY = Path(__file__).parent.parent
 START_SECONDS = 120.0  # PostgreSQL's, on a machine that is busy with other tests
 SHARED = Path(os.environ.get("ENCORE_SHARED", REPOSITORY.parent / "shared"))
+
+
+@pytest.fixture(autouse=True)
+def _logs_as_before() -> Iterator[None]:
+    """A command under test sets the form of logs for its process, onto the stderr of that test alone."""
+    yield
+    structlog.reset_defaults()
 
 
 @pytest.fixture

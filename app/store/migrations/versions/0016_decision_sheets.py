@@ -1,7 +1,7 @@
 """standing decisions as columns, a campaign's hours, weekdays and last day
 
 Revision ID: 0016
-Revises: 0012
+Revises: 0015
 """
 
 from __future__ import annotations
@@ -19,20 +19,23 @@ down_revision = "0015"
 branch_labels = None
 depends_on = None
 
-NEW: tuple[tuple[str, str, Any], ...] = (
-    ("campaigns", "send_from_hour", sa.Integer()),
-    ("campaigns", "send_until_hour", sa.Integer()),
-    ("campaigns", "send_weekdays", base.JsonColumn),
-    ("campaigns", "ends_on", sa.Date()),
-    ("campaigns", "ended_at", base.UtcDateTime(timezone=True)),
-    ("plan_ticks", "inputs", sa.String(64)),
+NEW: tuple[tuple[str, str, Any, str | None], ...] = (
+    ("campaigns", "send_from_hour", sa.Integer(), "0..23 on the customer's clock; null: no limit"),
+    ("campaigns", "send_until_hour", sa.Integer(), "1..24, later than send_from_hour"),
+    ("campaigns", "send_weekdays", base.JsonColumn, "0 = Monday; null: every day"),
+    ("campaigns", "ends_on", sa.Date(), "Last day, of the shop's calendar"),
+    ("campaigns", "ended_at", base.UtcDateTime(timezone=True), None),
+    ("plan_ticks", "inputs", sa.String(64), "Digest of what it was decided from"),
 )
+STATES = "draft | active | paused | ended | deleted"
 
 
 def upgrade() -> None:
     """Make the sheets. What stood as rows becomes the past: the next tick decides everybody anew."""
-    for table, name, kind in NEW:
-        op.add_column(table, sa.Column(name, kind, nullable=True))
+    for table, name, kind, comment in NEW:
+        op.add_column(table, sa.Column(name, kind, nullable=True, comment=comment))
+    if op.get_bind().dialect.name == "postgresql":  # SQLite keeps no comments
+        op.alter_column("campaigns", "state", existing_type=sa.String(16), comment=STATES)
     op.create_table(
         "decision_heads",
         sa.Column("shop_id", sa.Integer(), nullable=False),
@@ -73,5 +76,5 @@ def downgrade() -> None:
     """Forget what stands; the past stays."""
     op.drop_table("decision_sheets")
     op.drop_table("decision_heads")
-    for table, name, _ in reversed(NEW):
+    for table, name, *_ in reversed(NEW):
         op.drop_column(table, name)
