@@ -13,8 +13,11 @@ from app.lake.schemas import CUSTOMERS
 from app.store.counters import allocate
 from app.store.crypto import customer_subject
 from app.store.models.customers import ConsentEvent, Customer, Suppression
+from app.store.rowset import packed, statement
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
+
     import duckdb
     from sqlalchemy.orm import Session
 
@@ -24,6 +27,12 @@ if TYPE_CHECKING:
 UNDO = "undo_link"
 LONG_AGO = datetime(1970, 1, 1, tzinfo=UTC)
 PLACE_DIGITS = 2  # about 1 km: a finer place in the lake would amount to a street address
+LOSERS = """WITH RECURSIVE merges(loser, survivor) AS (
+    SELECT c.customer_no, c.merged_into FROM {rows} JOIN customers c ON c.shop_id = :shop AND c.merged_into = r.id
+    UNION
+    SELECT c.customer_no, m.survivor FROM merges m JOIN customers c ON c.shop_id = :shop AND c.merged_into = m.loser
+)
+SELECT loser, survivor FROM merges"""
 CONTACT = ("email", "phone", "first_name", "last_name", "address1", "city", "province", "country", "zip")
 SEALED_AS = {"province": "province_code", "country": "country_code"}
 
@@ -55,6 +64,14 @@ def survivors(session: Session, ctx: ShopContext) -> dict[int, int]:
     )
     into = {row.customer_no: int(row.merged_into) for row in rows if row.merged_into is not None}
     return {loser: last_survivor(into, loser) for loser in into}
+
+
+def losers_of(session: Session, ctx: ShopContext, customers: Iterable[int]) -> dict[int, int]:
+    """Who was merged into one of these customers, also by way of others: loser → that customer."""
+    query = statement(session, LOSERS, id="integer")
+    rows = packed(session, [{"id": number} for number in customers])
+    found = session.execute(query, {"shop": ctx.shop_id, "rows": rows})
+    return {loser: survivor for loser, survivor in found if loser != survivor}
 
 
 def last_survivor(into: dict[int, int], customer_no: int) -> int:

@@ -37,9 +37,10 @@ from app.services.published import open_run
 from app.services.segments_world import known_reach
 from app.store.models.sending import Message
 from app.store.models.waits import WaitChoice
+from app.store.rowset import packed, reader
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Iterable
+    from collections.abc import Collection, Iterable, Mapping
     from datetime import datetime
 
     import duckdb
@@ -51,6 +52,16 @@ if TYPE_CHECKING:
     from app.services.published import PublishedRun
     from app.services.rooms import Rooms
     from app.store.models.campaigns import Campaign
+
+
+HANDED = f"""SELECT o.campaign_id, o.customer_no, o.product_no, o.state, o.stamped_at, w.days
+FROM {{rows}} JOIN outbox o ON o.shop_id = :shop AND o.campaign_id = r.campaign_id AND o.customer_no = r.customer_no
+LEFT JOIN wait_choices w ON w.shop_id = o.shop_id AND w.message_id = o.id
+WHERE o.state IN ({", ".join(f"'{state}'" for state in sorted(HANDED_OVER))})"""
+PAST_COLUMNS = (
+    *(Message.__table__.c[name] for name in ("campaign_id", "customer_no", "product_no", "state", "stamped_at")),
+    WaitChoice.__table__.c.days,
+)
 
 
 @dataclass
@@ -215,8 +226,29 @@ def past(
     if customers is not None:
         losers = [loser for loser, survivor in into.items() if survivor in customers]
         query = query.where(Message.customer_no.in_([*customers, *losers]))
+    return _gather(session.execute(query), into)
+
+
+def handed_over(session: Session, ctx: ShopContext, pairs: Iterable[tuple[int, int]], into: Mapping[int, int]) -> Past:
+    """The same of these pairs of campaign and customer alone, without what was never handed over.
+
+    into: loser → survivor of merges, for the customers at hand.
+    """
+    losers: dict[int, list[int]] = defaultdict(list)
+    for loser, survivor in into.items():
+        losers[survivor].append(loser)
+    wanted = [
+        {"campaign_id": campaign, "customer_no": number}
+        for campaign, customer in pairs
+        for number in (customer, *losers.get(customer, ()))
+    ]
+    query = reader(session, HANDED, PAST_COLUMNS, campaign_id="integer", customer_no="integer")
+    return _gather(session.execute(query, {"shop": ctx.shop_id, "rows": packed(session, wanted)}), into)
+
+
+def _gather(rows: Iterable[Any], into: Mapping[int, int]) -> Past:
     found = Past()
-    for campaign, mailed, product, state, stamped_at, days in session.execute(query):
+    for campaign, mailed, product, state, stamped_at, days in rows:
         customer = into.get(mailed, mailed)
         found.rows[campaign, customer, product] += 1
         if state in HANDED_OVER and stamped_at is not None:

@@ -22,6 +22,10 @@ if TYPE_CHECKING:
     from app.domain.context import ShopContext
     from app.services.rooms import Rooms
 
+# The number of `latest_history`, for rowset.ask.
+NEWEST_HISTORY = """SELECT max(s.id) FROM snapshots s JOIN runs r ON r.shop_id = s.shop_id AND r.id = s.run_id
+WHERE s.shop_id = :shop AND r.kind = 'import'"""
+
 
 @dataclass(frozen=True)
 class PublishedRun:

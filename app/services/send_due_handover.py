@@ -4,14 +4,16 @@ from __future__ import annotations
 
 from collections import Counter
 from dataclasses import dataclass, field, replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import structlog
 
 from app.domain.machines import DEFAULT_OPEN_TRACKING, may_observe_opens
 from app.mail.delivery import GIVE_UP_AFTER, Delivery
-from app.services import mail_events, senders
-from app.services.plan_sends_candidates import Purchases
+from app.services import discounts, mail_events, senders
+from app.services.campaigns_audience import newest_history, products
+from app.services.plan_sends_candidates import Purchases, purchases
+from app.services.plan_sends_facts import zones_of
 from app.services.send_due_compose import (
     Addressee,
     Contact,
@@ -28,23 +30,27 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
     from zoneinfo import ZoneInfo
 
+    from app.domain.campaigns import TimingRules
     from app.domain.context import ShopContext
     from app.domain.discounts import Given
+    from app.domain.timetable import Window
     from app.mail.delivery import Envelope
     from app.services.campaigns_audience import Product
     from app.services.rooms import Rooms
-    from app.store.models.sending import Message
+    from app.store.models.campaigns import Campaign
+    from app.store.models.senders import Sender
+    from app.store.outbox import Due
 
 log = structlog.get_logger()
 
 
-@dataclass(frozen=True)
-class Wanted:
-    """What a message in line will need from the lake."""
+class Running(NamedTuple):
+    """A campaign as it stands, and what follows from it. row: all of its columns, to notice any change."""
 
-    customer_no: int
-    product_no: int
-    purchased_product_no: int | None
+    row: tuple[Any, ...]
+    campaign: Campaign
+    timing: TimingRules
+    window: Window
 
 
 @dataclass
@@ -56,11 +62,17 @@ class Desk:
     managed: a campaign leaves its discounts to Encore, so baskets are read. codes: by message. offered: messages whose
     offer was drawn in this transaction.
     left: how many of the messages that it was read for may still be in line.
+    campaigns, senders: by number, with the row that they were made from.
+    links: of the campaigns `linked`, up to the link `newest_link`.
     """
 
     customers: dict[int, Addressee] = field(default_factory=dict)
     frames: dict[tuple[int, int, int], Frame] = field(default_factory=dict)
+    campaigns: dict[int, Running] = field(default_factory=dict)
+    senders: dict[int, tuple[tuple[Any, ...], Sender]] = field(default_factory=dict)
     links: dict[tuple[int, str], int] = field(default_factory=dict)
+    linked: set[int] = field(default_factory=set)
+    newest_link: int | None = None
     products: dict[int, Product] = field(default_factory=dict)
     purchases: Purchases = field(default_factory=Purchases)
     zones: dict[int, ZoneInfo] = field(default_factory=dict)
@@ -74,21 +86,37 @@ class Desk:
     left: int = 0
     open_tracking: str = DEFAULT_OPEN_TRACKING
 
-    def frame_of(self, message: Message) -> Frame:
+    def frame_of(self, message: Due) -> Frame:
         """What the message shares with others."""
         return self.frames[message.campaign_id, message.content_version, message.sender_id]
 
-    def covers(self, messages: Iterable[Message]) -> bool:
+    def covers(self, messages: Iterable[Due]) -> bool:
         """Whether the lake was asked about all of these."""
         return all(m.customer_no in self.read_customers and products_of(m) <= self.read_products for m in messages)
 
 
-def products_of(message: Wanted | Message) -> set[int]:
+def products_of(message: Due) -> set[int]:
     """The products that a message's words speak of."""
     return {number for number in (message.product_no, message.purchased_product_no) if number is not None}
 
 
-def left_by_domain(stamped: Sequence[Message], desk: Desk, outcomes: Sequence[outbox.Outcome]) -> Counter[str]:
+def fill_from_lake(rooms: Rooms, ctx: ShopContext, messages: Sequence[Due], desk: Desk) -> None:
+    """Read all that these messages need; what was read for others is forgotten, it may be older."""
+    history = newest_history(rooms, ctx)
+    if history is None:
+        return
+    desk.history, connection = history
+    desk.read_customers = {m.customer_no for m in messages}
+    desk.read_products = {number for m in messages for number in products_of(m)}
+    desk.products = products(connection, ctx, desk.read_products)
+    desk.purchases = purchases(connection, desk.read_customers, desk.read_products)
+    desk.zones = zones_of(connection, ctx, desk.read_customers)
+    if desk.managed:
+        desk.baskets = discounts.baskets(connection, desk.read_customers)
+    connection.close()
+
+
+def left_by_domain(stamped: Sequence[Due], desk: Desk, outcomes: Sequence[outbox.Outcome]) -> Counter[str]:
     """How many messages left, or may have, from each domain."""
     left = {outcome.message_id for outcome in outcomes if outcome.result in {"accepted", "unknown"}}
     frames = (desk.frame_of(message) for message in stamped if message.id in left)
@@ -98,7 +126,7 @@ def left_by_domain(stamped: Sequence[Message], desk: Desk, outcomes: Sequence[ou
 def hand_over(
     rooms: Rooms,
     ctx: ShopContext,
-    stamped: Sequence[Message],
+    stamped: Sequence[Due],
     desk: Desk,
     started: float,
     monotonic: Callable[[], float],
@@ -132,7 +160,7 @@ def _deliver(
         return [Delivery("unknown", f"transport: {type(fault).__name__}")] * len(packed)
 
 
-def _compose(rooms: Rooms, ctx: ShopContext, message: Message, desk: Desk) -> Envelope:
+def _compose(rooms: Rooms, ctx: ShopContext, message: Due, desk: Desk) -> Envelope:
     customer = desk.customers[message.customer_no]
     contact = contact_of(rooms, ctx, customer)
     product = desk.products[message.product_no]
@@ -164,7 +192,7 @@ def _compose(rooms: Rooms, ctx: ShopContext, message: Message, desk: Desk) -> En
     )
 
 
-def _open_url(rooms: Rooms, ctx: ShopContext, desk: Desk, customer: Addressee, message: Message) -> str | None:
+def _open_url(rooms: Rooms, ctx: ShopContext, desk: Desk, customer: Addressee, message: Due) -> str | None:
     """The picture that tells of an opening, for those whose openings may be observed."""
     if not may_observe_opens(desk.open_tracking, customer.open_tracking):
         return None

@@ -28,6 +28,8 @@ if TYPE_CHECKING:
 
 log = structlog.get_logger()
 
+# Whether `open_stop` finds any, for rowset.ask.
+STOPPED = "SELECT EXISTS (SELECT 1 FROM sending_stops WHERE shop_id = :shop AND released_at IS NULL)"
 WINDOW = timedelta(days=7)
 LEAST_SENT = 200
 LEAST_REPORTS = 3

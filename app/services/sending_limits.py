@@ -9,17 +9,16 @@ from __future__ import annotations
 from collections import Counter
 from dataclasses import dataclass
 from datetime import UTC, datetime, time, timedelta
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from sqlalchemy import func, or_, select, update
-from sqlalchemy.dialects.postgresql import insert as postgresql_insert
-from sqlalchemy.dialects.sqlite import insert as sqlite_insert
 
 from app.services import sender_domains, senders
 from app.store.models.campaigns import Campaign
 from app.store.models.mail_events import MailSetting, SenderDomain, SendingHour
 from app.store.models.senders import Sender
 from app.store.models.sending import Message
+from app.store.rowset import statement
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -34,6 +33,8 @@ if TYPE_CHECKING:
 WARM_UP = (1_000, 2_000, 4_000, 8_000, 16_000, 32_000, 64_000, 128_000)
 REMEMBERED = timedelta(days=30)
 HOUR = timedelta(hours=1)
+COUNT = """INSERT INTO sending_hours AS h (shop_id, domain, hour, handed_over) VALUES (:shop, :domain, :now, :number)
+ON CONFLICT (shop_id, domain, hour) DO UPDATE SET handed_over = h.handed_over + excluded.handed_over"""
 WITHOUT_DKIM = 499  # Google's rules for large senders are kept away from, by far
 
 
@@ -68,17 +69,10 @@ class Gate:
 
 def count(session: Session, ctx: ShopContext, now: datetime, handed_over: Mapping[str, int]) -> None:
     """Add messages that left, by the domain they came from."""
-    insert: Any = sqlite_insert if session.get_bind().dialect.name == "sqlite" else postgresql_insert
     hour = now.astimezone(UTC).replace(minute=0, second=0, microsecond=0)
     for domain, number in sorted(handed_over.items()):  # in one order everywhere, so that no two workers deadlock
-        values = {"shop_id": ctx.shop_id, "domain": domain, "hour": hour, "handed_over": number}
-        made = insert(SendingHour).values(values)
-        session.execute(
-            made.on_conflict_do_update(
-                index_elements=["shop_id", "domain", "hour"],
-                set_={"handed_over": SendingHour.handed_over + made.excluded.handed_over},
-            )
-        )
+        given = {"shop": ctx.shop_id, "domain": domain, "now": hour, "number": number}
+        session.execute(statement(session, COUNT), given)
 
 
 def stage(rooms: Rooms, session: Session, ctx: ShopContext, now: datetime, domain: str) -> Stage:

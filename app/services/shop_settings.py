@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from app.domain.context import ShopContext
     from app.services.rooms import Rooms
 
+CAP_DAYS = "SELECT cap_days FROM shop_settings WHERE shop_id = :shop"  # for rowset.ask
 LEAST_CAP_DAYS, MOST_CAP_DAYS = 7, 28
 MOST_HOLDOUT = 50
 LEAST_KEPT, MOST_KEPT = 90, 3650
@@ -94,8 +95,14 @@ def read(session: Session, ctx: ShopContext) -> Kept:
 
 def cap_window(session: Session, ctx: ShopContext) -> timedelta:
     """The least time between two e-mails to one customer; never less than a week, whatever is stored."""
-    days = read(session, ctx).values.cap_days
-    return cap.WINDOW if days <= LEAST_CAP_DAYS else max(cap.WINDOW, timedelta(days=days))
+    return window_of(read(session, ctx).values.cap_days)
+
+
+def window_of(cap_days: int | None) -> timedelta:
+    """The same, of what `CAP_DAYS` found."""
+    if cap_days is None or cap_days <= LEAST_CAP_DAYS:
+        return cap.WINDOW
+    return max(cap.WINDOW, timedelta(days=cap_days))
 
 
 def sending_hours(values: Values) -> dict[str, int]:

@@ -13,6 +13,7 @@ from sqlalchemy import delete, select
 from app.store.counters import allocate
 from app.store.models.customers import ConsentEvent, Customer
 from app.store.models.topics import DeclinedTopic
+from app.store.rowset import packed, statement
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Mapping
@@ -26,6 +27,17 @@ TOPICS: Mapping[str, str] = {
     "repurchase": "Reminders to buy something again",
     "cross_sell": "Suggestions of products that are new to me",
 }
+DECLINED_BY = """WITH asked AS (
+    SELECT c.shop_id, c.customer_no, c.email_hash FROM {rows}
+    JOIN customers c ON c.shop_id = :shop AND c.customer_no = r.id
+)
+SELECT a.customer_no, d.topic FROM asked a
+JOIN declined_topics d ON d.shop_id = a.shop_id AND d.customer_no = a.customer_no
+UNION SELECT a.customer_no, d.topic FROM asked a
+JOIN declined_topics d ON d.shop_id = a.shop_id AND d.email_hash = a.email_hash
+UNION SELECT a.customer_no, d.topic FROM asked a
+JOIN customers m ON m.shop_id = a.shop_id AND m.merged_into = a.customer_no
+JOIN declined_topics d ON d.shop_id = m.shop_id AND d.customer_no = m.customer_no"""
 CHANNEL = "topic"  # of consent events; what Shopify and the unsubscribe link say is `email`
 
 
@@ -49,6 +61,13 @@ def declined(session: Session, ctx: ShopContext, customers: Collection[int] | No
             query = query.where(column.in_(list(customers)))
         found.update((int(who), topic) for who, topic in session.execute(query) if who is not None)
     return found
+
+
+def declined_by(session: Session, ctx: ShopContext, customers: Iterable[int]) -> set[tuple[int, str]]:
+    """The same of these customers alone."""
+    rows = packed(session, [{"id": number} for number in customers])
+    found = session.execute(statement(session, DECLINED_BY, id="integer"), {"shop": ctx.shop_id, "rows": rows})
+    return {(who, topic) for who, topic in found}
 
 
 def choose(

@@ -11,7 +11,7 @@ batch that share a key do not both go; the condition of the write refuses whatev
 from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 from sqlalchemy import Integer, String, cast, column, func, select
@@ -19,13 +19,12 @@ from sqlalchemy import Integer, String, cast, column, func, select
 from app.store.base import UtcDateTime
 from app.store.models.customers import Customer
 from app.store.models.sending import Cap
-from app.store.rowset import chunks, is_sqlite, packed, statement
+from app.store.rowset import chunks, is_sqlite, packed, reader, statement
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
     import numpy.typing as npt
-    from sqlalchemy import TextClause
     from sqlalchemy.orm import Session
 
     from app.domain.context import ShopContext
@@ -57,6 +56,8 @@ FREE = """UPDATE cap SET last_at = :now, holder = '' WHERE shop_id = :shop
     AND holder IN (SELECT r.holder FROM {rows})"""
 UNSLOT = """UPDATE outbox SET slot_from = NULL, slot_until = NULL WHERE shop_id = :shop
     AND id IN (SELECT r.holder FROM {rows})"""
+
+_KEY, _LAST_AT, _HOLDER = column("key", String), column("last_at", UtcDateTime()), column("holder", String)
 
 
 def keys_of(customer_no: int, email_hash: str) -> tuple[str, str]:
@@ -106,7 +107,7 @@ def take(
     edge = now - _long(window) - MARGIN
     chosen = _choose(_standing(session, ctx, wanted), edge, wanted)
     while chosen:
-        savepoint = session.begin_nested()
+        savepoint = session.connection().begin_nested()
         stamped = _write(session, ctx, now, edge, chosen)
         refused = [message for message, keys in chosen.items() if any(key not in stamped for key in keys)]
         if not refused:
@@ -165,7 +166,7 @@ def _standing(
     session: Session, ctx: ShopContext, wanted: Mapping[str, tuple[str, ...]]
 ) -> dict[str, tuple[datetime, str]]:
     found: dict[str, tuple[datetime, str]] = {}
-    query = _typed(statement(session, READ, key="text"))
+    query = reader(session, READ, (_KEY, _LAST_AT, _HOLDER), key="text")
     for part in chunks(sorted({key for keys in wanted.values() for key in keys})):
         given = {"shop": ctx.shop_id, "rows": packed(session, [{"key": key} for key in part])}
         found.update({key: (last_at, holder) for key, last_at, holder in session.execute(query, given)})
@@ -178,19 +179,12 @@ def _write(
     """Key → its instant, for every key that the condition let pass."""
     pairs = sorted((key, message) for message, keys in chosen.items() for key in keys)
     rows = [{"key": key, "holder": message} for key, message in pairs]
-    query = statement(session, TAKE, key="text", holder="text").columns(column("key", String), _LAST_AT)
+    query = reader(session, TAKE, (_KEY, _LAST_AT), key="text", holder="text")
     found: dict[str, datetime] = {}
     for part in chunks(rows):
         given = {"shop": ctx.shop_id, "now": now, "edge": edge, "rows": packed(session, part)}
         found |= {row.key: row.last_at for row in session.execute(query, given)}
     return found
-
-
-_LAST_AT = column("last_at", UtcDateTime())
-
-
-def _typed(query: TextClause) -> Any:
-    return query.columns(column("key", String), _LAST_AT, column("holder", String))
 
 
 def merge(session: Session, ctx: ShopContext, loser: int, survivor: int) -> None:

@@ -11,11 +11,11 @@ from collections import defaultdict, deque
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal, cast
 
-from sqlalchemy import case, func, select, text
+from sqlalchemy import case, func, select
 
 from app.store.marks import Mark, marks_of
 from app.store.models.sending import LedgerEntry, LedgerHead, Message, MessageEvent
-from app.store.rowset import chunks, is_sqlite, packed, statement
+from app.store.rowset import chunks, locked, packed, statement
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Sequence
@@ -91,7 +91,7 @@ def append(session: Session, ctx: ShopContext, stamps: Sequence[Stamp]) -> None:
     query = statement(session, ENTER, **ENTRY)
     for part in chunks(rows):
         session.execute(query, {**shop, "rows": packed(session, part)})
-    session.execute(text(MOVE_END), {**shop, "seq": seq, "hash": previous})
+    session.execute(statement(session, MOVE_END), {**shop, "seq": seq, "hash": previous})
     marks = marks_of(session)
     if marks is not None:
         marks.note_on_commit(session, ctx.shop_id, Mark(seq, previous, stamps[-1].stamped_at))
@@ -99,10 +99,10 @@ def append(session: Session, ctx: ShopContext, stamps: Sequence[Stamp]) -> None:
 
 def _end(session: Session, shop: dict[str, int]) -> tuple[int, str]:
     """(number, hash) of the last entry, locked until the transaction ends."""
-    find = text(FIND_END if is_sqlite(session) else f"{FIND_END} FOR UPDATE")
+    find = statement(session, locked(session, FIND_END, "FOR UPDATE"))
     found = session.execute(find, shop).first()
     if found is None:
-        session.execute(text(START), {**shop, "hash": GENESIS})
+        session.execute(statement(session, START), {**shop, "hash": GENESIS})
         found = session.execute(find, shop).one()
     return found[0], found[1]
 

@@ -14,24 +14,44 @@ from dataclasses import dataclass
 from datetime import timedelta
 from typing import TYPE_CHECKING, Literal
 
-from sqlalchemy import or_, select
+from sqlalchemy import select
 
 from app.domain.campaigns import Reason
 from app.errors import EncoreError
 from app.store import cap, ledger, outbox_rows
 from app.store.marks import marks_of
 from app.store.models.sending import Message
-from app.store.outbox_rows import Move
+from app.store.outbox_rows import Due, Move, due
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
     from datetime import datetime
 
-    from sqlalchemy import Select
     from sqlalchemy.orm import Session
 
     from app.domain.context import ShopContext
     from app.store.crypto import Vault
+
+__all__ = [
+    "Batch",
+    "Check",
+    "Due",
+    "NewMessage",
+    "Outcome",
+    "SendingLocked",
+    "cancel_campaign",
+    "due",
+    "enqueue",
+    "enqueue_many",
+    "hold_out",
+    "hold_out_many",
+    "in_time",
+    "new_id",
+    "reap",
+    "record",
+    "refusal",
+    "stamp_batch",
+]
 
 MAX_BATCH = 50  # what one crash can leave as `unknown`; larger batches gain nothing
 DEADLINE_SECONDS = 60.0  # from before the stamp's transaction to the final dot; within cap.MARGIN by far
@@ -77,6 +97,7 @@ class Check:
     """What the re-check under lock found for one message: go (with the address's hash), not before when, or why not.
 
     not_before: the message stays in line until then, and `wait_for` says what it waits for.
+    sender_id: the campaign's sender now, if it is another than when the message was planned.
     """
 
     email_hash: str | None
@@ -84,13 +105,14 @@ class Check:
     consent_source: str | None = None
     not_before: datetime | None = None
     wait_for: str = ""
+    sender_id: int | None = None
 
 
 @dataclass(frozen=True)
 class Batch:
     """What one stamping transaction did. `stamped` may be handed over until the deadline."""
 
-    stamped: list[Message]
+    stamped: list[Due]
     capped: int
     cancelled: int
     waiting: int = 0
@@ -214,7 +236,7 @@ def stamp_batch(
     *,
     clock: Callable[[Session], datetime],
     owner: str,
-    recheck: Callable[[Session, Sequence[Message]], Mapping[str, Check]],
+    recheck: Callable[[Session, Sequence[Due]], Mapping[str, Check]],
     limit: int = MAX_BATCH,
     window: timedelta | None = None,
 ) -> Batch:
@@ -228,25 +250,30 @@ def stamp_batch(
     locked (app.store.marks) nothing is touched.
     """
     now = clock(session)
-    due = [] if refusal(session, ctx, now) else _take_due(session, ctx, now, min(limit, MAX_BATCH))
-    if not due:
+    ready = (
+        []
+        if refusal(session, ctx, now)
+        else due(session, ctx, now, min(limit, MAX_BATCH), lock="FOR UPDATE SKIP LOCKED")
+    )
+    if not ready:
         return Batch([], 0, 0)
-    checks = recheck(session, due)
+    checks = recheck(session, ready)
     session.flush()
     now = clock(session)
-    going: dict[str, tuple[Message, str]] = {}
-    ended: list[tuple[Message, str, Reason]] = []
-    waiting = 0
-    for message in due:
+    going: dict[str, tuple[Due, str]] = {}
+    ended: list[tuple[Due, str, Reason]] = []
+    waiting: list[tuple[str, datetime, str | None]] = []
+    for message in ready:
         check = checks.get(message.id, Check(None, Reason.NO_ADDRESS))
         reason = Reason.EXPIRED if message.expires_at <= now else check.reason
         if reason is None and check.not_before is not None:
-            message.not_before, message.last_error = check.not_before, check.wait_for or message.last_error
-            waiting += 1
+            waiting.append((message.id, check.not_before, check.wait_for or message.last_error))
         elif reason is None and check.email_hash is not None:
-            going[message.id] = message, check.email_hash
+            now_from = message if check.sender_id is None else message._replace(sender_id=check.sender_id)
+            going[message.id] = now_from, check.email_hash
         else:
             ended.append((message, "cancelled", reason or Reason.NO_ADDRESS))
+    outbox_rows.wait(session, ctx, waiting)
     cancelled = len(ended)
     wanted = {number: cap.keys_of(message.customer_no, address) for number, (message, address) in going.items()}
     never_left = [message.id for message, _, _ in ended if message.attempts > 0]
@@ -255,7 +282,7 @@ def stamp_batch(
     now = clock(session)
     at = cap.take(session, ctx, now, wanted, window)
     ended += [(message, "capped", Reason.WEEKLY_CAP) for number, (message, _) in going.items() if number not in at]
-    outbox_rows.move(session, ctx, now, [Move(m.id, m.state, state, reason) for m, state, reason in ended])
+    outbox_rows.move(session, ctx, now, [Move(m.id, "queued", state, reason) for m, state, reason in ended])
     stamped = [(m, at[number], checks[number].consent_source) for number, (m, _) in going.items() if number in at]
     until = {number: instant + cap.WINDOW + cap.MARGIN for number, instant in at.items()}
     outbox_rows.stamp(session, ctx, now, owner, until, stamped)
@@ -264,7 +291,7 @@ def stamp_batch(
         for m, instant, _ in stamped
     ]
     ledger.append(session, ctx, entries)
-    return Batch([message for message, _, _ in stamped], len(going) - len(stamped), cancelled, waiting)
+    return Batch([message for message, _, _ in stamped], len(going) - len(stamped), cancelled, len(waiting))
 
 
 def record(session: Session, ctx: ShopContext, now: datetime, outcomes: Sequence[Outcome]) -> None:
@@ -322,18 +349,6 @@ def _give_back(session: Session, ctx: ShopContext, never_left: Sequence[str], wa
     cap.lock(session, ctx, [*wanted, *held])
     if never_left:
         cap.release(session, ctx, never_left)
-
-
-def due(ctx: ShopContext, now: datetime, limit: int) -> Select[Message]:
-    """The messages that the next stamps are for, in order; what waits out a failure is not among them."""
-    ready = or_(Message.not_before.is_(None), Message.not_before <= now)
-    query = select(Message).where(Message.shop_id == ctx.shop_id, Message.state == "queued", ready)
-    return query.order_by(Message.planned_at, Message.id).limit(limit)
-
-
-def _take_due(session: Session, ctx: ShopContext, now: datetime, limit: int) -> list[Message]:
-    query = due(ctx, now, limit).with_for_update(skip_locked=True).execution_options(populate_existing=True)
-    return list(session.scalars(query))
 
 
 def _customer_hash(vault: Vault, ctx: ShopContext, customer_no: int) -> str:

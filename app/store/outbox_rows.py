@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from sqlalchemy.orm.util import identity_key
 
 from app.domain.campaigns import Reason
-from app.store.models.sending import Message
-from app.store.rowset import chunks, is_sqlite, packed, statement
+from app.store.models.sending import IN_LINE, Message
+from app.store.rowset import chunks, locked, packed, reader, statement
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
@@ -42,13 +42,40 @@ MOVE = """UPDATE outbox SET state = r.to_state, reason = r.reason, finished_at =
 FROM {rows} WHERE outbox.shop_id = :shop AND outbox.id = r.id"""
 STAMP = """UPDATE outbox SET state = 'sending', reason = NULL, finished_at = NULL, lease_owner = :owner,
     attempts = attempts + 1, stamped_at = r.at, slot_from = r.at, slot_until = r.until,
-    consent_source = r.consent_source
+    consent_source = r.consent_source, sender_id = r.sender_id
 FROM {rows} WHERE outbox.shop_id = :shop AND outbox.id = r.id"""
 SETTLE = """UPDATE outbox SET state = r.to_state, reason = NULL, finished_at = r.finished_at, lease_owner = NULL,
     last_error = r.error, not_before = coalesce(r.not_before, outbox.not_before)
 FROM {rows} WHERE outbox.shop_id = :shop AND outbox.id = r.id"""
+WAIT = """UPDATE outbox SET not_before = r.not_before, last_error = r.waits_for
+FROM {rows} WHERE outbox.shop_id = :shop AND outbox.id = r.id"""
 STANDING = "SELECT id, state, attempts FROM outbox WHERE shop_id = :shop AND id IN (SELECT r.id FROM {rows})"
 OPEN = ("queued", "sending")
+
+
+class Due(NamedTuple):
+    """A message whose turn it is: its columns, because loading whole rows costs more than composing does."""
+
+    id: str
+    customer_no: int
+    campaign_id: int
+    content_version: int
+    sender_id: int
+    product_no: int
+    purchased_product_no: int | None
+    kind: str
+    probability: float
+    planned_at: datetime
+    expires_at: datetime
+    attempts: int
+    last_error: str | None
+
+
+DUE_COLUMNS = tuple(Message.__table__.c[name] for name in Due._fields)
+DUE = f"""SELECT {", ".join(Due._fields)} FROM outbox WHERE shop_id = :shop AND {IN_LINE} AND"""
+# Two questions, because each is the beginning of an index; as one, all that waits would be sorted for every batch.
+DUE_AGAIN = f"{DUE} not_before <= :now ORDER BY not_before, planned_at, id LIMIT :limit"
+DUE_AT_ONCE = f"{DUE} not_before IS NULL ORDER BY planned_at, id LIMIT :limit"
 
 
 @dataclass(frozen=True)
@@ -97,32 +124,53 @@ def delete(session: Session, ctx: ShopContext, ids: Sequence[str]) -> None:
         session.execute(statement(session, sql, id="text"), {"shop": ctx.shop_id, "rows": rows})
 
 
+def due(session: Session, ctx: ShopContext, now: datetime, limit: int, *, lock: str = "") -> list[Due]:
+    """The messages that the next stamps are for: first those whose waiting is over, then the others, in order.
+
+    What waits out a failure is not among them. lock: `FOR UPDATE SKIP LOCKED` passes over what others hold.
+    """
+    found: list[Due] = []
+    for sql in (DUE_AGAIN, DUE_AT_ONCE):
+        given = {"shop": ctx.shop_id, "now": now, "limit": limit - len(found)}
+        if len(found) < limit:
+            query = reader(session, locked(session, sql, lock), DUE_COLUMNS)
+            found += [Due._make(row) for row in session.execute(query, given)]
+    return found
+
+
 def stamp(
     session: Session,
     ctx: ShopContext,
     now: datetime,
     owner: str,
     until: Mapping[str, datetime],
-    stamped: Sequence[tuple[Message, datetime, str | None]],
+    stamped: Sequence[tuple[Due, datetime, str | None]],
 ) -> None:
     """Write that messages go to `sending`: (message, instant of its stamp, consent relied on) each.
 
-    until: message id → the end of its slot. The objects say the same afterwards.
+    until: message id → the end of its slot.
     """
     if not stamped:
         return
-    rows = [{"id": m.id, "at": at, "until": until[m.id], "consent_source": source} for m, at, source in stamped]
+    rows = [
+        {"id": m.id, "at": at, "until": until[m.id], "consent_source": source, "sender_id": m.sender_id}
+        for m, at, source in stamped
+    ]
     columns = {"id": "text", "at": "timestamptz", "until": "timestamptz", "consent_source": "text"}
     given = {"shop": ctx.shop_id, "owner": owner, "rows": packed(session, rows)}
-    session.execute(statement(session, STAMP, **columns), given)
-    write_events(session, ctx, now, [Move(m.id, m.state, "sending") for m, _, _ in stamped])
-    for message, at, source in stamped:
-        changed = {
-            "state": "sending", "reason": None, "finished_at": None, "lease_owner": owner, "stamped_at": at,
-            "attempts": message.attempts + 1, "slot_from": at, "slot_until": until[message.id],
-            "consent_source": source,
-        }  # fmt: skip
-        message.__dict__.update(changed)  # as loaded: nothing of it is to be written again
+    session.execute(statement(session, STAMP, **columns, sender_id="integer"), given)
+    moves = [Move(m.id, "queued", "sending") for m, _, _ in stamped]
+    write_events(session, ctx, now, moves)
+    _forget(session, ctx, moves)
+
+
+def wait(session: Session, ctx: ShopContext, waiting: Sequence[tuple[str, datetime, str | None]]) -> None:
+    """Write that messages stay in line: (message id, not before when, what it waits for) each."""
+    if not waiting:
+        return
+    rows = [{"id": number, "not_before": at, "waits_for": words} for number, at, words in waiting]
+    query = statement(session, WAIT, id="text", not_before="timestamptz", waits_for="text")
+    session.execute(query, {"shop": ctx.shop_id, "rows": packed(session, rows)})
 
 
 def move(session: Session, ctx: ShopContext, now: datetime, moves: Sequence[Move]) -> None:
@@ -160,7 +208,7 @@ def settle(session: Session, ctx: ShopContext, now: datetime, moves: Sequence[Mo
 
 def standing(session: Session, ctx: ShopContext, ids: Iterable[str]) -> dict[str, tuple[str, int]]:
     """Message id → (state, attempts), each locked until the transaction ends, in the order of ids."""
-    sql = STANDING if is_sqlite(session) else f"{STANDING} ORDER BY id FOR UPDATE"
+    sql = locked(session, f"{STANDING} ORDER BY id", "FOR UPDATE")
     found: dict[str, tuple[str, int]] = {}
     for part in chunks([{"id": one} for one in sorted(set(ids))]):
         given = {"shop": ctx.shop_id, "rows": packed(session, part)}
@@ -192,6 +240,8 @@ def _finished(move: Move, now: datetime) -> datetime | None:
 
 def _forget(session: Session, ctx: ShopContext, moves: Sequence[Move]) -> None:
     """See to it that objects of these messages in this session are read anew."""
+    if len(session.identity_map) == 0:  # it has no truth of its own
+        return
     for one in moves:
         held = session.identity_map.get(identity_key(Message, (ctx.shop_id, one.id)))
         if held is not None:

@@ -11,6 +11,7 @@ from functools import cache, lru_cache
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import orjson
+from sqlalchemy import Row as Found
 from sqlalchemy import TextClause, bindparam, text
 
 from app.store.base import UtcDateTime
@@ -18,7 +19,11 @@ from app.store.base import UtcDateTime
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
 
+    from sqlalchemy import ColumnElement
     from sqlalchemy.orm import Session
+    from sqlalchemy.sql.expression import TextualSelect
+
+    from app.domain.context import ShopContext
 
 Row = TypeVar("Row")
 ROWS_PER_STATEMENT = 5_000  # a few megabytes of text at most
@@ -38,15 +43,30 @@ def statement(session: Session, sql: str, **columns: str) -> TextClause:
     return _statement(sql, tuple(columns.items()), is_sqlite(session))
 
 
+def reader(session: Session, sql: str, found: tuple[ColumnElement[Any], ...], **columns: str) -> TextualSelect:
+    """As `statement`, for a SELECT or RETURNING whose columns are `found`, in order, with their types."""
+    return _reader(sql, found, tuple(columns.items()), is_sqlite(session))
+
+
+@cache
+def _reader(
+    sql: str,
+    found: tuple[ColumnElement[Any], ...],
+    columns: tuple[tuple[str, str], ...],
+    sqlite: bool,  # noqa: FBT001 - a cache key
+) -> TextualSelect:
+    return _statement(sql, columns, sqlite).columns(*found)
+
+
 @cache
 def _statement(sql: str, columns: tuple[tuple[str, str], ...], sqlite: bool) -> TextClause:  # noqa: FBT001 - a cache key
     if sqlite:
         names = ", ".join(f"value ->> '{name}' AS {name}" for name, _ in columns)
         # The limit takes nothing away: it keeps SQLite from walking the whole table beside these few rows.
-        rows = f"(SELECT {names} FROM json_each(:rows) LIMIT -1) AS r"
+        rows = f"(SELECT {names} FROM json_each(:rows) LIMIT -1) AS r" if columns else ""
     else:
         names = ", ".join(f"{name} {kind}" for name, kind in columns)
-        rows = f"json_to_recordset(CAST(:rows AS json)) AS r({names})"
+        rows = f"json_to_recordset(CAST(:rows AS json)) AS r({names})" if columns else ""
     made = text(sql.replace("{rows}", rows))
     instants = [bindparam(name, type_=UtcDateTime()) for name in ("now", "edge", "expiry") if f":{name}" in sql]
     return made.bindparams(*instants)
@@ -57,6 +77,26 @@ def packed(session: Session, rows: Sequence[Mapping[str, Any]]) -> str:
     if is_sqlite(session):
         return orjson.dumps(rows, option=orjson.OPT_PASSTHROUGH_DATETIME, default=_as_sqlite_keeps_it).decode()
     return orjson.dumps(rows).decode()
+
+
+def locked(session: Session, sql: str, how: str = "FOR SHARE") -> str:
+    """`sql`, a SELECT, so that its rows stay as they are until the transaction ends. SQLite has one writer anyway."""
+    return sql if is_sqlite(session) else f"{sql} {how}"
+
+
+def ask(session: Session, ctx: ShopContext, **questions: str) -> Found[Any]:
+    """The answers to several questions in one statement, by name.
+
+    questions: name → a SELECT of at most one row and one column, of numbers or texts, in which `:shop` is the shop.
+    """
+    asked = _questions(tuple(questions.items()))
+    answers: Found[Any] = session.connection().execute(asked, {"shop": ctx.shop_id}).one()
+    return answers
+
+
+@cache
+def _questions(questions: tuple[tuple[str, str], ...]) -> TextClause:
+    return text("SELECT " + ", ".join(f"({sql}) AS {name}" for name, sql in questions))
 
 
 def chunks(rows: Sequence[Row]) -> Iterator[Sequence[Row]]:

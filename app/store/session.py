@@ -18,6 +18,8 @@ if TYPE_CHECKING:
     from app.store.marks import Marks
 
 SQLITE_BUSY_SECONDS = 30
+SQLITE_CLOCK = text("SELECT strftime('%Y-%m-%dT%H:%M:%f', 'now')")
+POSTGRESQL_CLOCK = text("SELECT clock_timestamp()")
 
 
 def no_offset() -> timedelta:
@@ -63,10 +65,10 @@ class Store:
         The cap and the outbox read only this clock, so that machines with wrong clocks agree.
         """
         if self.is_sqlite:
-            raw = session.execute(text("SELECT strftime('%Y-%m-%dT%H:%M:%f', 'now')")).scalar_one()
+            raw = session.connection().execute(SQLITE_CLOCK).scalar_one()
             now = datetime.fromisoformat(str(raw)).replace(tzinfo=UTC)
         else:
-            now = session.execute(text("SELECT clock_timestamp()")).scalar_one().astimezone(UTC)
+            now = session.connection().execute(POSTGRESQL_CLOCK).scalar_one().astimezone(UTC)
         return now + self._clock_offset()
 
     def close(self) -> None:

@@ -26,7 +26,7 @@ from app.services import send_due
 from app.services.campaigns import content_of
 from app.services.links import links_of
 from app.services.send_due_compose import frame_of
-from app.services.send_due_handover import Desk, hand_over
+from app.services.send_due_handover import Desk, fill_from_lake, hand_over
 from app.store import outbox
 from app.store.models.campaigns import Campaign
 from app.store.models.customers import Customer
@@ -143,7 +143,7 @@ def _bare(made: Rooms, place: int) -> int:
         query = select(Message).where(Message.shop_id == CTX.shop_id).order_by(Message.id)
         messages = list(session.scalars(query))[place::WORKERS]
         desk = Desk()
-        send_due.fill_from_lake(made, CTX, messages, desk)
+        fill_from_lake(made, CTX, messages, desk)
         campaign = session.get_one(Campaign, {"shop_id": CTX.shop_id, "id": 1})
         sender = session.get_one(Sender, {"shop_id": CTX.shop_id, "id": 1})
         desk.frames[1, 1, 1] = frame_of(made, session, CTX, campaign, content_of(session, campaign, 1), sender)

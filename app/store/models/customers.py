@@ -12,6 +12,8 @@ from app.store.base import Base, ShopRow
 DEPARTED = "merged_into IS NOT NULL OR erased_at IS NOT NULL OR gone_at IS NOT NULL"
 """Customers who count no more. Written out, because a database uses the index only for these very words."""
 
+MERGED = "merged_into IS NOT NULL"
+
 
 class Customer(ShopRow, Base):
     """One customer: the dense number that the lake and every bitmap use, the sealed contact, consent.
@@ -24,6 +26,13 @@ class Customer(ShopRow, Base):
     __table_args__ = (
         UniqueConstraint("shop_id", "shopify_id"),
         Index("ix_customers_email_hash", "shop_id", "email_hash"),
+        Index(
+            "ix_customers_merged",
+            "shop_id",
+            "merged_into",
+            sqlite_where=text(MERGED),
+            postgresql_where=text(MERGED),
+        ),
         Index(
             "ix_customers_departed",
             "shop_id",

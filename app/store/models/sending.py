@@ -25,6 +25,7 @@ from app.store.base import Base, ShopRow
 MESSAGE_STATES = ("queued", "sending", "sent", "failed", "unknown", "capped", "cancelled", "held_out")
 MAILED = ("sent", "unknown")  # unknown: the server may have taken it
 LIVE = "state IN ('queued', 'sending')"
+IN_LINE = "state = 'queued'"
 SLOTTED = "slot_from IS NOT NULL"
 
 
@@ -53,7 +54,16 @@ class Message(ShopRow, Base):
             sqlite_where=text(LIVE),
             postgresql_where=text(LIVE),
         ),
-        Index("ix_outbox_due", "shop_id", "state", "not_before"),
+        Index("ix_outbox_state", "shop_id", "state"),
+        Index(  # the line, in order: a batch is its beginning, however long it is
+            "ix_outbox_line",
+            "shop_id",
+            "not_before",
+            "planned_at",
+            "id",
+            sqlite_where=text(IN_LINE),
+            postgresql_where=text(IN_LINE),
+        ),
         Index(  # SQLite's guard of the slots looks here; both look up a customer's mails here
             "ix_outbox_slots",
             "shop_id",

@@ -70,7 +70,11 @@ class TestAfterAnOutage:
         # Another worker's batch came back in between: what is stamped is not what was read.
         first = iter([1])
         monkeypatch.setattr(
-            outbox, "due", lambda ctx, now, limit: real(ctx, now, limit if next(first, None) is None else 1)
+            outbox,
+            "due",
+            lambda session, ctx, now, limit, **how: real(
+                session, ctx, now, limit if how or not list(first) else 1, **how
+            ),
         )
         done = send_due.send(tea.rooms, tea.ctx)
         assert (done.sent, done.cancelled, done.failed) == (9, 1, 0)
