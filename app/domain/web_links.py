@@ -75,6 +75,7 @@ def _odd(host: str) -> bool:
 
 
 @lru_cache(maxsize=4096)  # the same few addresses in every message
+@lru_cache(maxsize=4096)  # thousands of messages name the same few products
 def tagged(url: str, utm: Utm | None) -> str:
     """The address with its tags; one that has tags of its own keeps those."""
     if utm is None:

@@ -63,9 +63,13 @@ class Mail:
     headers: Mapping[str, str] = field(default_factory=dict)
 
 
-def pack(mail: Mail) -> Envelope:
-    """The message in its envelope, both with the same addresses. Raises ValueError as `build` does."""
-    return Envelope(mail_address(mail.from_address), mail_address(mail.to_address), build(mail), mail.message_id)
+def pack(mail: Mail, *, bounces_to: str = "", reference: str = "") -> Envelope:
+    """The message in its envelope. Raises ValueError as `build` does.
+
+    bounces_to: empty: the From address. reference: as Envelope has it.
+    """
+    mail_from = bounces_to or mail_address(mail.from_address)
+    return Envelope(mail_from, mail_address(mail.to_address), build(mail), mail.message_id, reference)
 
 
 def build(mail: Mail) -> bytes:
@@ -82,7 +86,7 @@ def build(mail: Mail) -> bytes:
             b"\r\n",
             _header("Subject", mail.subject),
             b"Date: ",
-            format_datetime(mail.date).encode("ascii"),
+            _date(mail.date.replace(microsecond=0)),
             b"\r\n",
             _message_id(mail.message_id, mail.message_domain),
             *(_header(name, value) for name, value in mail.headers.items()),
@@ -127,6 +131,11 @@ def _one_click(url: str | None) -> bytes:
     if not UNSUBSCRIBE_URL.fullmatch(url):
         raise ValueError("the unsubscribe link is no plain web address")
     return f"List-Unsubscribe: <{url}>\r\nList-Unsubscribe-Post: List-Unsubscribe=One-Click\r\n".encode()
+
+
+@lru_cache(maxsize=16)  # many messages of one second
+def _date(second: datetime) -> bytes:
+    return format_datetime(second).encode("ascii")
 
 
 @lru_cache(maxsize=64)

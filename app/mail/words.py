@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cached_property
 from typing import TYPE_CHECKING
 
 from app.domain import web_links
@@ -27,6 +28,14 @@ class Words:
     blocks: tuple[Block, ...]
     first_name_fallback: str
 
+    def __hash__(self) -> int:
+        """Worked out once: every message looks up what is put together for its words."""
+        return self._hash
+
+    @cached_property
+    def _hash(self) -> int:
+        return hash((self.subject, self.preview_text, self.blocks, self.first_name_fallback))
+
     def problems(self, allowed: Sequence[Placeholder] = tuple(Placeholder)) -> list[tuple[str, str]]:
         """(field, sentence) for everything that keeps these words from being sent; fields as `blocks.2.url`."""
         found = [
@@ -46,7 +55,7 @@ class Words:
             found.append(("first_name_fallback", "Say what stands for a first name that is not known."))
         return found
 
-    @property
+    @cached_property
     def used(self) -> frozenset[Placeholder]:
         """The placeholders that these words ask to be filled, wherever they stand."""
         texts = (body(block.html).html.used for block in self.blocks if isinstance(block, Text))
@@ -59,12 +68,12 @@ class Words:
                 return f"blocks.{place}.html"
         return "preview_text" if placeholder in split(self.preview_text).used else "subject"
 
-    @property
+    @cached_property
     def urls(self) -> tuple[str, ...]:
         """The merchant's own web addresses that a click leads to, each once, in order."""
         return tuple(dict.fromkeys(url for block in self.blocks for url in _urls(block) if url))
 
-    @property
+    @cached_property
     def to_cart(self) -> bool:
         """Whether anything leads to a filled cart."""
         return any(isinstance(block, ProductCard | Button) and block.to == "cart" for block in self.blocks)

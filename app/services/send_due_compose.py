@@ -200,6 +200,8 @@ def envelope(
     unsubscribe_url: str,
     now: datetime,
     headers: Mapping[str, str] | None = None,
+    bounces_to: str = "",
+    reference: str = "",
 ) -> Envelope:
     """What to hand over. Raises ValueError for an address that mail can't carry."""
     return pack(
@@ -216,5 +218,7 @@ def envelope(
             date=now,
             unsubscribe_url=unsubscribe_url,
             headers=headers or {},
-        )
+        ),
+        bounces_to=bounces_to,
+        reference=reference,
     )

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import structlog
@@ -177,7 +177,8 @@ def _compose(rooms: Rooms, ctx: ShopContext, message: Due, desk: Desk) -> Envelo
         tracked=desk.links,
         open_url=_open_url(rooms, ctx, desk, customer, message),
     )
-    packed = envelope(
+    name = mail_events.reference(ctx, message.id)
+    return envelope(
         rooms,
         frame,
         shown,
@@ -185,10 +186,8 @@ def _compose(rooms: Rooms, ctx: ShopContext, message: Due, desk: Desk) -> Envelo
         message_id=message.id,
         unsubscribe_url=unsubscribe,
         now=rooms.clock.now(),
-    )
-    name = mail_events.reference(ctx, message.id)
-    return replace(
-        packed, reference=name, mail_from=return_address(rooms.settings.bounce_address, name) or packed.mail_from
+        bounces_to=return_address(rooms.settings.bounce_address, name),
+        reference=name,
     )
 
 

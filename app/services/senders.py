@@ -34,6 +34,7 @@ if TYPE_CHECKING:
     from app.domain.context import ShopContext
     from app.mail.transport import Envelope
     from app.services.rooms import Rooms
+    from app.store.crypto import Vault
 
 log = structlog.get_logger()
 
@@ -128,7 +129,12 @@ class Confirmation:
 
 def tokens(rooms: Rooms) -> Tokens:
     """The tokens of mailed links; their key hangs on the pepper, so it survives a rotation of the vault's keys."""
-    return Tokens(rooms.vault.keyed_hash("tokens of mailed links"))
+    return _tokens(rooms.vault)
+
+
+@lru_cache(maxsize=8)  # every message asks several times
+def _tokens(vault: Vault) -> Tokens:
+    return Tokens(vault.keyed_hash("tokens of mailed links"))
 
 
 def mail_domain(rooms: Rooms) -> str:
