@@ -7,6 +7,7 @@ even that is named in a record and ended by the next start.
 import ctypes
 import json
 import os
+import random
 import signal
 import socket
 import subprocess
@@ -19,6 +20,7 @@ from pathlib import Path
 PR_SET_PDEATHSIG = 1
 GRACE_SECONDS = 15.0
 POLL_SECONDS = 0.05
+PORTS = range(20_000, 32_000)  # below what Linux takes by itself (net.ipv4.ip_local_port_range)
 
 
 def _die_with_parent() -> None:
@@ -27,8 +29,13 @@ def _die_with_parent() -> None:
 
 
 def free_port(host: str, wanted: int, taken: set[int]) -> int:
-    """`wanted` if it is free and not in `taken`, else another free port; adds it to `taken`."""
-    for port in (wanted, 0):
+    """`wanted` if it is free and not in `taken`, else another free port; adds it to `taken`.
+
+    Never one that the kernel gives to outgoing connections: between this look and the server's start, any
+    program's next connection could be given it.
+    """
+    others = random.sample(PORTS, 50)
+    for port in [wanted, *others] if wanted else others:
         with socket.socket() as probe:
             # as the servers do: a port that lingers in TIME_WAIT after a restart counts as free
             probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)

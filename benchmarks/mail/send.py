@@ -43,7 +43,7 @@ if TYPE_CHECKING:
     from app.services.rooms import Rooms
 
 MESSAGES = int(os.environ.get("ENCORE_BENCH_MESSAGES", "10000"))
-WORKERS = 2
+WORKERS = int(os.environ.get("ENCORE_BENCH_WORKERS", "2"))
 WARM_UP = 100  # messages that load what is loaded once
 MUST_RATE, MUST_SHARE, MUST_CPU_MS = 1_000.0, 0.85, 0.5
 MUST_BYTES = 17_000

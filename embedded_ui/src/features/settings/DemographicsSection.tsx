@@ -25,7 +25,7 @@ export function DemographicsSection() {
           Estimates for segments only: Encore never uses them in e-mail text, prices, discounts or predictions. Your own
           customer fields always come first, and a class of fewer than ten customers makes no segment.
         </s-paragraph>
-        <Loaded query={demographics} noun="settings" lines={6}>
+        <Loaded query={demographics} noun="estimates" lines={6}>
           {(settings) => <Estimates settings={settings} />}
         </Loaded>
       </s-stack>
