@@ -216,8 +216,8 @@ const PAGES: PageStates[] = [
     page: "Settings",
     address: "/settings",
     key: "GET /api/settings/demographics",
-    loading: "Loading settings",
-    failed: "Settings could not be loaded",
+    loading: "Loading estimates",
+    failed: "Estimates could not be loaded",
     empty: {
       data: {
         estimates: sample<{ estimates: object[] }>("GET /api/settings/demographics").estimates.map((estimate) => ({
