@@ -6,6 +6,7 @@ import os
 import socket
 import sys
 import time
+from collections import Counter
 from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING
@@ -24,6 +25,8 @@ from app.store.rowset import ask
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
+
+    from sqlalchemy.orm import Session
 
     from app.domain.context import ShopContext
     from app.services.rooms import Rooms
@@ -66,22 +69,82 @@ def send(
         sending_brakes.judge(session, ctx, now)
     _ask_names(rooms, ctx)
     limit, desk, room = FIRST_BATCH, Desk(), 0
-    while budget > 0:
-        if room <= 0:
-            room = _room(rooms, ctx)
-        most = min(limit, budget, room)
-        if most <= 0:
-            break
-        # What other workers take is passed over when stamping: two batches are left for that.
-        if desk.left < 2 * limit:
-            desk = _read_lake(rooms, ctx, limit, budget)
-        # Of this batch alone: what an earlier one offered was committed, and is out.
-        desk.offered = set()
-        started = monotonic()
-        with rooms.store.session(ctx) as session:
-            said = ask(session, ctx, stopped=sending_brakes.STOPPED, cap_days=CAP_DAYS)
-            if said.stopped:
+    told = _Told(rooms, ctx)
+    try:
+        while budget > 0:
+            if room <= 0:
+                told.write()
+                room = _room(rooms, ctx)
+            most = min(limit, budget, room)
+            if most <= 0:
                 break
+            # What other workers take is passed over when stamping: two batches are left for that.
+            if desk.left < 2 * limit:
+                desk = _read_lake(rooms, ctx, limit, budget)
+            started = monotonic()
+            batch = _stamp(rooms, ctx, desk, told, owner, most)
+            # Committed, durably: only now may anything be said to the mail server.
+            for name, number in (("capped", batch.capped), ("cancelled", batch.cancelled)):
+                setattr(total, name, getattr(total, name) + number)
+            budget, desk.left, room = budget - batch.touched, desk.left - batch.touched, room - batch.touched
+            if batch.touched == 0:
+                break
+            outcomes, away = hand_over(rooms, ctx, batch.stamped, desk, started, monotonic)
+            told.add(outcomes, left_by_domain(batch.stamped, desk, outcomes))
+            _count(total, outcomes)
+            if away:
+                break
+            if batch.stamped:
+                seconds = max(monotonic() - started, 0.001) / len(batch.stamped)
+                limit = max(1, min(outbox.MAX_BATCH, int(BATCH_SECONDS / seconds)))
+    finally:
+        told.write()
+    if any(vars(total).values()):
+        log.info("messages_handed_over", shop_id=ctx.shop_id, **vars(total))
+    return total
+
+
+class _Told:
+    """How hand-overs ended, until it is written down: together with the next stamps, for a commit less a batch."""
+
+    def __init__(self, rooms: Rooms, ctx: ShopContext) -> None:
+        self._rooms, self._ctx = rooms, ctx
+        self._outcomes: list[outbox.Outcome] = []
+        self._left: Counter[str] = Counter()
+
+    def add(self, outcomes: Sequence[outbox.Outcome], left: Counter[str]) -> None:
+        """Remember. left: messages that left, by the domain they came from."""
+        self._outcomes += outcomes
+        self._left += left
+
+    def record(self, session: Session) -> None:
+        """Write it within a transaction; `forget` once that is committed."""
+        if self._outcomes:
+            now = self._rooms.store.db_now(session)
+            outbox.record(session, self._ctx, now, self._outcomes)
+            sending_limits.count(session, self._ctx, now, self._left)
+
+    def forget(self) -> None:
+        """What was remembered is durable."""
+        self._outcomes, self._left = [], Counter()
+
+    def write(self) -> None:
+        """Write what is not written yet, in a transaction of its own."""
+        if self._outcomes:
+            with self._rooms.store.session(self._ctx) as session:
+                self.record(session)
+            self.forget()
+
+
+def _stamp(rooms: Rooms, ctx: ShopContext, desk: Desk, told: _Told, owner: str, most: int) -> outbox.Batch:
+    """Stamp up to `most` messages, and write how the batch before ended; none while sending is stopped."""
+    # Of this batch alone: what an earlier one offered was committed, and is out.
+    desk.offered = set()
+    batch = outbox.Batch([], 0, 0)
+    with rooms.store.session(ctx) as session:
+        told.record(session)
+        said = ask(session, ctx, stopped=sending_brakes.STOPPED, cap_days=CAP_DAYS)
+        if not said.stopped:
             batch = outbox.stamp_batch(
                 session,
                 ctx,
@@ -94,28 +157,8 @@ def send(
             )
             # Not stamped, not offered: nobody saw these codes, and none of this was committed yet.
             discounts.undo(session, ctx, desk.offered - {message.id for message in batch.stamped})
-        # Committed, durably: only now may anything be said to the mail server.
-        budget -= batch.touched
-        desk.left -= batch.touched
-        room -= batch.touched
-        total.capped += batch.capped
-        total.cancelled += batch.cancelled
-        if batch.touched == 0:
-            break
-        outcomes, away = hand_over(rooms, ctx, batch.stamped, desk, started, monotonic)
-        with rooms.store.session(ctx) as session:
-            now = rooms.store.db_now(session)
-            outbox.record(session, ctx, now, outcomes)
-            sending_limits.count(session, ctx, now, left_by_domain(batch.stamped, desk, outcomes))
-        _count(total, outcomes)
-        if away:
-            break
-        if batch.stamped:
-            seconds = max(monotonic() - started, 0.001) / len(batch.stamped)
-            limit = max(1, min(outbox.MAX_BATCH, int(BATCH_SECONDS / seconds)))
-    if any(vars(total).values()):
-        log.info("messages_handed_over", shop_id=ctx.shop_id, **vars(total))
-    return total
+    told.forget()
+    return batch
 
 
 def _room(rooms: Rooms, ctx: ShopContext) -> int:
