@@ -200,7 +200,20 @@ def _now(shop: RandomShop, number: int) -> int:
         number = into
 
 
-def _of_product(shop: RandomShop, campaign: dict[str, Any], pair: dict[str, Any]) -> str | None:
+def _declines(shop: RandomShop, number: int, topic: str) -> bool:
+    """Whether the customer, somebody who became them or anybody with their address did not want such e-mails."""
+    customer = _customer(shop, number)
+    address = customer["email_hash"] if customer else None
+    return any(
+        one["topic"] == topic
+        and (_now(shop, one["customer_no"]) == number or (address is not None and one["email_hash"] == address))
+        for one in shop.declined
+    )
+
+
+def _of_product(shop: RandomShop, campaign: dict[str, Any], pair: dict[str, Any]) -> str | None:  # noqa: PLR0911
+    if _declines(shop, pair["customer_no"], pair["kind"]):
+        return "topic_declined"
     product = next(p for p in shop.products if p["product_no"] == pair["product_no"])
     if product["status"] != "ACTIVE" or product["is_gift_card"]:
         return "product_inactive"

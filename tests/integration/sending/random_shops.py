@@ -23,6 +23,7 @@ from app.store.models.segments import Membership, Segment
 from app.store.models.senders import Sender
 from app.store.models.sending import Cap, Message
 from app.store.models.shops import Run, Shop, Snapshot
+from app.store.models.topics import DeclinedTopic
 from app.store.models.waits import WaitChoice
 from tests.integration.sending.world import ASSOCIATIONS, BASE_RATES, FEATURES, PAIRS, VALUES
 
@@ -56,6 +57,7 @@ class RandomShop:
     products: list[dict[str, Any]] = field(default_factory=list)
     customers: list[dict[str, Any]] = field(default_factory=list)
     suppressed: list[str] = field(default_factory=list)
+    declined: list[dict[str, Any]] = field(default_factory=list)
     caps: list[tuple[str, datetime]] = field(default_factory=list)
     sender: dict[str, Any] = field(default_factory=dict)
     campaigns: list[dict[str, Any]] = field(default_factory=list)
@@ -85,6 +87,7 @@ def draw(seed: int) -> RandomShop:
     _history(dice, shop)
     _predictions(dice, shop)
     _messages(dice, shop)
+    _declined(dice, shop)
     return shop
 
 
@@ -225,6 +228,19 @@ def _messages(dice: random.Random, shop: RandomShop) -> None:
                 )  # fmt: skip
 
 
+def _declined(dice: random.Random, shop: RandomShop) -> None:
+    """Topics that customers declined, some of them from an address that is another one's by now, or long gone."""
+    own = {customer["customer_no"]: customer["email_hash"] for customer in shop.customers}
+    into = {customer["customer_no"]: customer["merged_into"] for customer in shop.customers}
+    for number in [*own, 99]:
+        if into.get(into.get(number)) is not None:
+            continue  # a merge points to the last survivor at once: choices follow one step
+        for topic in ("repurchase", "cross_sell"):
+            if dice.random() < 0.12:
+                address = dice.choice([own.get(number)] * 6 + ["h1", "gone", None])
+                shop.declined.append({"customer_no": number, "topic": topic, "email_hash": address})
+
+
 class MemoryLake:
     """A lake of one shop at a time, whose tables are in memory."""
 
@@ -301,6 +317,7 @@ def build(store: Store, shop: RandomShop) -> None:
         Suppression: [
             {**key, "email_hash": one, "reason": "complaint", "at": began} for one in shop.suppressed
         ],
+        DeclinedTopic: [{**key, **one, "declined_at": began} for one in shop.declined],
         Cap: [{**key, "key": name, "last_at": at, "holder": ""} for name, at in shop.caps],
         Sender: [
             {
