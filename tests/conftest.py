@@ -11,7 +11,7 @@ import time
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 import structlog
@@ -19,6 +19,7 @@ from sqlalchemy import create_engine, make_url, text
 from sqlalchemy.exc import OperationalError
 
 from app.domain.context import ShopContext
+from app.store import session as store_session
 from app.store.crypto import Vault
 from app.store.models.shops import Shop
 from app.store.schema import metadata
@@ -29,7 +30,17 @@ if TYPE_CHECKING:
 
 REPOSITORY = Path(__file__).parent.parent
 START_SECONDS = 120.0  # PostgreSQL's, on a machine that is busy with other tests
+PREPARE_SQLITE = store_session._prepare_sqlite
 SHARED = Path(os.environ.get("ENCORE_SHARED", REPOSITORY.parent / "shared"))
+
+
+def _prepare_unsynced(connection: Any, record: Any) -> None:
+    """SQLite as Encore opens it, without waiting for the disk: no test cuts the power."""
+    PREPARE_SQLITE(connection, record)
+    connection.execute("PRAGMA synchronous=OFF")
+
+
+store_session._prepare_sqlite = _prepare_unsynced
 
 
 @pytest.fixture(autouse=True)

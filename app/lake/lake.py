@@ -7,6 +7,8 @@ the version's file list: `delta_scan` would download an extension.
 
 from __future__ import annotations
 
+import re
+from functools import lru_cache
 from typing import TYPE_CHECKING, Literal
 from urllib.parse import unquote, urlsplit
 
@@ -28,6 +30,7 @@ if TYPE_CHECKING:
 # Rows come sorted as `SORTED` says, and a reader passes over groups of rows that its filter can't be in.
 ROWS_PER_GROUP = 122_880
 WRITING = WriterProperties(max_row_group_size=ROWS_PER_GROUP, compression="ZSTD")
+COMMIT = re.compile(r"(\d{20})\.json")  # a file of a Delta table's log, named by the version that it makes
 KEYS_PER_DELETE = 2_000  # a longer IN list makes the predicate slower to parse than a second commit
 RUN_VIEWS = (
     "features",
@@ -153,8 +156,7 @@ class Lake:
 
     def version(self, ctx: ShopContext, table: str) -> int | None:
         """The newest version of a table, or None if nothing was ever written."""
-        delta = self._open(ctx, table)
-        return None if delta is None else int(delta.version())
+        return _newest(self._path(ctx, table))
 
     def versions(self, ctx: ShopContext) -> dict[str, int]:
         """The newest version of every table that exists."""
@@ -171,8 +173,7 @@ class Lake:
         """
         connection = bare_connection(self._threads)
         for table, schema in TABLES.items():
-            files = self._files(ctx, table, versions[table]) if table in versions else []
-            _make_empty(connection, f"empty_{table}", schema)
+            files = _files(self._path(ctx, table), versions[table]) if table in versions else []
             if files:
                 columns = ", ".join(f'"{name}"' for name in schema.names)
                 source = f"read_parquet({files!r}, hive_partitioning = {table in PARTITIONED}, union_by_name = true)"
@@ -183,9 +184,11 @@ class Lake:
                 except duckdb.BinderException:
                     # Files from before a column was added lack it: the empty table brings its name and type. Not
                     # always so, because the planner knows less of a union: joins took twice as long.
+                    _make_empty(connection, table)
                     both = f"{rows} UNION ALL BY NAME FROM empty_{table}"
                     connection.execute(f"CREATE VIEW {table} AS SELECT {columns} FROM ({both})")
             else:
+                _make_empty(connection, table)
                 connection.execute(f"CREATE VIEW {table} AS SELECT * FROM empty_{table}")
         for name in RUN_VIEWS if run_dir else ():
             file = run_dir / f"{name}.parquet" if run_dir else None
@@ -198,7 +201,7 @@ class Lake:
             elif name in LATER_VIEWS:
                 connection.execute(f"CREATE VIEW {name} AS SELECT {LATER_VIEWS[name]} WHERE FALSE")
             elif name == "demographics":  # rules may ask for classes that no estimate made, and find nobody
-                _make_empty(connection, "empty_demographics", DEMOGRAPHICS)
+                _make_empty(connection, "demographics")
                 connection.execute("CREATE VIEW demographics AS SELECT * FROM empty_demographics")
         return connection
 
@@ -211,17 +214,13 @@ class Lake:
         write_deltalake(
             path, fitted, mode=mode, schema_mode=schema_mode, partition_by=partition, writer_properties=WRITING
         )
-        return int(DeltaTable(path).version())
+        return _newest(path) or 0
 
     def _open(self, ctx: ShopContext, table: str) -> DeltaTable | None:
         try:
             return DeltaTable(self._path(ctx, table))
         except TableNotFoundError:
             return None
-
-    def _files(self, ctx: ShopContext, table: str, version: int) -> list[str]:
-        uris = DeltaTable(self._path(ctx, table), version=version).file_uris()
-        return sorted(_local_path(uri) for uri in uris)
 
     def _path(self, ctx: ShopContext, table: str) -> Path:
         if table not in TABLES:
@@ -238,11 +237,47 @@ def bare_connection(threads: int = 2) -> duckdb.DuckDBPyConnection:
     return connection
 
 
-def _make_empty(connection: duckdb.DuckDBPyConnection, name: str, schema: pa.Schema) -> None:
-    """A table without rows; a registered one would be there for this connection only, not for its cursors."""
-    connection.register("incoming", schema.empty_table())
-    connection.execute(f"CREATE TABLE {name} AS SELECT * FROM incoming")
-    connection.unregister("incoming")
+def _newest(path: Path) -> int | None:
+    """The newest version of a table: what its log's last file is called. Opening it would replay the log."""
+    try:
+        found = (COMMIT.fullmatch(file.name) for file in (path / "_delta_log").iterdir())
+        return max((int(commit.group(1)) for commit in found if commit), default=None)
+    except FileNotFoundError:
+        return None
+
+
+def _files(path: Path, version: int) -> list[str]:
+    """The files of one version, by their paths."""
+    try:
+        commit = (path / "_delta_log" / f"{version:020}.json").stat()
+    except FileNotFoundError:  # a checkpoint took it in
+        return _read_files(path, version)
+    return _kept_files(path, version, (commit.st_ino, commit.st_mtime_ns))
+
+
+def _read_files(path: Path, version: int) -> list[str]:
+    return sorted(_local_path(uri) for uri in DeltaTable(path, version=version).file_uris())
+
+
+@lru_cache(maxsize=512)
+def _kept_files(path: Path, version: int, commit: tuple[int, int]) -> list[str]:
+    """A version never changes. commit: whose it is; an erased shop that comes back begins with version 0 again."""
+    del commit
+    return _read_files(path, version)
+
+
+def _make_empty(connection: duckdb.DuckDBPyConnection, table: str) -> None:
+    """A table `empty_...` without rows; a registered one would be there for this connection only, not for cursors."""
+    connection.execute(f"CREATE TABLE empty_{table} ({_columns(table)})")
+
+
+@lru_cache(maxsize=len(TABLES) + 1)
+def _columns(table: str) -> str:
+    """A table's columns with their types, in DuckDB's words."""
+    with bare_connection(1) as scratch:
+        scratch.register("incoming", {**TABLES, "demographics": DEMOGRAPHICS}[table].empty_table())
+        found = scratch.execute("DESCRIBE incoming").fetchall()
+    return ", ".join(f'"{name}" {kind}' for name, kind, *_ in found)
 
 
 def _missing(view: str, file: Path) -> str:
