@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 GIVE_UP_AFTER = 3  # connection failures in a row: the server is away, the rest waits
 TOO_LATE = "too late"
 AWAY = "the mail server is away"
+RECIPIENT = "recipient"  # how details begin of what was said to the recipient's address alone
 CONNECTION = "connection"  # how details begin that are about the server's being there, not about a message
 
 
@@ -42,7 +43,8 @@ class Delivery:
     refused:      5xx, or an address that SMTP can't carry: it will never take this message
     not_accepted: 4xx, no connection, or not allowed any more: surely not taken, may be tried again
     unknown:      after the final dot nothing was heard, or no answer that means yes or no: may have been taken
-    detail:       the server's code and where in the dialogue; never its words, which repeat addresses
+    detail:       the server's code and where in the dialogue; never its words, which repeat addresses. To a
+                  recipient with the enhanced code, if there is one: `recipient: 550 5.1.1`
     """
 
     result: Literal["accepted", "refused", "not_accepted", "unknown"]

@@ -17,7 +17,7 @@ from functools import lru_cache
 from typing import TYPE_CHECKING
 from urllib.parse import parse_qs, unquote, urlsplit
 
-from app.mail.delivery import CONNECTION, TOO_LATE, Delivery
+from app.mail.delivery import CONNECTION, RECIPIENT, TOO_LATE, Delivery
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -31,6 +31,7 @@ START_MAIL_INPUT = 354
 CLOSING = 421
 DONE, TRANSIENT, PERMANENT = range(200, 300), range(400, 500), range(500, 600)  # RFC 5321 4.2.1
 REPLY_LINE = re.compile(rb"([2-5][0-9]{2})([ -].*)?\r?\n", re.DOTALL)
+ENHANCED = re.compile(rb"[ -](5\.[0-9]{1,3}\.[0-9]{1,3})(?![0-9.])")  # RFC 2034: how a refusal's words begin
 LONGEST_LINE = 4096  # RFC 5321 allows 512; a server that never ends its line is no mail server
 CARRIED = re.compile(r"[!-;=?-~]+")  # printable ASCII without space and angle brackets
 DOT = b".\r\n"
@@ -149,7 +150,7 @@ class Connection:
             try:
                 if lines is not None:
                     self._socket.sendall(lines[place])
-                code = self._reply()
+                code, status = self._reply()
             except (OSError, OutOfStep) as fault:
                 if place == 0:
                     return self._gone(fault)
@@ -158,7 +159,7 @@ class Connection:
             if good and first_bad is None:
                 continue
             if first_bad is None:
-                first_bad = _Opening(verb, code)
+                first_bad = _Opening(verb, code, status=status)
                 if lines is not None or code == CLOSING:
                     break
             elif verb == "DATA" and code == START_MAIL_INPUT:
@@ -190,7 +191,9 @@ class Connection:
             # It refuses us as a sender, before it heard of a recipient: a matter of its settings, not of
             # this message, and it must not use up the messages of a whole campaign.
             return Delivery("not_accepted", f"{CONNECTION}: {opening.fault or opening.code}")
-        return Delivery("refused" if opening.code in PERMANENT else "not_accepted", f"envelope: {opening.code}")
+        about = RECIPIENT if opening.verb == "RCPT" else "envelope"
+        detail = f"{about}: {opening.code} {opening.status}".rstrip()
+        return Delivery("refused" if opening.code in PERMANENT else "not_accepted", detail)
 
     def _send_body(self, data: bytes, still_allowed: Callable[[], bool], following: Envelope | None) -> Delivery:
         try:
@@ -204,7 +207,7 @@ class Connection:
         lines = self._group(following) if following is not None and self._pipelining else []
         try:
             self._socket.sendall(b"".join([DOT, *lines]))
-            code = self._reply()
+            code, _ = self._reply()
         except (OSError, OutOfStep) as fault:
             self.close()
             return Delivery("unknown", f"after the dot: {type(fault).__name__}")
@@ -228,15 +231,17 @@ class Connection:
         except (OSError, OutOfStep):
             self.close()
 
-    def _reply(self) -> int:
-        """The code of the next answer. Raises OutOfStep for what is none, or ends in its middle."""
+    def _reply(self) -> tuple[int, str]:
+        """(code, a refusal's enhanced status) of the next answer. Raises OutOfStep for none, or half a one."""
         while True:
             line = self._line()
             found = REPLY_LINE.fullmatch(line)
             if found is None:
                 raise OutOfStep("no answer")
-            if not (found.group(2) or b"").startswith(b"-"):
-                return int(found.group(1))
+            words = found.group(2) or b""
+            if not words.startswith(b"-"):
+                status = ENHANCED.match(words) if line.startswith(b"5") else None
+                return int(found.group(1)), status.group(1).decode() if status else ""
 
     def _line(self) -> bytes:
         while (end := self._heard.find(b"\n")) < 0:
@@ -252,11 +257,15 @@ class Connection:
 
 @dataclass(frozen=True)
 class _Opening:
-    """How far an envelope came: the first verb that was not taken, or DATA with 354. fault: no answer at all."""
+    """How far an envelope came: the first verb that was not taken, or DATA with 354.
+
+    fault: no answer at all. status: a refusal's enhanced code (RFC 3463), where the server gave one.
+    """
 
     verb: str
     code: int
     fault: str = ""
+    status: str = ""
 
 
 def _open(server: Server) -> smtplib.SMTP:

@@ -7,6 +7,7 @@ report: what a report is about is the message that it names, and its address is 
 from __future__ import annotations
 
 import hashlib
+import re
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -16,6 +17,7 @@ from sqlalchemy.dialects.postgresql import insert as postgresql_insert
 from sqlalchemy.dialects.sqlite import insert as sqlite_insert
 
 from app.errors import NotFound
+from app.mail.delivery import RECIPIENT
 from app.services import sending_brakes, unsubscribe
 from app.services.shops import context_by_id
 from app.store import cap, outbox
@@ -25,6 +27,7 @@ from app.store.models.sending import MAILED, Message
 from app.store.models.shops import Shop
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
     from datetime import datetime
 
     from sqlalchemy.orm import Session
@@ -37,6 +40,10 @@ log = structlog.get_logger()
 Kind = Literal["delivered", "opened", "clicked", "bounced", "complained"]
 Severity = Literal["hard", "soft"]
 SOFT_BOUNCES = 5  # without a delivery between them: the mailbox is as good as gone
+# What a server says of an address that will never take mail (RFC 3463): no such mailbox, no such domain, no address,
+# moved without a trace, a domain that takes no mail, disabled. Of our sender, the content, a full mailbox or a policy
+# it says other things, and a code of three digits alone may mean any of them.
+NO_MAILBOX = re.compile(rf"{RECIPIENT}: 5\d\d (5\.1\.(?:1|2|3|6|10)|5\.2\.1)")
 LEFT = ("delivered", "bounced", "complained")  # reports that only a message which left can have
 
 
@@ -52,7 +59,7 @@ class Report:
     message_id: str
     at: datetime
     key: str
-    source: Literal["ses", "report", "pixel", "link"]
+    source: Literal["ses", "report", "smtp", "pixel", "link"]
     severity: Severity | None = None
     machine: bool = False
     link_id: int | None = None
@@ -103,6 +110,37 @@ def record(rooms: Rooms, ctx: ShopContext, report: Report) -> bool:
             sending_brakes.judge(session, ctx, now)
     log.info("mail_reported", shop_id=ctx.shop_id, kind=report.kind, severity=report.severity, machine=report.machine)
     return True
+
+
+def refused(rooms: Rooms, ctx: ShopContext, session: Session, outcomes: Iterable[outbox.Outcome]) -> int:
+    """Hard bounces that were told at once: addresses that the server refused for good while a message was handed over.
+
+    Each is kept and followed like one that comes by mail later, and counts in the circuit breaker. Call it in the
+    transaction that has recorded the outcomes. Returns how many there were.
+    """
+    told = {
+        outcome.message_id: found.group(1)
+        for outcome in outcomes
+        if outcome.result == "refused" and (found := NO_MAILBOX.fullmatch(outcome.detail))
+    }
+    if not told:
+        return 0
+    now = rooms.store.db_now(session)
+    kept = 0
+    for message_id, status in sorted(told.items()):
+        key = {"shop_id": ctx.shop_id, "id": message_id}
+        message = session.get(Message, key, with_for_update=True, populate_existing=True)
+        if message is None or message.state != "failed":
+            continue  # another worker's word was taken
+        raw = {"type": "refused", "status": status}
+        report = Report("bounced", message_id, now, f"smtp:{ctx.shop_id}:{message_id}", "smtp", "hard", raw=raw)
+        if _keep(session, ctx, message, report, now):
+            _follow(rooms, session, ctx, message, report)
+            kept += 1
+    if kept:
+        sending_brakes.judge(session, ctx, now)
+        log.info("addresses_refused", shop_id=ctx.shop_id, count=kept)
+    return kept
 
 
 def _keep(session: Session, ctx: ShopContext, message: Message, report: Report, now: datetime) -> bool:

@@ -136,13 +136,18 @@ def _left(session: Session, ctx: ShopContext, into: Mapping[int, int]) -> pd.Dat
 def observed(session: Session, ctx: ShopContext, campaign_ids: Sequence[int]) -> dict[int, Observed]:
     """What was observed of each campaign's messages, each message counted once; openings by people only.
 
-    Where nothing of a kind was ever told of the shop's messages, the kind is not observed there at all.
+    Where nothing of a kind was ever told of the shop's messages, the kind is not observed there at all. What was
+    refused at the hand-over never left: it is no bounce among these messages.
     """
     seen: dict[tuple[int, str], int] = {}
     kinds: set[str] = set()
     rows = session.execute(
         select(MailEvent.campaign_id, MailEvent.kind, func.count(MailEvent.message_id.distinct()))
-        .where(MailEvent.shop_id == ctx.shop_id, ~((MailEvent.kind == "opened") & MailEvent.machine))
+        .where(
+            MailEvent.shop_id == ctx.shop_id,
+            MailEvent.source != "smtp",
+            ~((MailEvent.kind == "opened") & MailEvent.machine),
+        )
         .group_by(MailEvent.campaign_id, MailEvent.kind)
     )
     for campaign, kind, count in rows:

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 import structlog
 from sqlalchemy import select
 
-from app.services import discounts, sender_domains, senders, sending_brakes, sending_limits
+from app.services import discounts, mail_events, sender_domains, senders, sending_brakes, sending_limits
 from app.services.send_due_handover import Desk, fill_from_lake, hand_over, left_by_domain
 from app.services.send_due_recheck import recheck
 from app.services.shop_settings import CAP_DAYS, window_of
@@ -122,6 +122,7 @@ class _Told:
         if self._outcomes:
             now = self._rooms.store.db_now(session)
             outbox.record(session, self._ctx, now, self._outcomes)
+            mail_events.refused(self._rooms, self._ctx, session, self._outcomes)
             sending_limits.count(session, self._ctx, now, self._left)
 
     def forget(self) -> None:

@@ -41,7 +41,10 @@ Level = Literal["too_few", "good", "warning", "stop"]
 
 @dataclass(frozen=True)
 class Rates:
-    """What the window holds: messages handed over, hard bounces and complaints by message."""
+    """What the window holds: messages handed over, hard bounces and complaints by message.
+
+    sent: also those that the server refused at once for their address, which are among the hard bounces.
+    """
 
     since: datetime
     sent: int
@@ -98,7 +101,7 @@ def rates(session: Session, ctx: ShopContext, now: datetime) -> Rates:
 
     return Rates(
         since,
-        int(session.execute(hours).scalar_one() or 0),
+        int(session.execute(hours).scalar_one() or 0) + count(MailEvent.source == "smtp"),
         count(MailEvent.kind == "bounced", MailEvent.severity == "hard"),
         count(MailEvent.kind == "complained"),
     )

@@ -31,7 +31,7 @@ class MailEvent(ShopRow, Base):
     machine: Mapped[bool] = mapped_column(comment="Of opens and clicks: probably no person")
     severity: Mapped[str | None] = mapped_column(String(8), comment="Of bounces: hard | soft")
     link_id: Mapped[int | None] = mapped_column(comment="Of clicks")
-    source: Mapped[str] = mapped_column(String(8), comment="ses | report | pixel | link")
+    source: Mapped[str] = mapped_column(String(8), comment="ses | report | smtp (refused at hand-over) | pixel | link")
     raw: Mapped[dict[str, Any]] = mapped_column(comment="What the classification was made from; no address")
 
 

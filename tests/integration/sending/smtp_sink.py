@@ -62,6 +62,7 @@ class SmtpSink:
     """Serves on a free loopback port while used as a context manager.
 
     behave:  asked once per message with the recipient. `take…` accepts, whatever is answered then;
+             rcpt_550 refuses the recipient, in `words` if there are any;
              take_and_drop closes without an answer; drop_at_dot closes at the dot without having accepted;
              stall keeps the client waiting for STALL seconds before that.
     silence: seconds after which a client that says nothing is dropped, as real servers do after minutes.
@@ -72,6 +73,7 @@ class SmtpSink:
     connections: int = 0
     heard: int = 0  # messages that clients began to say
     refuse_senders: bool = False
+    words: str = ""  # of a refused recipient
     pipelining: bool = False
     slow_seconds: float = 0.0  # before every answer to MAIL
     refuse_data: bool = False  # without a recipient it refuses DATA too, as most servers do
@@ -129,7 +131,8 @@ class SmtpSink:
             elif verb == b"RCPT":
                 recipient = re.search(rb"<(.*?)>", line).group(1).decode()  # type: ignore[union-attr]
                 behaviour = self.behave(recipient)
-                say({"rcpt_450": "450 later", "rcpt_550": "550 no"}.get(behaviour, "250 ok"))
+                refusals = {"rcpt_450": "450 later", "rcpt_550": self.words or "550 no"}
+                say(refusals.get(behaviour, "250 ok"))
             elif verb == b"DATA":
                 self.heard += 1
                 if behaviour == "drop_before_dot":

@@ -113,11 +113,27 @@ class TestSmtpTransport:
             transport.close()
         assert sink.accepted[0].data == body + b"\r\n"
 
-    def test_details_hold_no_address(self, pipelining: bool) -> None:
-        with SmtpSink(lambda _: "rcpt_550", pipelining=pipelining) as sink:
+    @pytest.mark.parametrize(
+        ("words", "detail"),
+        [
+            ("550 no", "550"),
+            ("550", "550"),
+            ("550 5.1.1 <ann@example.com>: not here", "550 5.1.1"),
+            ("550-5.1.1 The account does not exist.\r\n550 5.1.1 ann@example.com", "550 5.1.1"),
+            ("553 5.1.10", "553 5.1.10"),
+            ("550 5.1.1.2 what", "550"),
+            ("550 4.1.1 a server that contradicts itself", "550"),
+            ("550 see 5.1.1 of our rules", "550"),
+        ],
+    )
+    def test_details_hold_the_codes_and_no_address(self, words: str, detail: str, pipelining: bool) -> None:
+        answers = iter(["rcpt_550", "accept"])
+        with SmtpSink(lambda _: next(answers), pipelining=pipelining, words=words) as sink:  # type: ignore[arg-type,return-value]
             transport = SmtpTransport(sink.url)
-            assert transport.deliver(envelope(), always).detail == "envelope: 550"
+            refused, taken = transport.deliver_many([envelope(), envelope()], always)
             transport.close()
+        assert (refused.result, refused.detail) == ("refused", f"recipient: {detail}")
+        assert taken.result == "accepted"
 
 
 def many(count: int) -> list[Envelope]:
