@@ -228,18 +228,12 @@ def release(session: Session, ctx: ShopContext, holders: Iterable[str]) -> None:
         session.execute(statement(session, UNSLOT, holder="text"), {"shop": ctx.shop_id, "rows": rows})
 
 
-def busy(session: Session, ctx: ShopContext, now: datetime, window: timedelta | None = None) -> set[str]:
-    """The keys whose week is taken now. For deciding early; the stamp decides for good."""
-    query = select(Cap.key).where(Cap.shop_id == ctx.shop_id, Cap.last_at > now - _long(window) - MARGIN)
-    return set(session.scalars(query))
-
-
 def busy_customers(
     session: Session, ctx: ShopContext, now: datetime, window: timedelta | None = None
 ) -> npt.NDArray[np.int64]:
     """(n,) the customers whose week is taken now, by their own key or their address's; some perhaps twice.
 
-    As `busy`, for deciding about everybody: numbers, because a million keys take seconds to become texts.
+    For deciding early; the stamp decides for good. Numbers, because a million keys take seconds to become texts.
     """
     taken = (Cap.shop_id == ctx.shop_id, Cap.last_at > now - _long(window) - MARGIN)
     own = select(cast(func.substr(Cap.key, 3), Integer)).where(*taken, Cap.key.startswith("c:"))

@@ -15,7 +15,7 @@ from app.store.migrate import upgrade
 from app.store.models.sending import Message
 from app.store.slots import CannotGuard
 from tests.conftest import add_shop
-from tests.integration.sending.test_cap_store import EDGE, INSTANT, NOW, new, stamp
+from tests.integration.sending.test_cap_store import EDGE, INSTANT, NOW, busy, new, stamp
 
 if TYPE_CHECKING:
     from app.domain.context import ShopContext
@@ -118,8 +118,8 @@ class TestTheStoresOwnGuard:
         with store.session(ctx) as session:
             batch = outbox.stamp_batch(session, ctx, vault, clock=lambda _: NOW, owner="w", recheck=shared)
         assert (len(batch.stamped), batch.capped) == (2, 1)
-        with store.reading(ctx) as session:
-            assert len(cap.busy(session, ctx, NOW)) == 4
+        mailed = {message.customer_no for message in batch.stamped}
+        assert busy(store, ctx, {101: "shared", 103: "own"}) == {*mailed, 101, 103}
 
     def test_the_caps_condition_is_in_the_write_also_if_the_decision_before_it_is_wrong(
         self, store: Store, ctx: ShopContext, vault: Vault, second: str | None, monkeypatch: pytest.MonkeyPatch
