@@ -1,6 +1,8 @@
 # Encore. `make run` shows it, `make test` checks it; both install what they need.
 
 SHELL := /bin/bash
+# Tests start hundreds of processes of Encore, and each would compile it anew.
+unexport PYTHONDONTWRITEBYTECODE
 PYTHON ?= python3.11
 VENV := .venv
 BIN := $(VENV)/bin
@@ -82,7 +84,7 @@ ui-test: ui
 	cd embedded_ui && npm run --silent test
 
 unit: $(STAMPS)/test schema ## Python tests without a browser
-	$(BIN)/pytest -q -n 2 --dist loadfile -m "not browser" tests
+	$(BIN)/pytest -q -n 2 --dist loadfile --no-loadscope-reorder -m "not browser" tests
 
 e2e: $(STAMPS)/test $(STAMPS)/system ui shims schema ## Tests in a real browser
 	$(BIN)/pytest -q -n 2 --dist loadgroup -m browser tests

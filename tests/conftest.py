@@ -31,7 +31,22 @@ if TYPE_CHECKING:
 REPOSITORY = Path(__file__).parent.parent
 START_SECONDS = 120.0  # PostgreSQL's, on a machine that is busy with other tests
 PREPARE_SQLITE = store_session._prepare_sqlite
+# Files of half a minute and more. Begun last, one of them would keep one process busy while the others have ended.
+LONGEST_FIRST = (
+    "integration/sending/test_kill.py",
+    "integration/simulate/test_proof.py",
+    "unit/sending/test_cap_state_machine.py",
+    "integration/sending/test_oracle.py",
+    "integration/sending/test_scanners.py",
+    "unit/benchmarks/test_segments.py",
+)
 SHARED = Path(os.environ.get("ENCORE_SHARED", REPOSITORY.parent / "shared"))
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Put the longest files first; all else stays in its order."""
+    place = {REPOSITORY / "tests" / name: number for number, name in enumerate(LONGEST_FIRST)}
+    items.sort(key=lambda item: place.get(item.path, len(place)))
 
 
 def _prepare_unsynced(connection: Any, record: Any) -> None:

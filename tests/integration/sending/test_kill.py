@@ -40,7 +40,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
 KILLS = int(os.environ.get("ENCORE_KILLS", "30"))
-SECONDS = float(os.environ.get("ENCORE_KILL_SECONDS", "45"))
+SECONDS = float(os.environ.get("ENCORE_KILL_SECONDS", "20"))
 GAPS = 20  # the least that a storm must have seen to say anything
 AT_MOST_SECONDS = 240.0  # a busy machine may take longer to see as much
 
