@@ -23,13 +23,13 @@ CERTIFICATE = "https://sns.eu-west-1.amazonaws.com/SimpleNotificationService-012
 class Amazon:
     """Signs as SNS does, with a certificate of the test's own, and counts who fetches it."""
 
-    def __init__(self) -> None:
+    def __init__(self, begins: timedelta = timedelta(days=-1), ends: timedelta = timedelta(days=1)) -> None:
         self._key = rsa.generate_private_key(public_exponent=65537, key_size=2048)
         name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "sns.amazonaws.com")])
         today = datetime.now(UTC)
         builder = x509.CertificateBuilder().subject_name(name).issuer_name(name).public_key(self._key.public_key())
-        builder = builder.serial_number(1).not_valid_before(today - timedelta(days=1))
-        made = builder.not_valid_after(today + timedelta(days=1)).sign(self._key, hashes.SHA256())
+        builder = builder.serial_number(1).not_valid_before(today + begins)
+        made = builder.not_valid_after(today + ends).sign(self._key, hashes.SHA256())
         self.pem = made.public_bytes(serialization.Encoding.PEM)
         self.fetched: list[str] = []
 
