@@ -11,6 +11,7 @@ from zoneinfo import ZoneInfo
 class ShopContext:
     """One shop, as every service takes it: never a bare id.
 
+    domain: x.myshopify.com, or a slug of a shop without one; primary_domain: where its online store is, if known.
     currency: ISO 4217 code; amounts are int64 minor units of it.
     timezone: IANA name; days and windows are the shop's, instants are UTC.
     """
@@ -19,6 +20,12 @@ class ShopContext:
     domain: str
     currency: str
     timezone: str
+    primary_domain: str | None = None
+
+    @property
+    def web_domains(self) -> frozenset[str]:
+        """The hosts of the shop's own pages, in lower case."""
+        return frozenset(host.lower() for host in (self.domain, self.primary_domain) if host)
 
     @cached_property
     def zone(self) -> ZoneInfo:

@@ -6,7 +6,11 @@ import ipaddress
 import re
 from dataclasses import dataclass
 from functools import lru_cache
+from typing import TYPE_CHECKING
 from urllib.parse import quote, urlencode, urlsplit, urlunsplit
+
+if TYPE_CHECKING:
+    from collections.abc import Collection
 
 MAX_URL = 1500  # with tags it still fits a link's 2,000 characters
 MAX_QUANTITY = 99
@@ -62,6 +66,11 @@ def problem(url: str) -> str | None:  # noqa: PLR0911 - one sentence per fault
     if parts.username is not None or port not in {None, 443} or _odd(host):
         return "The web address leads to a host that recipients can't be sent to."
     return None
+
+
+def leads_to(url: str, hosts: Collection[str]) -> bool:
+    """Whether an address that may be mailed leads to one of these hosts, which are in lower case."""
+    return problem(url) is None and urlsplit(url).hostname in hosts
 
 
 def _odd(host: str) -> bool:

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
+from urllib.parse import quote
 
 from pyroaring import BitMap
 from sqlalchemy import select
 
+from app.domain.web_links import leads_to
 from app.errors import NotFound
 from app.services.automatic_segments_products import type_of
 from app.services.published import latest_history
@@ -122,6 +124,10 @@ def products(connection: duckdb.DuckDBPyConnection, ctx: ShopContext, numbers: C
 
 
 def _web_address(ctx: ShopContext, url: str | None, handle: str | None) -> str:
-    if url and url.startswith(("https://", "http://")):
+    """A product's page in the shop: as the catalogue says, if that is one of the shop's own, else by its handle.
+
+    Apps and files write to the catalogue too, and a message must not carry whatever stands there to customers.
+    """
+    if url and leads_to(url, ctx.web_domains):
         return url
-    return f"https://{ctx.domain}/products/{handle}" if handle else f"https://{ctx.domain}/"
+    return f"https://{ctx.domain}/products/{quote(handle)}" if handle else f"https://{ctx.domain}/"

@@ -23,7 +23,7 @@ def find_shop(session: Session, domain: str) -> Shop | None:
 
 def context_of(shop: Shop) -> ShopContext:
     """The context that services take."""
-    return ShopContext(shop.id, shop.domain, shop.currency, shop.timezone)
+    return ShopContext(shop.id, shop.domain, shop.currency, shop.timezone, shop.primary_domain)
 
 
 def context_by_id(rooms: Rooms, shop_id: int) -> ShopContext:

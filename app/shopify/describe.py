@@ -1,4 +1,4 @@
-"""What a shop says of itself: name, currency, time zone. Asked at the install and again by every import."""
+"""What a shop says of itself: name, currency, time zone, web address. Asked at the install and by every import."""
 
 from __future__ import annotations
 
@@ -27,6 +27,7 @@ def describe(rooms: Rooms, api: AdminApi, ctx: ShopContext) -> ShopContext:
         shop = session.get_one(Shop, ctx.shop_id)
         shop.name, shop.email = info["name"], info["email"]
         shop.currency, shop.timezone = info["currencyCode"], info["ianaTimezone"]
+        shop.primary_domain = info["primaryDomain"]["host"].lower()
         shop.described_at = rooms.clock.now()
         found = context_of(shop)
     if found != ctx:

@@ -147,11 +147,12 @@ def _shop(shop: Shop) -> dict[str, Any]:
         "province": "Ohio", "provinceCode": "OH", "zip": "45202", "country": "United States", "countryCodeV2": "US",
         "company": shop.meta["name"], "phone": "+15135550199",
     }  # fmt: skip
+    web = shop.meta.get("primary_domain", shop.domain)
     return {
         "id": "gid://shopify/Shop/1", "name": shop.meta["name"], "email": "owner@example.com",
         "contactEmail": "hello@example.com", "myshopifyDomain": shop.domain,
-        "primaryDomain": {"id": "gid://shopify/Domain/1", "host": shop.domain, "url": f"https://{shop.domain}"},
-        "url": f"https://{shop.domain}", "currencyCode": shop.currency, "ianaTimezone": shop.meta["timezone"],
+        "primaryDomain": {"id": "gid://shopify/Domain/1", "host": web, "url": f"https://{web}"},
+        "url": f"https://{web}", "currencyCode": shop.currency, "ianaTimezone": shop.meta["timezone"],
         "weightUnit": "POUNDS", "shopAddress": address, "createdAt": "2016-01-01T00:00:00Z",
         "plan": {"publicDisplayName": "Basic", "partnerDevelopment": True, "shopifyPlus": False},
     }  # fmt: skip

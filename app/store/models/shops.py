@@ -24,6 +24,7 @@ class Shop(Base):
     source: Mapped[str] = mapped_column(String(16), comment="shopify | csv")
     installed_at: Mapped[datetime] = mapped_column(comment="The newest install or token exchange")
     uninstalled_at: Mapped[datetime | None]
+    primary_domain: Mapped[str | None] = mapped_column(String(255), comment="Host of the online store; null: not known")
     described_at: Mapped[datetime | None] = mapped_column(
         comment="When Shopify last said name, currency and time zone; null: they are placeholders"
     )

@@ -31,6 +31,7 @@ def shopify(stand_in: tuple[Flask, str]) -> Iterator[StandIn]:
     found: StandIn = stand_in[0].extensions["shopify"]
     kept = dict(found.shops[TINY].meta)
     yield found
+    found.shops[TINY].meta.clear()
     found.shops[TINY].meta.update(kept)
     found.faults.clear()
 
@@ -62,12 +63,16 @@ class TestAShopThatCouldNotBeDescribed:
 
 
 class TestAShopThatMoved:
-    def test_has_its_new_time_zone_after_the_next_import(self, encore: Connected, shopify: StandIn) -> None:
+    def test_has_its_new_time_zone_and_web_address_after_the_next_import(
+        self, encore: Connected, shopify: StandIn
+    ) -> None:
         ctx = encore.install()
+        assert ctx.web_domains == {TINY}
         encore.importer().everything(ctx)
-        shopify.shops[TINY].meta["timezone"] = "Europe/Paris"
+        shopify.shops[TINY].meta |= {"timezone": "Europe/Paris", "primary_domain": "WWW.Beans.example"}
         encore.importer().changes(ctx)
-        assert shop_row(encore).timezone == "Europe/Paris"
+        moved = context_by_id(encore.rooms, 1)
+        assert (moved.timezone, moved.web_domains) == ("Europe/Paris", {TINY, "www.beans.example"})
 
     def test_to_another_currency_is_imported_whole(
         self, encore: Connected, shopify: StandIn, monkeypatch: pytest.MonkeyPatch

@@ -51,13 +51,15 @@ class TestSegmentDays:
         with engine.connect() as connection:
             command.upgrade(config(connection), "0008")
         store = Store(empty_store_url)
-        shop = add_shop(store, 1, "first.myshopify.com")
         moments = [datetime(2026, 11, 20, hour, tzinfo=UTC) for hour in (3, 12, 20)]  # the 19th and the 20th there
         old = MetaData()
         with engine.begin() as connection:
             if engine.dialect.name == "postgresql":
                 connection.execute(text("SELECT set_config('app.shop_id', 'all', true)"))
-            old.reflect(connection, only=["segments", "memberships", "membership_changes"])
+            old.reflect(connection, only=["shops", "segments", "memberships", "membership_changes"])
+            shop = {"id": 1, "domain": "first.myshopify.com", "name": "First", "currency": "USD",
+                    "timezone": "America/New_York", "source": "shopify", "installed_at": moments[0]}  # fmt: skip
+            connection.execute(old.tables["shops"].insert(), shop)
             segment = {"shop_id": 1, "id": 1, "name": "Buyers", "description": "", "category": "custom",
                        "source": "rule", "state": "ready", "definition": "x", "version": 1, "membership_id": 3,
                        "created_at": moments[0], "updated_at": moments[0]}  # fmt: skip
@@ -76,7 +78,7 @@ class TestSegmentDays:
             connection.execute(old.tables["membership_changes"].insert(), changes)
         engine.dispose()
         upgrade(empty_store_url)
-        with store.reading(shop) as session:
+        with store.reading(add_context(store, 1)) as session:
             row = session.get_one(Segment, (1, 1))
             days = list(session.scalars(select(SegmentDay).order_by(SegmentDay.day)))
         store.close()
