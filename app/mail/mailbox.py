@@ -5,7 +5,8 @@ from __future__ import annotations
 import imaplib
 import mailbox
 import ssl
-from typing import TYPE_CHECKING, Protocol
+from contextlib import suppress
+from typing import TYPE_CHECKING, Any, Protocol
 from urllib.parse import unquote, urlsplit
 
 if TYPE_CHECKING:
@@ -71,24 +72,46 @@ class Imap:
         self._server = imaplib.IMAP4_SSL(
             parts.hostname, parts.port or 993, ssl_context=ssl.create_default_context(), timeout=SECONDS
         )
-        self._server.login(unquote(parts.username), unquote(parts.password or ""))
-        self._server.select(unquote(parts.path.strip("/")) or "INBOX")
+        try:
+            self._server.login(unquote(parts.username), unquote(parts.password or ""))
+            self._said_yes(self._server.select(_quoted(unquote(parts.path.removeprefix("/")) or "INBOX")))
+        except BaseException:
+            self.close()
+            raise
 
     def waiting(self) -> Iterator[tuple[str, bytes]]:
         """See Mailbox."""
-        _, found = self._server.uid("SEARCH", "UNSEEN")
+        found = self._said_yes(self._server.uid("SEARCH", "UNSEEN"))
         for uid in (found[0] or b"").split()[:AT_ONCE]:
             _, answer = self._server.uid("FETCH", uid.decode(), f"(BODY.PEEK[]<0.{READ_BYTES}>)")
-            if answer and isinstance(answer[0], tuple):
-                yield uid.decode(), bytes(answer[0][1])
+            # Flags that another reader changed may be told in between; a mail is the one with a body.
+            mail = next((part[1] for part in answer if isinstance(part, tuple)), None)
+            if mail is not None:
+                yield uid.decode(), bytes(mail)
 
     def done(self, key: str) -> None:
         """See Mailbox."""
-        self._server.uid("STORE", key, "+FLAGS", r"(\Seen)")
+        self._said_yes(self._server.uid("STORE", key, "+FLAGS", r"(\Seen)"))
 
     def close(self) -> None:
-        """See Mailbox."""
-        self._server.logout()
+        """See Mailbox. Of a connection that broke nothing is left to say goodbye to."""
+        with suppress(OSError, imaplib.IMAP4.error):
+            self._server.logout()
+        with suppress(OSError):
+            self._server.shutdown()
+
+    @staticmethod
+    def _said_yes(answer: tuple[str, list[Any]]) -> list[Any]:
+        status, told = answer
+        if status != "OK":  # the library raises for BAD alone, and the words of a NO look like what was asked for
+            raise imaplib.IMAP4.error("the server said no")
+        return told
+
+
+def _quoted(folder: str) -> str:
+    """A folder's name as IMAP takes it; the library passes on what it is given."""
+    escaped = folder.replace("\\", "\\\\").replace('"', '\\"')
+    return f'"{escaped}"'
 
 
 def open_mailbox(url: str) -> Mailbox:
