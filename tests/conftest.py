@@ -13,6 +13,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import psycopg
 import pytest
 import structlog
 from sqlalchemy import create_engine, make_url, text
@@ -142,6 +143,31 @@ class _server:  # noqa: N801 - used as a context manager only
         raise RuntimeError(f"PostgreSQL did not start:\n{self._log.read_text(errors='replace')}")
 
 
+STRANGERS = """SELECT count(*) FROM pg_stat_activity
+WHERE datname = current_database() AND pid <> pg_backend_pid() AND backend_type = 'client backend'"""
+# Everything that a test may do to a database besides writing rows.
+MADE = """WITH tables AS (SELECT * FROM pg_class WHERE relnamespace = 'public'::regnamespace)
+SELECT md5(string_agg(part, ' ' ORDER BY part)) FROM (
+    SELECT concat('r', oid, relkind, relrowsecurity, relforcerowsecurity, relacl::text) AS part FROM tables
+    UNION ALL SELECT concat('c', attrelid, attname, atttypid, attnotnull, attisdropped) FROM pg_attribute
+        WHERE attrelid IN (SELECT oid FROM tables)
+    UNION ALL SELECT concat('t', oid, tgenabled) FROM pg_trigger
+    UNION ALL SELECT concat('k', oid, convalidated) FROM pg_constraint
+    UNION ALL SELECT concat('p', oid) FROM pg_policy
+    UNION ALL SELECT concat('f', oid, prosrc) FROM pg_proc WHERE pronamespace = 'public'::regnamespace
+    UNION ALL SELECT concat('n', oid) FROM pg_namespace WHERE nspname NOT LIKE 'pg_%'
+    UNION ALL SELECT concat('s', setconfig::text) FROM pg_db_role_setting
+        WHERE setdatabase = (SELECT oid FROM pg_database WHERE datname = current_database())
+) parts"""
+EMPTY = """DO $$ DECLARE one text; filled boolean; BEGIN
+    SET LOCAL session_replication_role = replica;
+    FOR one IN SELECT relname FROM pg_class WHERE relnamespace = 'public'::regnamespace AND relkind = 'r' LOOP
+        EXECUTE format('SELECT EXISTS (SELECT FROM %I)', one) INTO filled;
+        IF filled THEN EXECUTE format('DELETE FROM %I', one); END IF;
+    END LOOP;
+    PERFORM setval(format('%I', sequencename)::regclass, start_value, false) FROM pg_sequences
+        WHERE schemaname = 'public' AND last_value IS NOT NULL;
+END $$"""
 ON_BOTH = ["sqlite", pytest.param("postgresql", marks=pytest.mark.postgres)]
 
 
@@ -175,8 +201,25 @@ def store_url(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[str]:
         yield f"sqlite:///{file}"
         return
     base: str = request.getfixturevalue("postgres_url")
-    with _postgres_database(base, f" TEMPLATE {request.getfixturevalue('postgres_template')}") as url:
-        yield url
+    spare: dict[str, str] = request.getfixturevalue("postgres_spare")
+    if spare:
+        name, made = spare.popitem()
+    else:
+        name = _new_name()
+        _run_sql(base, f"CREATE DATABASE {name} TEMPLATE {request.getfixturevalue('postgres_template')}")
+        made = str(_run_sql(_database(base, name), MADE))
+    url = _database(base, name)
+    yield url
+    if _emptied(url, made):
+        spare[name] = made
+    else:
+        _run_sql(base, f"DROP DATABASE {name} WITH (FORCE)")
+
+
+@pytest.fixture(scope="session")
+def postgres_spare(postgres_url: str) -> dict[str, str]:
+    """Databases with all tables and no rows that wait for a test, and how each was made."""
+    return {}
 
 
 @pytest.fixture(params=ON_BOTH)
@@ -185,14 +228,29 @@ def empty_store_url(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[
     if request.param == "sqlite":
         yield f"sqlite:///{tmp_path / 'empty.sqlite3'}"
         return
-    with _postgres_database(request.getfixturevalue("postgres_url"), "") as url:
+    with _postgres_database(request.getfixturevalue("postgres_url")) as url:
         yield url
 
 
+def _emptied(url: str, made: str) -> bool:
+    """Take all rows out of a database, which costs a tenth of making one; False if it must not serve again.
+
+    It must not while somebody is still connected, nor after a test that changed more than rows.
+    """
+    if _run_sql(url, STRANGERS) or str(_run_sql(url, MADE)) != made:
+        return False
+    _run_sql(url, EMPTY)
+    return True
+
+
+def _new_name() -> str:
+    return f"t{os.getpid()}_{time.monotonic_ns()}"
+
+
 @contextmanager
-def _postgres_database(base: str, template: str) -> Iterator[str]:
-    name = f"t{os.getpid()}_{time.monotonic_ns()}"
-    _run_sql(base, f"CREATE DATABASE {name}{template}")
+def _postgres_database(base: str) -> Iterator[str]:
+    name = _new_name()
+    _run_sql(base, f"CREATE DATABASE {name}")
     yield _database(base, name)
     _run_sql(base, f"DROP DATABASE {name} WITH (FORCE)")
 
@@ -201,11 +259,12 @@ def _database(base: str, name: str) -> str:
     return make_url(base).set(database=name).render_as_string(hide_password=False)
 
 
-def _run_sql(url: str, statement: str) -> None:
-    engine = create_engine(url, isolation_level="AUTOCOMMIT")
-    with engine.connect() as connection:
-        connection.execute(text(statement))
-    engine.dispose()
+def _run_sql(url: str, statement: str) -> object:
+    """The first value of a statement's answer, if it has one."""
+    with psycopg.connect(url.replace("+psycopg", ""), autocommit=True) as connection:
+        answer = connection.execute(statement.encode())
+        row = answer.fetchone() if answer.description else None
+    return row[0] if row else None
 
 
 @pytest.fixture

@@ -7,7 +7,7 @@ from email.message import EmailMessage
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from app.mail import bounce_reports, ses_events
@@ -79,6 +79,7 @@ class TestBounceReports:
     def test_nothing_of_an_address_is_kept(self) -> None:
         assert "ann@" not in repr(bounce_reports.read(report()))
 
+    @settings(deadline=None)
     @given(st.binary(max_size=300), st.integers(0, 900))
     def test_no_mail_breaks_it(self, junk: bytes, place: int) -> None:
         whole = report()
@@ -117,6 +118,7 @@ class TestSesEvents:
     def test_events_that_are_not_kept_say_nothing(self, name: str) -> None:
         assert ses_events.read(event(name, {})) is None
 
+    @settings(deadline=None)
     @given(
         st.recursive(
             st.none() | st.text(max_size=5) | st.integers(),
