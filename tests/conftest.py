@@ -39,6 +39,9 @@ LONGEST_FIRST = (
     "unit/sending/test_cap_state_machine.py",
     "integration/sending/test_oracle.py",
     "integration/sending/test_scanners.py",
+    "integration/shopify/test_import.py",
+    "unit/rules/test_explain.py",
+    "unit/rules/test_brute.py",
     "unit/benchmarks/test_segments.py",
 )
 SHARED = Path(os.environ.get("ENCORE_SHARED", REPOSITORY.parent / "shared"))
