@@ -13,6 +13,7 @@ from app.domain.campaigns import Reason, Unresolved
 from app.services import campaigns, sender_domains, sending_limits
 from app.services.campaigns_audience import Product, newest_history, products
 from app.services.campaigns_views import ReasonCount, reason_counts
+from app.services.content import words_of
 from app.services.decision_sheets import PLACE
 from app.services.holdouts import shop_percent
 from app.services.instants import at, microseconds
@@ -149,7 +150,7 @@ def _checks(rooms: Rooms, ctx: ShopContext, standing: Standing, sender: Sender |
         good = "Your postal address is in every message."
         found.append(Check("sender", "Postal address", "blocked" if missing else "ok", text if missing else good))
     found.append(Check("content", "Unsubscribe", "ok", "Every message has an unsubscribe link, and one for one click."))
-    found += _of_product(_product(rooms, ctx, standing))
+    found += _of_product(_product(rooms, ctx, standing), to_cart=words_of(standing.content).to_cart)
     last = campaign.ends_on
     expires = campaign.discount_expires_on if campaign.discount_mode != "off" else None
     today = rooms.clock.now().astimezone(ctx.zone).date()
@@ -188,7 +189,7 @@ def _product(rooms: Rooms, ctx: ShopContext, standing: Standing) -> Product | No
         history[1].close()
 
 
-def _of_product(product: Product | None) -> list[Check]:
+def _of_product(product: Product | None, *, to_cart: bool) -> list[Check]:
     if product is None:
         return [Check("audience", "Stock", "ok", "Only products on sale and in stock are offered.")]
     level: Level = "ok" if product.on_sale and product.in_stock else "warn"
@@ -198,5 +199,6 @@ def _of_product(product: Product | None) -> list[Check]:
         text = f"{product.title} is {what}: nobody is mailed until that changes."
     found = [Check("audience", "Stock", level, text)]
     safe = product.url.startswith("https://")
-    text = "Links lead to the product's page." if safe else f"{product.title} has no secure web address."
+    cart = " and to a cart with it" if to_cart else ""
+    text = f"Links lead to the product's page{cart}." if safe else f"{product.title} has no secure web address."
     return [*found, Check("content", "Links", "ok" if safe else "warn", text)]

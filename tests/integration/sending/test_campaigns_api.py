@@ -74,6 +74,8 @@ class TestTheMainPath:
         assert "content.subject" not in shown["suggested"]
         ready = client.get(f"{path}/preflight").json
         assert (ready["ready"], ready["people"], ready["candidates"]) == (True, 29, 30)
+        (links,) = [check["message"] for check in ready["checks"] if check["subject"] == "Links"]
+        assert links == "Links lead to the product's page and to a cart with it."
         assert ready["reasons"] == [
             {"reason": "not_subscribed", "text": "Not subscribed to e-mail marketing", "count": 1}
         ]
