@@ -153,7 +153,7 @@ const PAGES: PageStates[] = [
     failed: "The campaign could not be loaded",
     empty: {
       data: { ...sample<object>("GET /api/campaigns/cmp_3"), id: "cmp_1" },
-      says: ["Nothing is sent before you start it.", "0 customers considered"],
+      says: ["Nothing is sent before you start it.", "Nobody considered yet"],
     },
     full: [
       "312 customers considered",

@@ -131,6 +131,7 @@ function StateLine({ campaign }: { campaign: Campaign }) {
 /** Everyone the campaign considered, by where they stand. The parts add up to the whole. */
 function Standings({ campaign }: { campaign: Campaign }) {
   const { counts } = campaign;
+  if (counts.candidates === 0 && counts.messages_sent === 0) return <NobodyYet campaign={campaign} />;
   const parts = standings(counts);
   const most = Math.max(1, ...parts.map((part) => part.count));
   return (
@@ -164,6 +165,19 @@ function Standings({ campaign }: { campaign: Campaign }) {
           </>
         )}
       </s-stack>
+    </s-section>
+  );
+}
+
+/** Before the first decision: a sum of noughts would look like a result. */
+function NobodyYet({ campaign }: { campaign: Campaign }) {
+  return (
+    <s-section heading="Nobody considered yet">
+      <s-paragraph color="subdued">
+        {campaign.state === "active"
+          ? "Encore looks at the whole audience within a minute; whom it mails, holds out or skips shows here."
+          : "Once it is active, whom it mails, holds out or skips shows here."}
+      </s-paragraph>
     </s-section>
   );
 }

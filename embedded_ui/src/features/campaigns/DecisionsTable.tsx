@@ -43,9 +43,7 @@ export function DecisionsTable({ campaign }: { campaign: Campaign }) {
           page.items.length === 0 ? (
             <s-box padding="base">
               <s-paragraph color="subdued">
-                {campaign.counts.last_tick === null
-                  ? "No decision yet. They appear here once the campaign is active."
-                  : "No decision matches."}
+                {emptyWords(campaign, filters)}
               </s-paragraph>
             </s-box>
           ) : (
@@ -64,6 +62,14 @@ export function DecisionsTable({ campaign }: { campaign: Campaign }) {
       </Loaded>
     </s-section>
   );
+}
+
+/** Why no decision shows: none fits what was asked for, or none was made yet. */
+function emptyWords(campaign: Campaign, filters: Filters): string {
+  if (filters.search.trim() !== "" || filters.outcome !== "" || filters.reason !== "") return "No decision matches.";
+  return campaign.state === "active"
+    ? "No decision yet. The first appear here within a minute."
+    : "No decision yet. They appear here once the campaign is active.";
 }
 
 interface FilterProps {

@@ -88,7 +88,7 @@ function PlanForm({ standing, change }: PlanFormProps) {
       <s-number-field
         {...whole("validity_days")}
         label="Days that a code works"
-        details="3 to 60, at least; the e-mail names the last day"
+        details="3 to 60. A code may work up to a week longer; the e-mail names its last day"
         min={3}
         max={60}
       />

@@ -40,16 +40,14 @@ export function CheckList({ checks, go }: { checks: Check[]; go: (step: Step) =>
     <ul className="encore-checks" aria-label="Checks">
       {sorted.map((check) => (
         <li key={`${check.subject}.${check.message}`}>
-          <s-stack direction="inline" gap="small" alignItems="center">
-            <s-badge tone={LEVELS[check.level].tone}>{LEVELS[check.level].words}</s-badge>
-            <s-text type="strong">{check.subject}</s-text>
-            <s-text>{check.message}</s-text>
-            {check.level !== "ok" && (
-              <s-button variant="tertiary" onClick={() => go(check.step)}>
-                Go to {STEP_NAMES[check.step].toLowerCase()}
-              </s-button>
-            )}
-          </s-stack>
+          <s-badge tone={LEVELS[check.level].tone}>{LEVELS[check.level].words}</s-badge>
+          <s-text type="strong">{check.subject}</s-text>
+          <s-text>{check.message}</s-text>
+          {check.level !== "ok" && (
+            <s-button variant="tertiary" onClick={() => go(check.step)}>
+              Go to {STEP_NAMES[check.step].toLowerCase()}
+            </s-button>
+          )}
         </li>
       ))}
     </ul>

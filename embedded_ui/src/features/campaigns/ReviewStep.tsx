@@ -33,6 +33,11 @@ export function ReviewStep({ saved, autosave, go }: Props) {
   );
 }
 
+const DISCOUNTS: Partial<Record<Campaign["discount"]["mode"], string>> = {
+  off: "None",
+  managed: "Managed by Encore, within your maximum and budget",
+};
+
 function Summary({ campaign }: { campaign: Campaign }) {
   const { timing, discount } = campaign;
   const hours = hoursInWords(timing);
@@ -67,7 +72,7 @@ function Summary({ campaign }: { campaign: Campaign }) {
       <dt>Subject</dt>
       <dd>{campaign.content.subject === "" ? "–" : campaign.content.subject}</dd>
       <dt>Discount</dt>
-      <dd>{discount.mode === "off" ? "None" : (discount.code ?? "–")}</dd>
+      <dd>{DISCOUNTS[discount.mode] ?? discount.code ?? "–"}</dd>
     </dl>
   );
 }

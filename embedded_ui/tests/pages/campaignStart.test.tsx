@@ -1,0 +1,34 @@
+import { waitFor } from "@testing-library/react";
+import { describe, expect, it } from "vitest";
+import { answer, enter, field, open, sample, words } from "../server";
+
+const DRAFT = "GET /api/campaigns/cmp_3";
+const STARTED = "GET /api/campaigns/cmp_2";
+
+describe("A campaign about to start", () => {
+  it("says in its review that discounts are managed, instead of a dash", async () => {
+    const draft = sample<{ discount: object }>(DRAFT);
+    answer({ [DRAFT]: { data: { ...draft, discount: { ...draft.discount, mode: "managed" } } } });
+    const { container } = open("/campaigns/cmp_3/edit?step=review");
+    await waitFor(() => expect(words(container)).toContain("Discount Managed by Encore, within your maximum and budget"));
+  });
+});
+
+describe("A campaign that has just started", () => {
+  it("shows that the first decisions are to come, instead of a sum of noughts", async () => {
+    const empty = { data: { items: [], next: null } };
+    const started = sample<{ counts: object }>(STARTED);
+    const counts = { ...started.counts, last_tick: "2026-11-23T12:00:00Z" };
+    answer({
+      [STARTED]: { data: { ...started, state: "active", counts } },
+      "GET /api/campaigns/cmp_2/report": { data: sample("GET /api/campaigns/cmp_3/report") },
+      "GET /api/campaigns/cmp_2/decisions": empty,
+    });
+    const { container } = open("/campaigns/cmp_2");
+    await waitFor(() => expect(words(container)).toContain("No decision yet. The first appear here within a minute."));
+    expect(words(container)).toContain("Nobody considered yet Encore looks at the whole audience within a minute");
+    expect(words(container)).not.toContain("0 customers considered");
+    enter(field(container, "Find a customer"), "nobody@example.com", "change");
+    await waitFor(() => expect(words(container)).toContain("No decision matches."));
+  });
+});
