@@ -46,6 +46,9 @@ if TYPE_CHECKING:
 
 log = structlog.get_logger()
 
+BLOCKS_CHANGED = (
+    "The message was changed in another window meanwhile. Reload the page to see it, or save again to replace it."
+)
 MAY_BE_NONE = frozenset({"send_from_hour", "send_until_hour", "send_weekdays", "ends_on"})
 NOT_CLONED = frozenset({
     "id", "name", "folded_name", "state", "content_version", "suggested", "recommendation_id", "stale", "created_at",
@@ -123,7 +126,7 @@ def change(rooms: Rooms, ctx: ShopContext, campaign_id: str, changes: dict[str, 
     What waits to be sent was decided by other rules or in other words: it is taken out of the line, and the next
     tick decides anew.
     Raises Invalid for a timing that is never allowed, and for a change that would leave an active
-    or paused campaign unfinished; Conflict if it was deleted.
+    or paused campaign unfinished; Conflict if it was deleted, or if its blocks are others than the page had.
     """
     with rooms.store.session(ctx) as session:
         campaign = find(session, ctx, campaign_id)
@@ -444,6 +447,7 @@ def _set_words(
     rooms: Rooms, session: Session, ctx: ShopContext, campaign: Campaign, changes: dict[str, Any]
 ) -> set[str]:
     given = {field: value for field, value in (changes.get("content") or {}).items() if value is not None}
+    seen = given.pop("blocks_before", None)
     if changes.get("reset_content"):
         audience = audience_of(session, ctx, campaign.segment_id)
         given = vars(starter(audience.kind if audience else None))
@@ -451,6 +455,8 @@ def _set_words(
         given["blocks"] = blocks_from(given["blocks"])
     content = content_of(session, campaign)
     words = words_of(content)
+    if seen is not None and "blocks" in given and words.blocks not in (blocks_from(seen), given["blocks"]):
+        raise Conflict(BLOCKS_CHANGED, field="content.blocks")
     edited = {f"content.{field}" for field in given}
     given = {field: value for field, value in given.items() if value != getattr(words, field)}
     if not given:

@@ -72,6 +72,9 @@ class ContentPatch(BaseModel):
     subject: str | None = Field(default=None, max_length=1000)
     preview_text: str | None = Field(default=None, max_length=1000)
     blocks: list[Block] | None = None
+    blocks_before: list[Block] | None = Field(
+        default=None, description="The blocks as the page last had them; 409 if they are others by now"
+    )
     first_name_fallback: str | None = Field(default=None, max_length=100)
 
 

@@ -44,6 +44,26 @@ describe("The content", () => {
     expect(kinds(await saved(asked))).toEqual(["text", "product", "discount", "image"]);
   });
 
+  it("says which blocks it knew, so that another window's are not lost, and then replaces them on purpose", async () => {
+    const { asked, container } = await editor({ [SAVE]: refused("Changed in another window.", "content.blocks", 409) });
+    fireEvent.click(button(container, "Picture"));
+    await waitFor(() => expect(words(container)).toContain("Changed in another window."), { timeout: 3000 });
+    const content = () => (asked.filter((one) => one.key === SAVE).at(-1)?.body as CampaignPatch).content;
+    expect(kinds(content()?.blocks_before ?? [])).toEqual(["text", "product", "discount"]);
+    const other: Blocks = [{ type: "divider" }];
+    const draft = sample<Campaign>("GET /api/campaigns/cmp_3");
+    const theirs = { ...draft, content: { ...draft.content, blocks: other } };
+    const again = answer({ "GET /api/campaigns/cmp_3": { data: theirs }, [SAVE]: refused("Still.", "content.blocks", 409) });
+    fireEvent.click(button(container, "Save again"));
+    await waitFor(() => expect(words(container)).toContain("Still."));
+    await waitFor(() => expect(again.some((one) => one.key === "GET /api/campaigns/cmp_3")).toBe(true));
+    fireEvent.click(button(container, "Save again"));
+    await waitFor(() => {
+      const last = again.filter((one) => one.key === SAVE).at(-1)?.body as CampaignPatch;
+      expect(kinds(last.content?.blocks_before ?? [])).toEqual(["divider"]);
+    });
+  });
+
   it("is put into another order by buttons that say what they move", async () => {
     const { asked, container } = await editor();
     expect(button(container, "Move up: Block 1, text").hasAttribute("disabled")).toBe(true);

@@ -50,6 +50,18 @@ class TestContent:
         assert client.get(DRAFT).json["content"] == saved["content"]
         assert "content.blocks" not in saved["suggested"]
 
+    def test_of_another_window_is_not_lost_unseen(self, client: FlaskClient) -> None:
+        line, text = {"type": "divider"}, {"type": "text", "html": "<p>Mine</p>"}
+        old = client.get(DRAFT).json["content"]["blocks"]
+        mine = {"content": {"blocks": [text], "blocks_before": old}}
+        assert blocks(client, line).status_code == 200
+        refused = client.patch(DRAFT, json=mine)
+        assert (refused.status_code, refused.json["error"]["field"]) == (409, "content.blocks")
+        assert client.get(DRAFT).json["content"]["blocks"] == [line]
+        mine["content"]["blocks_before"] = [line]
+        for _ in range(2):  # the second time as after an answer that was lost
+            assert client.patch(DRAFT, json=mine).json["content"]["blocks"] == [text]
+
     def test_what_is_missing_names_its_block(self, client: FlaskClient) -> None:
         button = {"type": "button", "label": "Go", "to": "url", "url": "http://example.com"}
         unresolved = blocks(client, {"type": "text", "html": "<p>[Nope]</p>"}, button).json["unresolved"]

@@ -13,6 +13,12 @@ export function mergePatches(first: CampaignPatch, second: CampaignPatch): Campa
   return merged;
 }
 
+/** With the blocks as they were last known: blocks are replaced whole, so another window's must not be lost unseen. */
+export function withBlocksBefore(patch: CampaignPatch, known: Campaign | undefined): CampaignPatch {
+  if (patch.content?.blocks == null || known === undefined) return patch;
+  return { ...patch, content: { ...patch.content, blocks_before: known.content.blocks } };
+}
+
 export function isEmpty(patch: CampaignPatch): boolean {
   return Object.keys(patch).length === 0;
 }

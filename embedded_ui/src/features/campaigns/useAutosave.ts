@@ -1,8 +1,8 @@
 import { useQueryClient } from "@tanstack/react-query";
 import { useCallback, useEffect, useRef, useState } from "react";
-import { api, unwrap } from "@/shared/api/client";
+import { api, ApiError, unwrap } from "@/shared/api/client";
 import type { Campaign, CampaignPatch } from "@/shared/api/types";
-import { isEmpty, mergePatches } from "./patches";
+import { isEmpty, mergePatches, withBlocksBefore } from "./patches";
 import { keepCampaign } from "./useCampaigns";
 
 const PAUSE_MS = 600;
@@ -44,14 +44,18 @@ export function useAutosave(campaignId: string): Autosave {
       show("saving");
       try {
         const params = { path: { campaign_id: campaignId } };
-        const saved: Campaign = await unwrap(
-          api.PATCH("/api/campaigns/{campaign_id}", { params, body: flying.current }),
-        );
+        const known = queries.getQueryData<Campaign>(["campaign", campaignId]);
+        const body = withBlocksBefore(flying.current, known);
+        const saved: Campaign = await unwrap(api.PATCH("/api/campaigns/{campaign_id}", { params, body }));
         await keepCampaign(queries, saved);
         flying.current = {};
       } catch (error) {
         waiting.current = mergePatches(flying.current, waiting.current);
         flying.current = {};
+        // What somebody else saved meanwhile is then known: saving again replaces it on purpose.
+        if (error instanceof ApiError && error.status === 409) {
+          await queries.invalidateQueries({ queryKey: ["campaign", campaignId], exact: true });
+        }
         show("failed", error);
         return false;
       }

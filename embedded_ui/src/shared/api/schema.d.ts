@@ -5333,6 +5333,12 @@ export interface components {
              */
             blocks?: (components["schemas"]["TextBlock"] | components["schemas"]["ImageBlock"] | components["schemas"]["ProductBlock"] | components["schemas"]["ButtonBlock"] | components["schemas"]["DiscountBlock"] | components["schemas"]["DividerBlock"])[] | null;
             /**
+             * Blocks Before
+             * @description The blocks as the page last had them; 409 if they are others by now
+             * @default null
+             */
+            blocks_before?: (components["schemas"]["TextBlock"] | components["schemas"]["ImageBlock"] | components["schemas"]["ProductBlock"] | components["schemas"]["ButtonBlock"] | components["schemas"]["DiscountBlock"] | components["schemas"]["DividerBlock"])[] | null;
+            /**
              * First Name Fallback
              * @default null
              */
