@@ -32,3 +32,16 @@ describe("A campaign that has just started", () => {
     await waitFor(() => expect(words(container)).toContain("No decision matches."));
   });
 });
+
+describe("A campaign with hundreds of products", () => {
+  it("shows the first twenty of their receipts, and says where the rest is", async () => {
+    const report = sample<{ figures: { products: { title: string }[] } }>("GET /api/campaigns/cmp_1/report");
+    const [one] = report.figures.products;
+    const products = Array.from({ length: 787 }, (_, place) => ({ ...one, title: `Tea ${place + 1}.` }));
+    answer({ "GET /api/campaigns/cmp_1/report": { data: { ...report, figures: { ...report.figures, products } } } });
+    const { container } = open("/campaigns/cmp_1");
+    await waitFor(() => expect(words(container)).toContain("The first 20 of 787; the CSV file has all of them."));
+    expect(words(container)).toContain("Tea 20.");
+    expect(words(container)).not.toContain("Tea 21.");
+  });
+});

@@ -1,5 +1,6 @@
 import type { ReactNode } from "react";
 import { downloadCsv } from "@/shared/files/download";
+import { count } from "@/shared/format/numbers";
 import { ChartTable } from "./ChartCard";
 
 interface Props {
@@ -15,6 +16,9 @@ interface Props {
   children?: ReactNode;
 }
 
+/** More rows than anybody reads on a page; the file has them all. */
+const MOST_SHOWN = 20;
+
 /** A small table of figures that can be saved as a CSV file. */
 export function TableCard({ heading, caption, columns, rows, file, empty, children }: Props) {
   return (
@@ -29,7 +33,14 @@ export function TableCard({ heading, caption, columns, rows, file, empty, childr
           )}
         </s-stack>
       </s-box>
-      {rows.length > 0 && <ChartTable columns={columns} rows={rows} numeric />}
+      {rows.length > 0 && <ChartTable columns={columns} rows={rows.slice(0, MOST_SHOWN)} numeric />}
+      {rows.length > MOST_SHOWN && (
+        <s-box padding="base">
+          <s-text color="subdued">
+            The first {MOST_SHOWN} of {count(rows.length)}; the CSV file has all of them.
+          </s-text>
+        </s-box>
+      )}
       {children}
     </s-section>
   );
