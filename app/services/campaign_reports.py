@@ -142,7 +142,11 @@ def _history(session: Session, ctx: ShopContext, campaign_id: int) -> list[Then]
     )
     found = []
     for day, figures in session.execute(query):
-        total = figures["effect"]["orders"]["total"]
+        effect = figures["effect"]
+        if effect["verdict"] == "collecting":  # too few for any interval: no number that looks like one
+            found.append(Then(day, None, None, None))
+            continue
+        total = effect["orders"]["total"]
         found.append(Then(day, total["estimate"], total["low"], total["high"]))
     return found[::-1]
 

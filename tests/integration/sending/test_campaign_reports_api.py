@@ -51,7 +51,8 @@ class TestReport:
         effect, funnel = found["figures"]["effect"], found["figures"]["funnel"]
         assert effect["treated"] + effect["held_out"] == funnel["eligible"] == 30
         assert (effect["verdict"], funnel["sent"]) == ("collecting", messages["sent"])
-        assert len(found["history"]) == 1
+        (then,) = found["history"]
+        assert (then["estimate"], then["low"], then["high"]) == (None, None, None)  # collecting: no number yet
         results = client.get("/api/campaign-results").json
         assert results["items"] == [
             {
