@@ -10,7 +10,9 @@ describe("A campaign about to start", () => {
     const draft = sample<{ discount: object }>(DRAFT);
     answer({ [DRAFT]: { data: { ...draft, discount: { ...draft.discount, mode: "managed" } } } });
     const { container } = open("/campaigns/cmp_3/edit?step=review");
-    await waitFor(() => expect(words(container)).toContain("Discount Managed by Encore, within your maximum and budget"));
+    // The first of a file waits for the page's own chunk, too.
+    const says = "Discount Managed by Encore, within your maximum and budget";
+    await waitFor(() => expect(words(container)).toContain(says), { timeout: 4000 });
   });
 });
 
@@ -43,5 +45,18 @@ describe("A campaign with hundreds of products", () => {
     await waitFor(() => expect(words(container)).toContain("The first 20 of 787; the CSV file has all of them."));
     expect(words(container)).toContain("Tea 20.");
     expect(words(container)).not.toContain("Tea 21.");
+  });
+});
+
+describe("A sender that several campaigns use", () => {
+  it("names each on a line of its own", async () => {
+    const senders = sample<{ items: { used_by: object[] }[] }>("GET /api/senders");
+    const [first, ...rest] = senders.items;
+    const used_by = [{ id: "cmp_1", name: "Milk" }, { id: "cmp_2", name: null }];
+    answer({ "GET /api/senders": { data: { ...senders, items: [{ ...first, used_by }, ...rest] } } });
+    const { container } = open("/senders");
+    await waitFor(() => expect(words(container)).toContain("Unnamed draft"));
+    const lines = [...container.querySelectorAll("dd > div")].map((line) => line.textContent);
+    expect(lines).toEqual(expect.arrayContaining(["Milk", "Unnamed draft"]));
   });
 });

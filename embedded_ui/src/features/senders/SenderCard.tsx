@@ -86,9 +86,9 @@ function Details({ sender }: { sender: Sender }) {
           {sender.used_by.length === 0
             ? "No campaign"
             : sender.used_by.map((campaign) => (
-                <s-link key={campaign.id} href={`/campaigns/${campaign.id}`}>
-                  {campaign.name ?? "Unnamed draft"}
-                </s-link>
+                <div key={campaign.id}>
+                  <s-link href={`/campaigns/${campaign.id}`}>{campaign.name ?? "Unnamed draft"}</s-link>
+                </div>
               ))}
         </dd>
       </dl>
