@@ -31,7 +31,8 @@ class Pairs:
     customer: position. again: repurchase, else cross-sell. chance: of a purchase within 30 days. idle: days since
     the last purchase; gap: days from it to the expected next one, NaN if unknown; spread: standard deviation of the
     gap's logarithm. preference: of cross-sell, its rank by lift, then chance, among all, in [0, 1). cost: what an
-    order costs, in any unit, in discount.
+    order costs, in any unit, in discount. subscribed: until which day from now a subscription to the product counts as
+    running, negative for none; None: nobody has one.
     """
 
     customer: Ints
@@ -42,6 +43,7 @@ class Pairs:
     spread: Floats
     preference: Floats
     cost: Floats
+    subscribed: Floats | None = None
 
 
 @dataclass(frozen=True)

@@ -152,6 +152,13 @@ def policy_of(row: DiscountPlan) -> DiscountPolicy:
     return DiscountPolicy(response, tuple(kept.get("levels", (0,))), str(kept.get("basis", "start")))
 
 
+def none_and_random(plan: Plan, policy: DiscountPolicy) -> tuple[float, float]:
+    """The shares of messages that get none whatever the policy says, and that get a level at random."""
+    none = plan.none_percent / 100
+    # Before anything is known, chance is the best teacher: everybody outside the slice gets a level at random.
+    return none, 1 - none if policy.basis == "start" else min(EXPLORE_SHARE, 1 - none)
+
+
 def reserved(session: Session, ctx: ShopContext, campaign_id: int, period: str) -> int:
     """Minor units of the period's budget that are spoken for."""
     row = session.get(
@@ -190,7 +197,7 @@ def _draw(
         basket_minor=basket,
         margin_minor=basket * plan.margin_percent // 100,
     )
-    none, starting = plan.none_percent / 100, policy.basis == "start"
+    none, random = none_and_random(plan, policy)
     found = offer(
         policy,
         customers,
@@ -199,9 +206,8 @@ def _draw(
         seed=int(uniform("discount", ctx.shop_id, *sorted(one.message_id for one in asked)) * 2**53),
         levels_minor=plan.levels,
         none_share=none,
-        # Before anything is known, chance is the best teacher: everybody outside the slice gets a level at random.
-        explore_share=1 - none if starting else min(EXPLORE_SHARE, 1 - none),
-        explore_budget=1 if starting else EXPLORE_BUDGET,
+        explore_share=random,
+        explore_budget=1 if policy.basis == "start" else EXPLORE_BUDGET,
     )
     _, ends_at = window(ctx, plan.validity_days, now)
     amounts = [0, *(min(amount, plan.ceiling_minor) for amount in plan.levels)]

@@ -17,13 +17,11 @@ from sqlalchemy.orm import defer
 from app.errors import NotFound
 from app.services.automatic_segments_products import type_of
 from app.services.campaigns_audience import KIND_OF_CATEGORY, number_of
-from app.services.measure_campaigns import newest
+from app.services.lifts import LABEL, MEASURED_LABEL, PRIOR, lifts
 from app.services.recommendations_coverage import Coverage, active_campaigns
 from app.store.counters import allocate
-from app.store.models.measurements import WHOLE_SHOP
 from app.store.models.recommendations import Recommendation
 from app.store.models.segments import Membership, Segment
-from ml.measurement import PRIOR_LIFT, shrunk_lift
 
 if TYPE_CHECKING:
     from datetime import datetime
@@ -33,18 +31,16 @@ if TYPE_CHECKING:
 
     from app.domain.context import ShopContext
     from app.services.campaigns_audience import Audience
+    from app.services.lifts import Lift
     from app.services.published import PublishedRun
     from app.services.recommendations_coverage import Covered
     from app.services.rooms import Rooms
 
 log = structlog.get_logger()
 
-PRIOR = PRIOR_LIFT
 LEAST_EXPECTED = 0.1  # orders in 30 days; below that a merchant's minute is worth more
 DISMISSED_FOR = timedelta(days=30)
-LABEL = "expected orders (no lift measured yet)"
 INSTEAD = "Choose an audience yourself."
-MEASURED_LABEL = "expected incremental orders (by the lift measured so far)"
 
 
 @dataclass(frozen=True)
@@ -82,14 +78,6 @@ class _About:
     product_type: str | None
 
 
-@dataclass(frozen=True)
-class _Lift:
-    """The share of expected orders that mailing adds, and how many measured campaigns say so."""
-
-    share: float
-    campaigns: int
-
-
 def refresh(session: Session, rooms: Rooms, ctx: ShopContext, run: PublishedRun) -> int:
     """Compute all recommendations anew from a run; returns how many are worth showing.
 
@@ -99,7 +87,7 @@ def refresh(session: Session, rooms: Rooms, ctx: ShopContext, run: PublishedRun)
     rows = {row.key: row for row in session.scalars(_mine(ctx))}
     session.execute(update(Recommendation).where(Recommendation.shop_id == ctx.shop_id).values(live=False))
     found = _product_segments(session, ctx)
-    lifts = _lifts(session, ctx)
+    known = lifts(session, ctx)
     live = 0
     with Coverage(session, rooms, ctx, run) as coverage:
         for about in found:
@@ -108,7 +96,7 @@ def refresh(session: Session, rooms: Rooms, ctx: ShopContext, run: PublishedRun)
                 shop_id=ctx.shop_id, id=allocate(session, ctx.shop_id, "recommendations"), key=key
             )
             taken = coverage.of(about.segment, about.membership, about.kind, about.product_type)
-            _fill(row, about, taken, lifts[about.kind], run)
+            _fill(row, about, taken, known[about.kind], run)
             session.add(row)
             live += row.live
     log.info("recommendations_refreshed", shop_id=ctx.shop_id, run_id=run.run_id, live=live)
@@ -198,23 +186,7 @@ def _product_segments(session: Session, ctx: ShopContext) -> list[_About]:
     ]
 
 
-def _lifts(session: Session, ctx: ShopContext) -> dict[str, _Lift]:
-    """Per kind, what measured campaigns of it added to the orders of their product, drawn towards the prior.
-
-    A campaign that mixed both kinds tells of neither.
-    """
-    measured: dict[str, list[tuple[float, float]]] = {kind: [] for kind in KIND_OF_CATEGORY.values()}
-    for number, row in newest(session, ctx).items():
-        if number == WHOLE_SHOP or row.figures["effect"]["verdict"] == "collecting":
-            continue
-        kinds = {line["kind"] for line in row.figures["products"]}
-        lift = row.figures["effect"]["product_orders"]["lift"]
-        if lift is not None and len(kinds) == 1:
-            measured[kinds.pop()].append((lift["estimate"], lift["error"]))
-    return {kind: _Lift(max(shrunk_lift(found)[0], 0.0), len(found)) for kind, found in measured.items()}
-
-
-def _fill(row: Recommendation, about: _About, taken: Covered, lift: _Lift, run: PublishedRun) -> None:
+def _fill(row: Recommendation, about: _About, taken: Covered, lift: Lift, run: PublishedRun) -> None:
     segment, membership, kind = about.segment, about.membership, about.kind
     figures = membership.statistics
     able, buyers = figures["reachable"], figures["reachable_buyers"]
@@ -223,9 +195,10 @@ def _fill(row: Recommendation, about: _About, taken: Covered, lift: _Lift, run: 
     row.kind, row.segment_id, row.segment_name = kind, segment.id, segment.name
     row.product_no, row.product_type, row.product_title = product_no, about.product_type, named
     row.members, row.reachable, row.covered = membership.size, able, taken.members
-    row.lift, row.lift_campaigns = lift.share, lift.campaigns
+    share = max(lift.share, 0.0)  # of a kind that does harm nothing is worth recommending
+    row.lift, row.lift_campaigns = share, lift.campaigns
     left = max(buyers - taken.buyers, 0.0)
-    row.expected_orders = left * lift.share
+    row.expected_orders = left * share
     row.run_id, row.as_of = run.run_id, run.as_of
     row.live = row.expected_orders >= LEAST_EXPECTED
     what = f"something of {named}" if about.product_type else named

@@ -7,33 +7,42 @@ that nine in ten lie in. Nothing is written, and nothing is drawn from a stream 
 from __future__ import annotations
 
 import hashlib
+from contextlib import closing
 from dataclasses import asdict, dataclass, replace
 from datetime import datetime, timedelta
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
 import numpy as np
 import orjson
 import structlog
+from scipy.stats import norm
 from sqlalchemy import func, select
 
 from app.domain.campaigns import Frequency, TimingRules
 from app.errors import Conflict, Invalid, Unavailable
-from app.services import campaigns, simulate_input
+from app.services import campaigns, simulate_discounts, simulate_input
+from app.services.campaigns_audience import KIND_OF_CATEGORY, newest_history
 from app.services.kept import Kept
+from app.services.lifts import LABEL, MEASURED_LABEL, lifts
+from app.services.plan_sends_facts import SUBSCRIBED_FOR
 from app.services.published import latest_history, published
-from app.services.recommendations import LABEL, PRIOR
 from app.store.models.campaigns import Campaign, PlanTick
+from app.store.models.discounts import DiscountPlan
 from ml.simulation import Futures, Rules, Setting, simulate
 from ml.streams import stream
 
 if TYPE_CHECKING:
     from collections.abc import Hashable
 
+    from sqlalchemy.orm import Session
+
     from app.domain.context import ShopContext
+    from app.services.lifts import Lift
     from app.services.published import PublishedRun
     from app.services.rooms import Rooms
     from app.services.simulate_input import Start
     from ml.history import Floats, Ints
+    from ml.simulation_codes import Terms
 
 log = structlog.get_logger()
 
@@ -43,7 +52,7 @@ DEFAULT_DAYS, MOST_DAYS = 30, 90
 DRAWS = 100
 COVERAGE = 0.9
 TICK_DAYS = 1 / 96  # a quarter of an hour: decisions are made all through the day
-PRIOR_ERROR = 0.02  # standard deviation of the prior: nine in ten shops between 2% and 8%
+PARTLY_LABEL = "expected orders (a lift is measured for some of these e-mails only)"
 WEEK = 7
 MOST_KEPT = 64
 
@@ -87,15 +96,34 @@ class Stretch:
 
 
 @dataclass(frozen=True)
+class UsedLift:
+    """What e-mails of a kind are taken to add to the orders that come anyway, as a share.
+
+    low, high: nine in ten futures have a lift between them. campaigns: how many measured ones say so; 0: the stated
+    prior.
+    """
+
+    kind: str
+    lift: float
+    low: float
+    high: float
+    campaigns: int
+
+
+@dataclass(frozen=True)
 class Simulation:
     """What the futures say of the campaign.
 
     weeks, by_day: e-mails of this campaign, and of all campaigns together. reached: customers mailed at least once.
     held_out: messages withheld for measurement. capped_days, beaten_days: days of customers on which the campaign
-    could have mailed but for the weekly cap, or but for another campaign's better message. orders: of what was
-    recommended, within 30 days of the e-mail, by those mailed; baseline: those that would come anyway; added: what
-    the reminders bring if they add `lift` (labelled `added_label`). discount_minor: taken off `orders`; None if no
-    discount was given to reckon with. others: how many other campaigns compete. share: of the customers looked at.
+    could have mailed but for the weekly cap, or but for another campaign's better message. withdrawn: messages whose
+    customers bought while they waited for the campaign's hours. orders: of what was recommended, within 30 days of the
+    e-mail, by those mailed; baseline: those that would come anyway; added: what the reminders bring by `lifts`, one
+    for each kind of e-mail that the campaign may send (labelled `added_label`), and discounts that were shown to bring
+    orders. discount_minor: taken off, None if there is no discount to reckon with. discount_from: `tried` settings, off
+    every one of `orders`; or the campaign's `plan`, off the first order of each customer before their code ends. codes,
+    codes_minor: codes given by the plan, and what they are worth together. others: how many other campaigns compete.
+    share: of the customers looked at.
     """
 
     as_of: datetime
@@ -116,13 +144,17 @@ class Simulation:
     by_day: list[Stretch]
     capped_days: Interval
     beaten_days: Interval
+    withdrawn: Interval
     orders: Interval
     all_orders: Interval
     baseline: Interval
     added: Interval
     added_label: str
-    lift: float
+    lifts: list[UsedLift]
     discount_minor: Interval | None
+    discount_from: Literal["tried", "plan"] | None
+    codes: Interval | None
+    codes_minor: Interval | None
 
 
 _kept: Kept[Simulation] = Kept(MOST_KEPT)
@@ -154,6 +186,8 @@ def look_ahead(
             select(Campaign).where(Campaign.shop_id == ctx.shop_id, Campaign.state == "active", Campaign.id != row.id)
         ).all()
         at = rooms.store.db_now(session)
+        known = lifts(session, ctx)
+        plan = _plan(session, ctx, row)
         history = latest_history(session, ctx)
         tick = session.execute(select(func.max(PlanTick.tick)).where(PlanTick.shop_id == ctx.shop_id)).scalar_one()
     if row.audience_type is None:
@@ -163,10 +197,17 @@ def look_ahead(
         raise Unavailable("There are no predictions yet. They come with the first import.")
     timing = _timing(campaigns.timing_of(row), what_if)
     standing = [(one.id, one.updated_at, one.segment_id) for one in [row, *active]]
-    content = orjson.dumps([asdict(timing), asdict(what_if), standing, tick_days, seed, refreshed], default=str)
+    asked = [asdict(timing), asdict(what_if), standing, tick_days, seed, refreshed]
+    content = orjson.dumps([*asked, {kind: asdict(one) for kind, one in known.items()}, plan], default=str)
     name = hashlib.sha256(content).hexdigest()
-    key = (ctx.shop_id, name, run.snapshot_id, history.id if history else None, tick, f"{at:%Y%m%d}")
-    return _answer(key, rooms, ctx, run, [row, *active], timing, what_if, at, (tick_days, refreshed), seed)
+    key = (ctx.shop_id, name, run.snapshot_id, history.id if history else None, tick, f"{at:%Y%m%d%H}")
+    return _answer(key, rooms, ctx, run, [row, *active], timing, what_if, at, known, (tick_days, refreshed), seed)
+
+
+def _plan(session: Session, ctx: ShopContext, row: Campaign) -> list[object]:
+    """What an answer depends on of the campaign's discount, beside the messages themselves."""
+    found = session.get(DiscountPlan, {"shop_id": ctx.shop_id, "campaign_id": row.id})
+    return [row.discount_mode, found and [found.updated_at, found.policy]]
 
 
 def _answer(
@@ -178,6 +219,7 @@ def _answer(
     timing: TimingRules,
     what_if: WhatIf,
     at: datetime,
+    known: dict[str, Lift],
     pace: tuple[float, bool],
     seed: int,
 ) -> Simulation:
@@ -189,16 +231,29 @@ def _answer(
         if what_if.holdout_percent is not None:
             found.rules[mine] = _held(found, mine, what_if.holdout_percent)
         found.pairs.cost[:] = _cost(found, what_if)
-        setting = Setting(what_if.days, DRAWS, pace[0], found.cap_days, PRIOR, PRIOR_ERROR, found.spread, pace[1])
+        kinds = [known[KIND_OF_CATEGORY[name]] for name in ("cross_sell", "repurchase")]
+        setting = Setting(
+            what_if.days, DRAWS, pace[0], found.cap_days, (kinds[0].share, kinds[1].share),
+            (kinds[0].error, kinds[1].error), found.spread, pace[1], float(SUBSCRIBED_FOR.days),
+        )  # fmt: skip
         futures = simulate(
             found.crowd, found.pairs, found.slots, found.offers, found.rules, setting,
             stream(DOMAIN, ctx.shop_id, seed, 1),
+            None if _has_discount(what_if) else _terms(rooms, ctx, rows[0], found, at, what_if.days),
         )  # fmt: skip
         log.info("campaign_simulated", shop_id=ctx.shop_id, campaign=rows[0].id, share=found.share)
         percent = rows[0].holdout_percent if what_if.holdout_percent is None else what_if.holdout_percent
-        return _said(found, futures, mine, run, what_if, timing, percent, at)
+        return _said(found, futures, mine, run, what_if, timing, percent, at, known)
 
     return _kept.get(key, make)
+
+
+def _terms(rooms: Rooms, ctx: ShopContext, row: Campaign, found: Start, at: datetime, days: int) -> Terms | None:
+    history = newest_history(rooms, ctx)
+    if history is None:
+        return None
+    with rooms.store.reading(ctx) as session, closing(history[1]) as connection:
+        return simulate_discounts.terms(session, connection, ctx, row, found, at, days)
 
 
 def _held(found: Start, mine: int, percent: int) -> Rules:
@@ -231,10 +286,12 @@ class _Scale:
     customers: int
     rng: np.random.Generator
 
-    def interval(self, draws: Ints | Floats, of_customers: Floats | None = None, part: float = 1.0) -> Interval:
+    def interval(
+        self, draws: Ints | Floats, of_customers: Floats | None = None, part: float = 1.0, *, signed: bool = False
+    ) -> Interval:
         """draws: (D,). of_customers: (n,) mean of each customer, what other customers would have given differs by.
 
-        part: which part of the customers' figure this is, for a week of a month.
+        part: which part of the customers' figure this is, for a week of a month. signed: it may be below zero.
         Draws are multiplied as they are, so that chance counts as if it were shared: somewhat too wide, never narrow.
         """
         values = np.asarray(draws, dtype=float) / self.share
@@ -243,7 +300,8 @@ class _Scale:
             between = self.customers * (self.customers / looked_at - 1) * float(of_customers.var())
             values = values + self.rng.normal(0, max(between * part, 0.0) ** 0.5, len(values))
         low, high = np.quantile(values, [(1 - COVERAGE) / 2, (1 + COVERAGE) / 2])
-        low, high = max(0, int(np.floor(low))), max(0, int(np.ceil(high)))
+        least = -np.inf if signed else 0
+        low, high = int(max(least, np.floor(low))), int(max(least, np.ceil(high)))
         return Interval(float(np.mean(np.asarray(draws, dtype=float))) / self.share, low, high)
 
 
@@ -256,12 +314,14 @@ def _said(
     timing: TimingRules,
     percent: int,
     at: datetime,
+    known: dict[str, Lift],
 ) -> Simulation:
     scale = _Scale(found.share, found.customers, stream(DOMAIN, SEED, 2))
     each = futures.per_customer
     emails = futures.emails.sum(axis=2)
     orders = scale.interval(futures.orders[:, mine], each["orders"][mine])
-    has_discount = _has_discount(what_if)
+    used = [_used(kind, known[kind]) for kind in found.kinds[mine]]
+    tried, by_plan = _has_discount(what_if), futures.codes is not None
     return Simulation(
         as_of=at,
         predicted_at=run.as_of,
@@ -281,14 +341,29 @@ def _said(
         by_day=_stretches(futures, each["emails"], mine, scale, what_if.days, 1, at),
         capped_days=scale.interval(futures.capped[:, mine]),
         beaten_days=scale.interval(futures.beaten[:, mine]),
+        withdrawn=scale.interval(futures.withdrawn[:, mine]),
         orders=orders,
         all_orders=scale.interval(futures.orders.sum(axis=1), each["orders"].sum(axis=0)),
         baseline=scale.interval(futures.orders[:, mine] - futures.added[:, mine], each["orders"][mine]),
-        added=scale.interval(futures.added[:, mine]),
-        added_label=LABEL,
-        lift=PRIOR,
-        discount_minor=scale.interval(futures.cost[:, mine], each["cost"][mine]) if has_discount else None,
+        added=scale.interval(futures.added[:, mine], signed=True),
+        added_label=_label(used),
+        lifts=used,
+        discount_minor=scale.interval(futures.cost[:, mine], each["cost"][mine]) if tried or by_plan else None,
+        discount_from="tried" if tried else "plan" if by_plan else None,
+        codes=scale.interval(futures.codes) if futures.codes is not None else None,
+        codes_minor=scale.interval(futures.codes_minor) if futures.codes_minor is not None else None,
     )
+
+
+def _used(kind: str, lift: Lift) -> UsedLift:
+    around = lift.error * float(norm.ppf((1 + COVERAGE) / 2))
+    return UsedLift(kind, lift.share, lift.share - around, lift.share + around, lift.campaigns)
+
+
+def _label(used: list[UsedLift]) -> str:
+    if not any(one.campaigns for one in used):
+        return LABEL
+    return MEASURED_LABEL if all(one.campaigns for one in used) else PARTLY_LABEL
 
 
 def _stretches(

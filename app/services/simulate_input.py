@@ -6,6 +6,7 @@ shop a share of the customers, drawn by chance.
 
 from __future__ import annotations
 
+from collections import defaultdict
 from dataclasses import dataclass, replace
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any
@@ -19,11 +20,12 @@ from sqlalchemy import select
 
 from app.domain.campaigns import DEFAULT_EVERY_DAYS
 from app.domain.rules.names import PAIR_KIND
-from app.services import campaigns
+from app.services import campaigns, simulate_hours, topics
 from app.services.automatic_segments_products import FLOOR, TIMES_BASE_RATE
 from app.services.campaigns_audience import newest_history, products
 from app.services.holdouts import shop_percent
 from app.services.plan_sends_candidates import past
+from app.services.plan_sends_facts import SUBSCRIBED_FOR, zones_of
 from app.services.plan_sends_verdicts import runners
 from app.services.promises import spreads
 from app.services.published import open_run
@@ -85,6 +87,10 @@ LAST_BOUGHT = """
 SELECT customer_no, product_no, date_diff('second', $tick, max(ordered_at)) / 86400.0 AS at
 FROM order_lines JOIN (SELECT DISTINCT customer_no, product_no FROM wanted) USING (customer_no, product_no)
 WHERE counts GROUP BY ALL"""
+DELIVERED = """
+SELECT customer_no, product_no, date_diff('second', $tick, max(ordered_at)) / 86400.0 + $days AS subscribed
+FROM order_lines JOIN (SELECT DISTINCT customer_no, product_no FROM wanted) USING (customer_no, product_no)
+WHERE counts AND by_subscription GROUP BY ALL"""
 RATES = """
 SELECT customer_no, -ln(1 - least(p_order_30d, 0.995)) / 30 AS rate FROM customer_values
 WHERE customer_no IN (SELECT customer_no FROM wanted) AND isfinite(p_order_30d)"""
@@ -94,7 +100,8 @@ WHERE customer_no IN (SELECT customer_no FROM wanted) AND isfinite(p_order_30d)"
 class Start:
     """Everything that a simulation takes, and what its numbers have to be multiplied by.
 
-    campaign_ids: of the rules, in their order. customers: who could be looked at; share: of them that were.
+    campaign_ids: of the rules, in their order. customer_nos: (n,) of the crowd. kinds: (k,) per campaign, the kinds of
+    e-mail it may send. customers: who could be looked at; share: of them that were.
     prices: (p,) minor units of the pairs' products. cap_days: between two e-mails to one customer. shop_holdout:
     share of customers whom no campaign mails.
     """
@@ -105,6 +112,8 @@ class Start:
     offers: Offers
     rules: list[Rules]
     campaign_ids: list[int]
+    customer_nos: Ints
+    kinds: list[list[str]]
     customers: int
     share: float
     prices: Floats
@@ -134,11 +143,15 @@ def start(
         of_shop = shop_percent(session, ctx) / 100
         before = past(session, ctx, found)
         spread = spreads(session, ctx, at)
-        rules = [_rules(session, ctx, row, timings.get(row.id) or campaigns.timing_of(row), of_shop) for row in rows]
+        declined = _declined(session, ctx)
+        timed = [timings.get(row.id) or campaigns.timing_of(row) for row in rows]
+        rules = [_rules(session, ctx, row, timing, of_shop) for row, timing in zip(rows, timed, strict=True)]
     with open_run(rooms, ctx, run) as connection:
         given = {"tick": at, "until": days, "each": EACH}
         parts = [_offers(connection, found[row.id], bars[row.id], able, given) for row in rows]
         table = pd.concat([part.assign(campaign=k) for k, part in enumerate(parts)], ignore_index=True)
+        for again, who in declined.items():
+            table = table.loc[(table["again"] != again) | ~table["customer_no"].isin(who)]
         table, _, share = _drawn(table, MOST_LOOKED_AT, rng)
         rates = _asked(connection, RATES, table, {})
     table = _with_history(rooms, ctx, table, at)
@@ -146,7 +159,36 @@ def start(
     table, left, more = _drawn(table, MOST_OFFERS, rng)
     share *= some
     made = _arrays(table, rules, rows, before, mailed, rates, at, round(left / share), share * more, spread)
+    made = _with_hours(rooms, ctx, made, timed, at, days)
     return replace(made, cap_days=window.total_seconds() / SECONDS_A_DAY, shop_holdout=of_shop)
+
+
+def _declined(session: Session, ctx: ShopContext) -> dict[bool, list[int]]:
+    """Of repurchase e-mails (True) and cross-sell ones (False), who does not want them."""
+    found: dict[bool, list[int]] = defaultdict(list)
+    for customer, topic in topics.declined(session, ctx):
+        found[topic == PAIR_KIND["buy_again"]].append(customer)
+    return found
+
+
+def _with_hours(
+    rooms: Rooms, ctx: ShopContext, made: Start, timings: list[TimingRules], at: datetime, days: int
+) -> Start:
+    """With hours, weekdays and last days of the campaigns that have any, by each customer's clock."""
+    history = None if all(simulate_hours.always(one) for one in timings) else newest_history(rooms, ctx)
+    if history is None:
+        return made
+    numbers = made.customer_nos.tolist()
+    lives = zones_of(history[1], ctx, numbers)
+    history[1].close()
+    zones = list(dict.fromkeys([ctx.zone, *lives.values()]))
+    where = np.array([zones.index(lives.get(number, ctx.zone)) for number in numbers], dtype=np.int64)
+    rules = list(made.rules)
+    for place, timing in enumerate(timings):
+        if not simulate_hours.always(timing):
+            opens, closes = simulate_hours.hours(timing, zones, ctx.zone, at, days)
+            rules[place] = replace(rules[place], opens=opens, closes=closes)
+    return replace(made, rules=rules, crowd=replace(made.crowd, zone=where))
 
 
 def _some(able: BitMap, rng: np.random.Generator) -> tuple[BitMap, float]:
@@ -168,13 +210,15 @@ def _bar(session: Session, ctx: ShopContext, runner: Runner) -> float | None:
 
 
 def _mailed(session: Session, ctx: ShopContext, at: datetime, window: timedelta) -> dict[int, float]:
-    """Customer → days since their week began, negative; what waits in line goes out now."""
+    """Customer → days since their week began, negative; what waits in line goes out now, or when it may."""
     query = select(Cap.key, Cap.last_at).where(
         Cap.shop_id == ctx.shop_id, Cap.last_at > at - window, Cap.key.startswith("c:")
     )
     found = {int(key[2:]): (last - at).total_seconds() / SECONDS_A_DAY for key, last in session.execute(query)}
-    live = select(Message.customer_no).where(Message.shop_id == ctx.shop_id, Message.state.in_(("queued", "sending")))
-    return found | dict.fromkeys(session.scalars(live), 0.0)
+    live = select(Message.customer_no, Message.not_before).where(
+        Message.shop_id == ctx.shop_id, Message.state.in_(("queued", "sending"))
+    )
+    return found | {who: max(_days(opens, at), 0.0) for who, opens in session.execute(live)}
 
 
 def held_out(percent: int, of_shop: float) -> float:
@@ -245,7 +289,7 @@ def _with_history(rooms: Rooms, ctx: ShopContext, table: pd.DataFrame, at: datet
     """Without products that can't be bought; with ordered, bought (days, negative) and price (minor units)."""
     history = newest_history(rooms, ctx)
     if history is None:
-        return table.iloc[:0].assign(ordered=0.0, bought=0.0, price=0.0)
+        return table.iloc[:0].assign(ordered=0.0, bought=0.0, price=0.0, subscribed=0.0)
     connection = history[1]
     try:
         numbers = [int(number) for number in table["product_no"].unique()]
@@ -255,12 +299,13 @@ def _with_history(rooms: Rooms, ctx: ShopContext, table: pd.DataFrame, at: datet
         table = table.loc[table["product_no"].isin(offered)]
         ordered = _asked(connection, LAST_ORDERS, table, {"tick": at}).rename(columns={"at": "ordered"})
         bought = _asked(connection, LAST_BOUGHT, table, {"tick": at}).rename(columns={"at": "bought"})
+        running = _asked(connection, DELIVERED, table, {"tick": at, "days": SUBSCRIBED_FOR.days})
         prices = connection.execute("SELECT product_no, price_minor::DOUBLE AS price FROM products").df()
     finally:
         connection.close()
-    table = table.merge(ordered, how="left", on="customer_no").merge(
-        bought, how="left", on=["customer_no", "product_no"]
-    )
+    table = table.merge(ordered, how="left", on="customer_no")
+    for of_both in (bought, running):
+        table = table.merge(of_both, how="left", on=["customer_no", "product_no"])
     table = table.merge(prices.drop_duplicates("product_no"), how="left", on="product_no")
     # A first purchase that was made since is none any more.
     return table.loc[table["again"] | table["bought"].isna()]
@@ -282,6 +327,8 @@ def _pairs(table: pd.DataFrame, customer: Ints) -> Pairs:
     # Of cross-sell, the higher lift first, then the likelier.
     both = np.column_stack([np.nan_to_num(table["lift"].to_numpy(float)), table["chance"].to_numpy(float)])
     rank = np.unique(both, axis=0, return_inverse=True)[1].reshape(-1) / max(len(both), 1)
+    # A subscription speaks against reminding of what it brings, not against something new.
+    until = np.where(table["again"], np.nan_to_num(table["subscribed"].to_numpy(float), nan=-1.0), -1.0)
     return Pairs(
         customer=customer,
         again=table["again"].to_numpy(bool),
@@ -291,6 +338,7 @@ def _pairs(table: pd.DataFrame, customer: Ints) -> Pairs:
         spread=spread,
         preference=rank,
         cost=np.zeros(len(table)),
+        subscribed=until if (until > 0).any() else None,
     )
 
 
@@ -341,6 +389,11 @@ def _arrays(
         ),
         rules=rules,
         campaign_ids=ids,
+        customer_nos=numbers,
+        kinds=[
+            sorted({PAIR_KIND["buy_again"] if again else PAIR_KIND["buy_new"] for again in table.loc[mine, "again"]})
+            for mine in (table["campaign"] == k for k in range(len(rules)))
+        ],
         customers=customers,
         share=share,
         prices=np.nan_to_num(each["price"].to_numpy(float)),

@@ -20,8 +20,8 @@ from sqlalchemy.exc import IntegrityError
 from app.domain.campaigns import uniform
 from app.domain.money import exponent
 from app.services.import_customers import survivors
+from app.services.lifts import PRIOR
 from app.services.published import open_run
-from app.services.recommendations import PRIOR
 from app.store.models.customers import ConsentEvent
 from app.store.models.sending import MAILED, Message
 from app.store.models.waits import WaitChoice, WaitPolicy

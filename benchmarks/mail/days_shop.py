@@ -22,7 +22,7 @@ from app.domain.context import ShopContext
 from app.lake.schemas import TABLES
 from app.mail.transport import Delivery
 from app.services import campaigns, senders
-from app.services.recommendations import PRIOR
+from app.services.lifts import PRIOR
 from app.store.counters import allocate
 from app.store.models.segments import Membership, Segment
 from app.store.models.senders import Sender

@@ -95,6 +95,16 @@ class SimulatedTiming(_Answer):
     repeats: int
 
 
+class SimulatedLift(_Answer):
+    """What e-mails of a kind are taken to add, as a share of the orders that come anyway."""
+
+    kind: Literal["repurchase", "cross_sell"]
+    lift: float
+    low: float
+    high: float
+    campaigns: int = Field(description="How many measured campaigns say so; 0: the stated prior")
+
+
 class Simulation(_Answer):
     """What a campaign will do from now on, beside all active campaigns."""
 
@@ -118,6 +128,9 @@ class Simulation(_Answer):
     beaten_days: SimulatedInterval = Field(
         description="Days of customers on which another campaign's message was better"
     )
+    withdrawn: SimulatedInterval = Field(
+        description="Messages whose customers bought while they waited for the campaign's hours"
+    )
     orders: SimulatedInterval = Field(
         description="Of what was recommended, within 30 days of the e-mail, by those mailed"
     )
@@ -125,5 +138,10 @@ class Simulation(_Answer):
     baseline: SimulatedInterval = Field(description="Those of them that would come anyway")
     added: SimulatedInterval = Field(description="What reminders bring, labelled by added_label")
     added_label: str
-    lift: float
-    discount_minor: SimulatedInterval | None = Field(description="Taken off these orders; null: no discount was given")
+    lifts: list[SimulatedLift] = Field(description="Of each kind of e-mail that the campaign may send")
+    discount_minor: SimulatedInterval | None = Field(description="Taken off orders; null: no discount to reckon with")
+    discount_from: Literal["tried", "plan"] | None = Field(
+        description="tried: off every one of these orders. plan: off each customer's first order before their code ends"
+    )
+    codes: SimulatedInterval | None = Field(description="Codes given by the plan")
+    codes_minor: SimulatedInterval | None = Field(description="What those codes are worth together")

@@ -13,7 +13,8 @@ describe("Before you send", () => {
     await waitFor(() => expect(words(container)).toContain("E-mails in 30 days 244 226 to 262"));
     const page = words(container);
     expect(page).toContain("Customers reached 168 160 to 177");
-    expect(page).toContain("Expected orders (no lift measured yet) 1.9 0 to 5, on top, if a reminder adds 5%");
+    expect(page).toContain("Expected orders (no lift measured yet) 1.9 0 to 5, on top of those");
+    expect(page).toContain("E-mails are taken to add 5% to the orders that come anyway (-3% to 13%): a stated prior");
     expect(page).toContain("The weekly cap holds it back on 322 customer-days (281 to 366)");
     expect(page).toContain("a better message of another campaign goes first on 42 customer-days (30 to 54)");
     expect(page).toContain("2 other campaigns active beside it");
@@ -38,6 +39,38 @@ describe("Before you send", () => {
     answer({ [NEXT]: { data: { ...sample<object>(NEXT), discount_minor: cost } } });
     const { container } = open(REVIEW);
     await waitFor(() => expect(words(container)).toContain("Discount, if every order uses it $123 $90 to $160"));
+  });
+
+  it("says what the plan's own codes cost, and how many there are", async () => {
+    const plan = {
+      discount_from: "plan",
+      discount_minor: { expected: 12345, low: 9000, high: 16000 },
+      codes: { expected: 31.2, low: 25, high: 38 },
+      codes_minor: { expected: 23400, low: 19000, high: 28000 },
+    };
+    answer({ [NEXT]: { data: { ...sample<object>(NEXT), ...plan } } });
+    const { container } = open(REVIEW);
+    await waitFor(() => expect(words(container)).toContain("Discount cost by your plan $123 $90 to $160"));
+    expect(words(container)).toContain("Codes given 31 25 to 38, worth about $234 if all were used");
+  });
+
+  it("says from how many campaigns a lift was measured, kind by kind, also where it does harm", async () => {
+    const lifts = [
+      { kind: "cross_sell", lift: -0.021, low: -0.05, high: 0.01, campaigns: 1 },
+      { kind: "repurchase", lift: 0.084, low: 0.05, high: 0.12, campaigns: 3 },
+    ];
+    answer({ [NEXT]: { data: { ...sample<object>(NEXT), lifts } } });
+    const { container } = open(REVIEW);
+    await waitFor(() => expect(words(container)).toContain("add 8.4% to the orders that come anyway (5% to 12%), measured in 3 campaigns so far."));
+    expect(words(container)).toContain("Of recommendations of something new: e-mails take 2.1% off the orders that come anyway");
+    expect(words(container)).toContain("measured in 1 campaign so far.");
+  });
+
+  it("says who buys before the campaign's hours open", async () => {
+    const withdrawn = { expected: 3.2, low: 1, high: 6 };
+    answer({ [NEXT]: { data: { ...sample<object>(NEXT), withdrawn } } });
+    const { container } = open(REVIEW);
+    await waitFor(() => expect(words(container)).toContain("3 messages (1 to 6) are not sent because the customer buys before"));
   });
 
   it("tells a sampled answer from a whole one, and that nobody is kept waiting", async () => {

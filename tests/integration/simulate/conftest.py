@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from app.services import simulate
+from app.services.kept import Kept
 from app.store.session import Store
 from tests.conftest import add_shop
 from tests.integration.sending.world import World
@@ -14,6 +16,12 @@ from tests.integration.sending.world import World
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
+
+
+@pytest.fixture(autouse=True)
+def nothing_is_kept(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Shops of two tests look alike: what one was answered is none of the other's."""
+    monkeypatch.setattr(simulate, "_kept", Kept(simulate.MOST_KEPT))
 
 
 @pytest.fixture

@@ -7,7 +7,7 @@ orders come at any time of the day. Its random streams have a domain of their ow
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import timedelta
 from typing import TYPE_CHECKING
 
@@ -15,10 +15,14 @@ import numpy as np
 from scipy.stats import gamma
 from sqlalchemy import select
 
-from app.services import plan_sends, send_due
+from app.domain.timetable import next_time
+from app.services import discount_pools, plan_sends, send_due
+from app.store.models.discounts import DiscountOffer
 from app.store.models.segments import Segment
 from app.store.models.sending import Message
+from app.store.models.shops import ShopToken
 from ml.streams import stream
+from tests.integration.discounts.test_pools import FakeDiscountShop
 from tests.integration.sending.world import COFFEE, MUG, NOW, TEA, World
 
 if TYPE_CHECKING:
@@ -78,6 +82,7 @@ class Actual:
     all_emails: int
     all_reached: int
     all_orders: int
+    discount_minor: int
 
 
 class KnownShop:
@@ -90,6 +95,7 @@ class KnownShop:
         rows = [row for number in range(1, customers + 1) for row in self._customer(number)]
         self.pairs = Pairs(*(np.array(column) for column in zip(*rows, strict=True)))
         self.orders: list[tuple[int, int, datetime]] = []
+        self.any_orders: list[tuple[int, datetime]] = []
         self.world.sender()
         self.segments = {
             COFFEE: self.world.segment("buy_again:101", "repurchase", [], COFFEE),
@@ -147,32 +153,78 @@ class KnownShop:
             inside = live & (pairs.product == product) & (chance >= THRESHOLD[product])
             world.members(segment, pairs.customer[inside].tolist())
 
-    def live(self, days: int) -> None:
-        """Let days pass: each begins with a decision and hand-over, then customers buy, then all is refreshed."""
-        for _ in range(days):
-            plan_sends.plan(self.world.rooms, self.world.ctx)
-            self.world.clock.advance(A_MINUTE)
-            send_due.send(self.world.rooms, self.world.ctx)
-            self._buy()
-            self.world.clock.advance(A_DAY - A_MINUTE)
-            self.day += 1
-            self.renew()
+    def gives_codes(self) -> None:
+        """Let it make codes at a Shopify in memory."""
+        self.world.rooms = replace(self.world.rooms, discount_shop=FakeDiscountShop())
+        with self.world.store.session(self.world.ctx) as session:
+            session.add(
+                ShopToken(
+                    shop_id=self.world.ctx.shop_id, scopes="write_discounts", sealed=b"x", expires_at=NOW,
+                    refresh_expires_at=NOW,
+                )
+            )  # fmt: skip
 
-    def _buy(self) -> None:
-        now, pairs = self.world.clock.now(), self.pairs
+    def live(self, days: int, opens: int | None = None) -> None:
+        """Let days pass: each begins with a decision and hand-over, then customers buy, then all is refreshed.
+
+        opens: the hour at which a campaign's hours open; then there is a second hand-over, which knows what was bought
+        before it.
+        """
+        world = self.world
+        for _ in range(days):
+            begins = world.clock.now()
+            plan_sends.plan(world.rooms, world.ctx)
+            self._hand_over()
+            orders = sorted(self._buy(begins), key=lambda order: order[2])
+            if opens is not None:
+                world.clock.advance(next_time(begins, world.ctx.zone, opens) - world.clock.now())
+                orders = self._take_in(orders)
+                world.publish()
+                self._hand_over()
+            world.clock.advance(begins + A_DAY - world.clock.now())
+            self._take_in(orders)
+            self.day += 1
+            if self.day < days:
+                self.renew()
+
+    def _hand_over(self) -> None:
+        world = self.world
+        with_codes = world.rooms.discount_shop is not None
+        if with_codes:
+            discount_pools.tend(world.rooms, world.ctx)
+        world.clock.advance(A_MINUTE)
+        send_due.send(world.rooms, world.ctx)
+        if with_codes and "queued" in world.message_states().values():  # whose code was not ready gets it soon
+            discount_pools.tend(world.rooms, world.ctx)
+            world.clock.advance(6 * A_MINUTE)
+            send_due.send(world.rooms, world.ctx)
+
+    def _take_in(self, orders: list[tuple[int, int, datetime]]) -> list[tuple[int, int, datetime]]:
+        """Import what was ordered by now; returns the rest."""
+        for customer, product, at in orders:
+            if at <= self.world.clock.now():
+                self.world.bought(customer, product, at)
+        return [order for order in orders if order[2] > self.world.clock.now()]
+
+    def _buy(self, now: datetime) -> list[tuple[int, int, datetime]]:
+        """The orders of the day that began: customer, product, moment."""
+        pairs = self.pairs
         mailed = {(m.customer_no, m.product_no): m.stamped_at for m in self.messages()}
         hazard = pairs.hazard(self.day, 1)
         for row, key in enumerate(zip(pairs.customer.tolist(), pairs.product.tolist(), strict=True)):
             sent = mailed.get(key)
             if sent is not None and now - sent < MONTH * A_DAY:
                 hazard[row] *= 1 + self.lift
+        orders = []
         for row in np.flatnonzero(self.rng.exponential(size=len(hazard)) < hazard):
             customer, product, after = int(pairs.customer[row]), int(pairs.product[row]), self.rng.uniform(0, 0.99)
             pairs.last[row] = self.day + after
-            self.orders.append((customer, product, now + after * A_DAY))
-            self.world.bought(*self.orders[-1])
-        for customer in np.flatnonzero(self.rng.random(self.customers) < OTHER_ORDERS):
-            self.world.bought(int(customer) + 1, SOMETHING, now + self.rng.uniform(0, 0.99) * A_DAY)
+            orders.append((customer, product, now + after * A_DAY))
+        self.orders += orders
+        others = np.flatnonzero(self.rng.random(self.customers) < OTHER_ORDERS)
+        orders += [(int(one) + 1, SOMETHING, now + self.rng.uniform(0, 0.99) * A_DAY) for one in others]
+        self.any_orders += [(customer, at) for customer, _, at in orders]
+        return orders
 
     def messages(self) -> list[Message]:
         """All that were handed over, oldest first."""
@@ -202,4 +254,24 @@ class KnownShop:
             all_emails=len(sent),
             all_reached=len({m.customer_no for m in sent}),
             all_orders=len(credited),
+            discount_minor=self._codes_used(number),
         )
+
+    def _codes_used(self, campaign: int) -> int:
+        """What codes took off: each order uses the newest that its customer has, if one still works."""
+        with self.world.store.reading(self.world.ctx) as session:
+            same = (DiscountOffer.shop_id == Message.shop_id) & (DiscountOffer.message_id == Message.id)
+            columns = (Message.customer_no, Message.stamped_at, DiscountOffer.ends_at, DiscountOffer.amount_minor)
+            query = select(*columns).join(DiscountOffer, same)
+            query = query.where(
+                Message.campaign_id == campaign, Message.state == "sent", DiscountOffer.amount_minor > 0
+            )
+            codes = [tuple(row) for row in session.execute(query)]
+        total = 0
+        for customer, at in sorted(self.any_orders, key=lambda order: order[1]):
+            live = [one for one in codes if one[0] == customer and one[1] <= at < one[2]]
+            if live:
+                newest = max(live, key=lambda one: one[1])
+                codes.remove(newest)
+                total += newest[3]
+        return total

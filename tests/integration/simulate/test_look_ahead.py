@@ -37,7 +37,8 @@ class TestADraft:
         assert found.baseline.low <= 20 * 0.35 <= found.baseline.high
         assert found.orders.expected == pytest.approx(found.baseline.expected + found.added.expected)
         assert found.added_label == "expected orders (no lift measured yet)"
-        assert found.lift == 0.05
+        assert [(one.kind, one.campaigns) for one in found.lifts] == [("repurchase", 0)]
+        assert found.lifts[0].lift == pytest.approx(0.05)
 
     def test_leaves_no_trace(self, world: World, draft: str) -> None:
         look_ahead(world.rooms, world.ctx, draft, WhatIf(days=90, repeats=5))

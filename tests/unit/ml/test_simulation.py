@@ -10,10 +10,14 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from ml.hazards import Pairs, tables
+from ml.policy.discount import DiscountPolicy, Response
 from ml.simulation import Crowd, Futures, Offers, Rules, Setting, Slots, simulate
+from ml.simulation_codes import Terms
 from ml.streams import stream
 
-SETTING = Setting(days=30, draws=40, tick=0.01, cap=7 + 1 / 24, lift=0.0, lift_error=0.0, spread=(0.0, 0.0))
+SETTING = Setting(
+    days=30, draws=40, tick=0.01, cap=7 + 1 / 24, lift=(0.0, 0.0), lift_error=(0.0, 0.0), spread=(0.0, 0.0)
+)
 OFTEN = Rules(every=7.0, wait=0.0, repeats=10, holdout=0.0)
 NEVER = -np.inf
 
@@ -38,6 +42,11 @@ def shop(
     )  # fmt: skip
     crowd = Crowd(np.full(customers, NEVER), np.full(customers, NEVER), np.zeros(customers))
     return crowd, pairs, slots, offers
+
+
+def policy(basis: str, levels: tuple[int, ...], slope: float) -> DiscountPolicy:
+    response = Response(0.0, np.zeros(0), np.zeros(0), np.ones(0), np.full(4, slope))
+    return DiscountPolicy(response, levels, basis)
 
 
 def run(
@@ -103,7 +112,7 @@ class TestRules:
         self, every: int, wait: int, repeats: int, holdout: float, campaigns: int, chance: float, days: int
     ) -> None:
         rules = [Rules(float(every), float(wait), repeats, holdout)] * campaigns
-        found = run(shop(15, campaigns, chance), rules, replace(SETTING, days=days, draws=6, lift=0.05))
+        found = run(shop(15, campaigns, chance), rules, replace(SETTING, days=days, draws=6, lift=(0.05, 0.05)))
         emails = found.emails.sum(axis=2)
         assert (found.reached <= emails).all()
         assert (found.reached_any <= 15).all()
@@ -113,6 +122,97 @@ class TestRules:
         assert found.per_customer["orders"].sum(axis=1) == pytest.approx(found.orders.mean(axis=0))
 
 
+class TestHours:
+    def test_a_campaign_mails_on_the_days_that_its_hours_are_open_and_stamps_when_they_open(self) -> None:
+        opens = np.full((1, 30), np.nan)
+        opens[0, [2, 9, 17]] = 0.5
+        found = run(shop(10, 1), [replace(OFTEN, opens=opens, closes=opens + 0.25)])
+        assert np.flatnonzero(found.emails.sum(axis=(0, 1))).tolist() == [2, 9, 17]
+        opens[0, 9] = 0.2  # five hours of the week are missing at its closing
+        found = run(shop(10, 1), [replace(OFTEN, opens=opens, closes=opens + 0.25)])
+        assert np.flatnonzero(found.emails.sum(axis=(0, 1))).tolist() == [2, 17]
+
+    def test_customers_live_by_the_clock_of_their_zone(self) -> None:
+        opens = np.full((2, 30), np.nan)
+        opens[0, 1], opens[1, 4] = 0.0, 0.0
+        crowd, *rest = shop(10, 1)
+        crowd = replace(crowd, zone=np.array([0, 1] * 5))
+        found = run((crowd, *rest), [replace(OFTEN, opens=opens, closes=opens + 1.0)])
+        assert found.emails[0, 0, [1, 4]].tolist() == [5, 5]
+
+    def test_who_buys_before_they_open_is_not_mailed_unless_purchases_do_not_matter(self) -> None:
+        crowd, *rest = shop(400, 1)
+        opens = np.full((1, 30), np.nan)
+        opens[0, 0] = 0.5
+        parts = (replace(crowd, order_rate=np.full(400, 0.2)), *rest)
+        some = replace(OFTEN, wait=1.0, opens=opens, closes=opens + 0.5)
+        found = run(parts, [some])
+        assert found.withdrawn.mean() == pytest.approx(400 * 0.2 / 2, rel=0.1)
+        assert (found.withdrawn.sum(axis=1) + found.emails.sum(axis=(1, 2))).tolist() == [400] * 40
+        assert run(parts, [replace(some, wait=0.0)]).withdrawn.mean() < 4
+
+
+class TestSubscriptions:
+    def test_keep_reminders_away_until_they_run_out_and_deliveries_prolong_them(self) -> None:
+        crowd, pairs, *rest = shop(50, 1)
+        setting = replace(SETTING, subscription=60.0)
+        quiet = replace(pairs, subscribed=np.full(50, 10.0), chance=np.full(50, 0.1001))
+        found = run((crowd, quiet, *rest), [replace(OFTEN, every=None)], setting)
+        daily = found.emails.sum(axis=(0, 1))
+        assert daily[:10].sum() == 0
+        assert daily[10] == pytest.approx(40 * 50 * 0.966, rel=0.02)  # who got none in ten days
+        assert daily[11:].sum() == 0
+
+
+class TestCodes:
+    def terms(self, left: float, policy: DiscountPolicy, lasts: float = 40.0) -> Terms:
+        return Terms(
+            campaign=0, amounts=np.array([0, 100, 300]), policy=policy, none_share=0.25,
+            explore_share=0.75 if policy.basis == "start" else 0.0, basket=np.full(200, 1000),
+            margin=np.full(200, 500), left=np.array([left]), period=np.zeros(30, dtype=int),
+            lasts=np.full(30, lasts),
+        )  # fmt: skip
+
+    def futures(self, terms: Terms, chance: float = 0.5) -> Futures:
+        setting = replace(SETTING, draws=100)
+        return simulate(*shop(200, 1, chance), [replace(OFTEN, every=None)], setting, stream("test", 1), terms)
+
+    def test_are_given_by_chance_before_anything_is_known_and_cost_what_is_used(self) -> None:
+        found = self.futures(self.terms(1e9, policy("start", (0,), 0.0)))
+        assert found.codes is not None
+        assert found.codes_minor is not None
+        assert found.codes.mean() == pytest.approx(200 * 0.75 * 2 / 3, rel=0.02)
+        assert found.codes_minor.mean() == pytest.approx(200 * 0.75 * 400 / 3, rel=0.02)
+        assert found.cost[:, 0].mean() == pytest.approx(found.codes_minor.mean() / 2, rel=0.05)
+        assert found.per_customer["cost"].sum() == pytest.approx(found.cost.sum(axis=1).mean())
+
+    def test_are_never_worth_more_than_the_budget_that_has_nothing_back_yet(self) -> None:
+        found = self.futures(self.terms(5_000, policy("start", (0,), 0.0)))
+        assert found.codes_minor is not None
+        assert found.codes_minor.max() <= 5_000
+        assert found.codes_minor.min() > 5_000 - 600
+
+    def test_that_ended_unused_are_given_again(self) -> None:
+        terms = self.terms(300, policy("customers", (0, 1, 2), 9.0), lasts=3.0)
+        setting = replace(SETTING, draws=20)
+        found = simulate(*shop(200, 1, 0.1001), [OFTEN], setting, stream("test", 1), terms)
+        assert found.codes_minor is not None
+        assert found.codes_minor.mean() > 500
+
+    def test_follow_what_was_learned_and_bring_the_orders_that_they_were_shown_to_bring(self) -> None:
+        learned = self.futures(self.terms(1e9, policy("constant", (0, 1), 3.0)), chance=0.2)
+        assert learned.codes is not None
+        assert learned.codes_minor is not None
+        assert learned.codes.mean() == pytest.approx(150, rel=0.03)
+        assert (learned.codes_minor == 100 * learned.codes).all()
+        assert learned.added.mean() > 20
+        assert (learned.orders - learned.added).mean() == pytest.approx(-200 * np.log(0.8), rel=0.1)
+
+    def test_after_their_end_are_worth_nothing(self) -> None:
+        found = self.futures(self.terms(1e9, policy("start", (0,), 0.0), lasts=0.0))
+        assert found.cost.sum() == 0
+
+
 class TestPurchases:
     def test_come_as_often_as_the_chances_say(self) -> None:
         found = run(shop(500, 1, chance=0.3), [replace(OFTEN, every=None)])
@@ -120,12 +220,19 @@ class TestPurchases:
         assert found.orders.mean() == pytest.approx(-500 * np.log(0.7), rel=0.03)
 
     def test_added_ones_are_the_lift_over_what_would_have_been(self) -> None:
-        setting = replace(SETTING, draws=200, lift=0.25)
+        setting = replace(SETTING, draws=200, lift=(0.0, 0.25))
         found = run(shop(500, 1, chance=0.2), [replace(OFTEN, every=None)], setting)
         baseline = -500 * np.log(0.8)
         assert (found.orders - found.added).mean() == pytest.approx(baseline, rel=0.03)
         assert found.added.mean() == pytest.approx(0.25 * baseline, rel=0.1)
         assert found.cost.sum() == pytest.approx(2.0 * found.orders.sum())
+
+    def test_a_lift_below_zero_takes_orders_away(self) -> None:
+        setting = replace(SETTING, draws=200, lift=(0.0, -0.25))
+        found = run(shop(500, 1, chance=0.2), [replace(OFTEN, every=None)], setting)
+        baseline = -500 * np.log(0.8)
+        assert (found.orders - found.added).mean() == pytest.approx(baseline, rel=0.03)
+        assert found.added.mean() == pytest.approx(-0.25 * baseline, rel=0.1)
 
     def test_an_error_that_all_share_widens_what_may_come(self) -> None:
         parts = shop(500, 1)

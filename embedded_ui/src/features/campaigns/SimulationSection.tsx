@@ -51,22 +51,58 @@ function Summary({ found, tried }: { found: Simulation; tried: boolean }) {
         <Figure
           label={capital(found.added_label)}
           value={estimate(found.added.expected)}
-          detail={`${bounds(found.added)}, on top, if a reminder adds ${percent(found.lift)}`}
+          detail={`${bounds(found.added)}, on top of those`}
         />
         {found.discount_minor !== null && (
           <Figure
-            label="Discount, if every order uses it"
+            label={found.discount_from === "plan" ? "Discount cost by your plan" : "Discount, if every order uses it"}
             value={wholeMoney(Math.round(found.discount_minor.expected), currency)}
             detail={bounds(found.discount_minor, (minor) => wholeMoney(minor, currency))}
           />
         )}
+        {found.codes !== null && found.codes_minor !== null && (
+          <Figure
+            label="Codes given"
+            value={count(found.codes.expected)}
+            detail={`${bounds(found.codes)}, worth about ${wholeMoney(Math.round(found.codes_minor.expected), currency)} if all were used`}
+          />
+        )}
       </Figures>
+      {found.lifts.map((one) => (
+        <s-paragraph key={one.kind}>{liftWords(one, found.lifts.length > 1)}</s-paragraph>
+      ))}
       <CapEffect found={found} />
+      <Withdrawn found={found} />
       <s-text color="subdued">
         Orders are of what was recommended, within 30 days of the e-mail. {others} Ranges hold nine in ten of{" "}
         {found.draws} simulated futures.{part} {asOf(found.as_of, timezone)}.
       </s-text>
     </s-stack>
+  );
+}
+
+const MAILS: Record<Simulation["lifts"][number]["kind"], string> = {
+  repurchase: "reminders to buy again",
+  cross_sell: "recommendations of something new",
+};
+
+/** Where the share that e-mails add comes from: so many measured campaigns, or the prior alone. */
+function liftWords(one: Simulation["lifts"][number], named: boolean): string {
+  const what = named ? `Of ${MAILS[one.kind]}: e-mails` : "E-mails";
+  const share = `${percent(Math.abs(one.lift))} ${one.lift < 0 ? "off" : "to"} the orders that come anyway`;
+  const range = `${percent(one.low)} to ${percent(one.high)}`;
+  const verb = one.lift < 0 ? "take" : "add";
+  if (one.campaigns === 0) return `${what} are taken to ${verb} ${share} (${range}): a stated prior, as no campaign was measured yet.`;
+  return `${what} ${verb} ${share} (${range}), measured in ${counted(one.campaigns, "campaign")} so far.`;
+}
+
+function Withdrawn({ found }: { found: Simulation }) {
+  if (Math.round(found.withdrawn.expected) === 0) return null;
+  return (
+    <s-paragraph>
+      {counted(Math.round(found.withdrawn.expected), "message")} ({bounds(found.withdrawn)}) {found.withdrawn.expected < 1.5 ? "is" : "are"} not sent
+      because the customer buys before the campaign's hours open.
+    </s-paragraph>
   );
 }
 

@@ -6458,6 +6458,8 @@ export interface components {
             capped_days: components["schemas"]["SimulatedInterval"];
             /** @description Days of customers on which another campaign's message was better */
             beaten_days: components["schemas"]["SimulatedInterval"];
+            /** @description Messages whose customers bought while they waited for the campaign's hours */
+            withdrawn: components["schemas"]["SimulatedInterval"];
             /** @description Of what was recommended, within 30 days of the e-mail, by those mailed */
             orders: components["schemas"]["SimulatedInterval"];
             all_orders: components["schemas"]["SimulatedInterval"];
@@ -6467,10 +6469,22 @@ export interface components {
             added: components["schemas"]["SimulatedInterval"];
             /** Added Label */
             added_label: string;
-            /** Lift */
-            lift: number;
-            /** @description Taken off these orders; null: no discount was given */
+            /**
+             * Lifts
+             * @description Of each kind of e-mail that the campaign may send
+             */
+            lifts: components["schemas"]["SimulatedLift"][];
+            /** @description Taken off orders; null: no discount to reckon with */
             discount_minor: components["schemas"]["SimulatedInterval"] | null;
+            /**
+             * Discount From
+             * @description tried: off every one of these orders. plan: off each customer's first order before their code ends
+             */
+            discount_from: ("tried" | "plan") | null;
+            /** @description Codes given by the plan */
+            codes: components["schemas"]["SimulatedInterval"] | null;
+            /** @description What those codes are worth together */
+            codes_minor: components["schemas"]["SimulatedInterval"] | null;
         };
         /**
          * SimulatedInterval
@@ -6483,6 +6497,28 @@ export interface components {
             low: number;
             /** High */
             high: number;
+        };
+        /**
+         * SimulatedLift
+         * @description What e-mails of a kind are taken to add, as a share of the orders that come anyway.
+         */
+        SimulatedLift: {
+            /**
+             * Kind
+             * @enum {string}
+             */
+            kind: "repurchase" | "cross_sell";
+            /** Lift */
+            lift: number;
+            /** Low */
+            low: number;
+            /** High */
+            high: number;
+            /**
+             * Campaigns
+             * @description How many measured campaigns say so; 0: the stated prior
+             */
+            campaigns: number;
         };
         /**
          * SimulatedStretch
