@@ -36,6 +36,9 @@ SELECT p.customer_no, p.product_no, CAST(p.kind = 'cross_sell' AS TINYINT) AS ki
        coalesce(nullif(p.lift, 'nan'::DOUBLE), '-0.0'::DOUBLE) AS lift, coalesce(p.because_product_no, -1) AS because,
        coalesce(date_diff('second', p.expected_at, '{tick}'::TIMESTAMPTZ) / 86400.0, '-inf'::DOUBLE) AS overdue
 FROM pairs p"""
+# What `Facts.floor` says, for a query that joins base_rates as b.
+LIKELY = """greatest(CASE p.kind WHEN 'repurchase' THEN $again ELSE $new END,
+    $times * CASE WHEN b.base_rate IS NULL OR isnan(b.base_rate) THEN 0 ELSE b.base_rate END)"""
 
 Ints = npt.NDArray[np.int32]
 Floats = npt.NDArray[np.float64]

@@ -25,6 +25,7 @@ from app.services.plan_sends_facts import (
     busy,
     last_orders,
     live,
+    narrow,
     numbers,
     past_columns,
     reach_now,
@@ -100,8 +101,15 @@ class Assessment:
     live: Ints = field(default_factory=lambda: np.zeros(0, np.int32))
 
 
-def assess(rooms: Rooms, ctx: ShopContext, run: PublishedRun, rows: Iterable[Campaign], tick: datetime) -> Assessment:
-    """Look at every customer of every given campaign's audience. Writes nothing.
+def assess(
+    rooms: Rooms,
+    ctx: ShopContext,
+    run: PublishedRun,
+    rows: Iterable[Campaign],
+    tick: datetime,
+    only: BitMap | None = None,
+) -> Assessment:
+    """Look at every customer of every given campaign's audience, or at these alone. Writes nothing.
 
     Who can be mailed is taken from the published run, and asked anew of everybody who would be mailed: so a tick does
     not read a million consents to mail a hundred, and nobody is planned who has withdrawn.
@@ -109,15 +117,21 @@ def assess(rooms: Rooms, ctx: ShopContext, run: PublishedRun, rows: Iterable[Cam
     known = known_reach(rooms, ctx)
     with rooms.store.reading(ctx) as session:
         found = Assessment(tick, runners(session, ctx, rows))
+        if only is not None:
+            found.runners = {number: runner.among(only) for number, runner in found.runners.items()}
         with open_run(rooms, ctx, run) as connection:
+            if only is not None:
+                narrow(connection, ("pairs",), only)
             size = _size(connection, known.universe, found.runners.values())
-            found.pasts = past_columns(session, ctx, found.runners)
-            found.live = live(session, ctx, size)
-            taken = busy(session, ctx, tick, size)
+            found.pasts = past_columns(session, ctx, found.runners, only)
+            found.live = live(session, ctx, size, only)
+            taken = busy(session, ctx, tick, size, only)
             history = newest_history(rooms, ctx)
             if history is None:
                 return found
             try:
+                if only is not None:
+                    narrow(history[1], ("orders", "order_lines", "customers"), only)
                 everybody = Everybody(
                     reach_says(known, size), found.live, taken, last_orders(history[1], tick, size),
                     *_zones(history[1], ctx, size, found.runners.values()),

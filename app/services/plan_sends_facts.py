@@ -21,7 +21,8 @@ from app.services.plan_sends_best import CROSS_SELL, POSSIBLE, REPURCHASE, ByPro
 from app.services.reachable import reach
 from app.services.shop_settings import cap_window
 from app.store import cap
-from app.store.models.sending import Message
+from app.store.models.customers import Customer
+from app.store.models.sending import Cap, Message
 from app.store.models.waits import WaitChoice
 
 if TYPE_CHECKING:
@@ -130,12 +131,25 @@ def reach_now(session: Session, ctx: ShopContext, some: Ints, size: int) -> npt.
     return said[some]
 
 
-def live(session: Session, ctx: ShopContext, size: int) -> Ints:
-    """(size,) the campaign whose message to the customer is under way, 0 for none."""
+def narrow(connection: duckdb.DuckDBPyConnection, tables: Iterable[str], only: BitMap) -> None:
+    """From now on these tables show this connection these customers alone."""
+    connection.register("only_these", pa.table({"customer_no": pa.array(numbers(only))}))
+    database = connection.execute("SELECT current_database()").fetchone()
+    for table in tables:  # what is temporary is found first, and no other connection's
+        whole = f'"{database[0] if database else ""}".main.{table}'
+        connection.execute(
+            f"CREATE TEMP VIEW {table} AS SELECT t.* FROM {whole} t SEMI JOIN only_these USING (customer_no)"
+        )
+
+
+def live(session: Session, ctx: ShopContext, size: int, only: BitMap | None = None) -> Ints:
+    """(size,) the campaign whose message to the customer is under way, 0 for none. only: looked at alone."""
     found = np.zeros(size, np.int32)
     query = select(Message.customer_no, Message.campaign_id).where(
         Message.shop_id == ctx.shop_id, Message.state.in_(("queued", "sending"))
     )
+    if only is not None and len(only) <= AT_MOST:
+        query = query.where(Message.customer_no.in_(list(only)))
     rows = session.execute(query.execution_options(yield_per=FETCHED)).all()
     if rows:
         who, campaign = np.array([tuple(row) for row in rows], dtype=np.int64).T
@@ -144,16 +158,36 @@ def live(session: Session, ctx: ShopContext, size: int) -> Ints:
     return found
 
 
-def busy(session: Session, ctx: ShopContext, tick: datetime, size: int) -> npt.NDArray[np.bool_]:
+def busy(
+    session: Session, ctx: ShopContext, tick: datetime, size: int, only: BitMap | None = None
+) -> npt.NDArray[np.bool_]:
     """(size,) whose week is taken, by either key. For deciding early; the stamp decides for good."""
     found = np.zeros(size, dtype=bool)
-    who = cap.busy_customers(session, ctx, tick, cap_window(session, ctx))
+    window = cap_window(session, ctx)
+    if only is not None and len(only) <= AT_MOST:
+        who = _busy_among(session, ctx, tick - window - cap.MARGIN, only)
+    else:
+        who = cap.busy_customers(session, ctx, tick, window)
     found[who[who < size]] = True
     return found
 
 
-def past_columns(session: Session, ctx: ShopContext, campaign_ids: Collection[int]) -> dict[int, PastColumns]:
-    """Everything that these campaigns ever planned, each in columns."""
+def _busy_among(session: Session, ctx: ShopContext, since: datetime, only: BitMap) -> Instants:
+    people = select(Customer.customer_no, Customer.email_hash).where(
+        Customer.shop_id == ctx.shop_id, Customer.customer_no.in_(list(only))
+    )
+    owner: dict[str, list[int]] = defaultdict(list)
+    for number, email_hash in session.execute(people):
+        for key in cap.keys_of(number, email_hash or ""):
+            owner[key].append(number)
+    taken = select(Cap.key).where(Cap.shop_id == ctx.shop_id, Cap.last_at > since, Cap.key.in_(list(owner)))
+    return np.array([number for key in session.scalars(taken) for number in owner[key]], dtype=np.int64)
+
+
+def past_columns(
+    session: Session, ctx: ShopContext, campaign_ids: Collection[int], only: BitMap | None = None
+) -> dict[int, PastColumns]:
+    """Everything that these campaigns ever planned (for these customers), each in columns."""
     if not campaign_ids:
         return {}
     query = (
@@ -165,6 +199,9 @@ def past_columns(session: Session, ctx: ShopContext, campaign_ids: Collection[in
         .where(Message.shop_id == ctx.shop_id, Message.campaign_id.in_(list(campaign_ids)))
     )  # fmt: skip
     into = survivors(session, ctx)
+    if only is not None and len(only) <= AT_MOST:
+        merged = [loser for loser, survivor in into.items() if survivor in only]
+        query = query.where(Message.customer_no.in_([*only, *merged]))
     rows: dict[int, list[tuple[int, int, datetime | None, int]]] = defaultdict(list)
     for campaign, customer, product, state, stamped, days in session.execute(
         query.execution_options(yield_per=FETCHED)

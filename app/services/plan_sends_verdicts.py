@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
@@ -67,6 +67,10 @@ class Runner:
     def any_product(self) -> bool:
         """Whether its audience says nothing of products: each customer gets the best of all that is likely enough."""
         return self.product_no is None and self.product_type is None
+
+    def among(self, only: BitMap) -> Runner:
+        """The same with these of its members alone."""
+        return self if self.members is None else replace(self, members=self.members & only)
 
 
 @dataclass(frozen=True)

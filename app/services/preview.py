@@ -9,14 +9,12 @@ import structlog
 from email_validator import EmailNotValidError, validate_email
 from sqlalchemy import select
 
-from app.domain.arbitration import Candidate, rank
 from app.domain.placeholders import Placeholder
-from app.errors import Invalid, NotFound
+from app.errors import Invalid
 from app.mail.render import MissingValue
 from app.mail.transport import always
-from app.services import campaigns, discounts, links, senders, testers
+from app.services import campaigns, discounts, links, preview_sample, senders, testers
 from app.services.campaigns_audience import Product, newest_history, products
-from app.services.plan_sends_candidates import assess
 from app.services.published import published
 from app.services.send_due_compose import TEST, contact_of, envelope, frame_of, rendered, with_code
 from app.store.models.customers import Customer
@@ -27,6 +25,7 @@ from app.store.outbox import new_id
 if TYPE_CHECKING:
     from sqlalchemy.orm import Session
 
+    from app.domain.arbitration import Candidate
     from app.domain.context import ShopContext
     from app.mail.render import Rendered
     from app.services.rooms import Rooms
@@ -199,20 +198,10 @@ def _show(rooms: Rooms, ctx: ShopContext, campaign_id: str, customer_no: int | N
 
 
 def _sample(rooms: Rooms, ctx: ShopContext, campaign: Campaign, customer_no: int | None) -> list[Candidate]:
-    """The best candidates of the audience, whoever is wanted first; consent or cap play no part in looking."""
     run = published(rooms, ctx)
     if run is None or campaign.audience_type is None:
         return []
-    with rooms.store.reading(ctx) as session:
-        now = rooms.store.db_now(session)
-    verdicts = assess(rooms, ctx, run, [campaign], now).verdicts[campaign.id]
-    if customer_no is not None:
-        wanted = verdicts.get(customer_no)
-        if wanted is None or wanted.candidate is None:
-            raise NotFound("This customer is no member of the audience.")
-    found = sorted((v.candidate for v in verdicts.values() if v.candidate is not None), key=rank)
-    found.sort(key=lambda candidate: candidate.customer_no != customer_no)  # stable: the rest keeps its order
-    return found[:SAMPLE]
+    return preview_sample.sample(rooms, ctx, run, campaign, customer_no, SAMPLE)
 
 
 def _products(rooms: Rooms, ctx: ShopContext, chosen: Candidate | None) -> tuple[Product, Product | None]:

@@ -24,6 +24,7 @@ from app.services import campaigns, simulate_hours, topics
 from app.services.automatic_segments_products import FLOOR, TIMES_BASE_RATE
 from app.services.campaigns_audience import newest_history, products
 from app.services.holdouts import shop_percent
+from app.services.plan_sends_best import LIKELY
 from app.services.plan_sends_candidates import past
 from app.services.plan_sends_facts import SUBSCRIBED_FOR, zones_of
 from app.services.plan_sends_verdicts import runners
@@ -75,8 +76,6 @@ LEFT JOIN base_rates b ON b.product_no = p.product_no AND b.kind = p.kind
 WHERE {which}
 QUALIFY row_number() OVER (PARTITION BY p.customer_no ORDER BY again DESC, chance DESC, p.product_no) <= $each
 """
-LIKELY = """greatest(CASE p.kind WHEN 'repurchase' THEN $again ELSE $new END,
-    $times * CASE WHEN b.base_rate IS NULL OR isnan(b.base_rate) THEN 0 ELSE b.base_rate END)"""
 # A repurchase becomes likelier as its date comes near; a first purchase stays as likely as it is.
 # A month before it is expected, it is likely already; the chance is of thirty days.
 MAY_COME = "(chance >= threshold OR (again AND expected_in <= $until + 60))"
