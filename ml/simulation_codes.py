@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 
 GRACE = 2  # days after a code's end until the budget has its worth back
 MOST_RATIO = 10.0
+HELD = 3  # codes of one customer at a time; who has so many has ordered little
 
 
 @dataclass(frozen=True)
@@ -48,7 +49,7 @@ class Codes:
 
     def __init__(self, terms: Terms, draws: int, rng: np.random.Generator) -> None:
         self.terms, self.rng = terms, rng
-        size = (draws, len(terms.basket))
+        size = (HELD, draws, len(terms.basket))  # the newest first
         self.amount = np.zeros(size, dtype=np.float32)
         self.until = np.zeros(size, dtype=np.float32)
         self.serial = np.full(size, -1, dtype=np.int64)
@@ -105,21 +106,27 @@ class Codes:
         self.given += np.bincount(draw, minlength=draws)
         serial = self.issued + np.arange(len(some))
         self.issued += len(some)
-        # Who has an older code uses the newer one; the older runs out.
-        self.amount[draw, customer], self.serial[draw, customer] = price, serial
-        self.until[draw, customer] = day + self.terms.lasts[day]
+        until = np.full(len(some), day + self.terms.lasts[day])
+        for held, new in ((self.amount, price), (self.until, until), (self.serial, serial)):
+            held[1:, draw, customer] = held[:-1, draw, customer]
+            held[0, draw, customer] = new
         ends = int(np.ceil(day + self.terms.lasts[day])) + GRACE
         self.ending.setdefault(ends, []).append((serial, draw, price, period))
 
     def redeem(self, draw: Ints, customer: Ints, at: Singles) -> tuple[Ints, Ints, Floats]:
-        """(draws, customers, minor units) of the codes that these purchases use; a customer may stand there twice."""
-        key, first = np.unique(draw * self.amount.shape[1] + customer, return_index=True)
-        draw, customer = np.divmod(key, self.amount.shape[1])
-        live = (self.amount[draw, customer] > 0) & (at[first] < self.until[draw, customer])
-        draw, customer = draw[live], customer[live]
-        worth = self.amount[draw, customer].astype(float)
-        self.used.update(self.serial[draw, customer].tolist())
-        self.amount[draw, customer] = 0
+        """(draws, customers, minor units) of the codes that these purchases use: each the newest that still works.
+
+        A customer may stand there twice, and uses one.
+        """
+        several = self.amount.shape[2]
+        key, first = np.unique(draw * several + customer, return_index=True)
+        draw, customer = np.divmod(key, several)
+        works = (self.amount[:, draw, customer] > 0) & (at[first] < self.until[:, draw, customer])
+        some = works.any(axis=0)
+        draw, customer, which = draw[some], customer[some], works.argmax(axis=0)[some]
+        worth = self.amount[which, draw, customer].astype(float)
+        self.used.update(self.serial[which, draw, customer].tolist())
+        self.amount[which, draw, customer] = 0
         return draw, customer, worth
 
     def run_out(self, day: int) -> None:

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from ml.hazards import Pairs, tables
 from ml.policy.discount import DiscountPolicy, Response
 from ml.simulation import Crowd, Futures, Offers, Rules, Setting, Slots, simulate
-from ml.simulation_codes import Terms
+from ml.simulation_codes import Codes, Terms
 from ml.streams import stream
 
 SETTING = Setting(
@@ -207,6 +207,17 @@ class TestCodes:
         assert (learned.codes_minor == 100 * learned.codes).all()
         assert learned.added.mean() > 20
         assert (learned.orders - learned.added).mean() == pytest.approx(-200 * np.log(0.8), rel=0.1)
+
+    def test_that_are_older_serve_the_next_order_while_they_work(self) -> None:
+        always = policy("constant", (0, 2), 1.0)
+        codes = Codes(replace(self.terms(1e9, always, lasts=10.0), none_share=0.0), 1, stream("test", 1))
+        one, nobody = np.array([0]), np.zeros(0)
+        for day in (0, 7):
+            codes.give(day, one, one, np.array([0.3]))
+        used = [codes.redeem(one, one, np.array([at]))[2] for at in (8.0, 9.0, 9.5)]
+        assert [worth.tolist() for worth in used] == [[300], [300], nobody.tolist()]
+        codes.give(14, one, one, np.array([0.3]))
+        assert codes.redeem(one, one, np.array([24.5]))[2].tolist() == []
 
     def test_after_their_end_are_worth_nothing(self) -> None:
         found = self.futures(self.terms(1e9, policy("start", (0,), 0.0), lasts=0.0))
