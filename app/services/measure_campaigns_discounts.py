@@ -24,7 +24,7 @@ ONE_CODE = "Orders of mailed customers that carry the campaign's code."
 
 
 @dataclass(frozen=True)
-class DiscountFigures:
+class DiscountCost:
     """What a campaign's discounts came to, minor units.
 
     saved_minor: not given away to customers who bought without; None where no randomised arm went without
@@ -47,11 +47,11 @@ def codes(session: Session, ctx: ShopContext, data: Decided) -> dict[str, str]:
     return found | {str(message): code for message, code in session.execute(own)}
 
 
-def figures(rooms: Rooms, ctx: ShopContext, campaign: Campaign, by_code: dict[str, Any]) -> DiscountFigures | None:
+def figures(rooms: Rooms, ctx: ShopContext, campaign: Campaign, by_code: dict[str, Any]) -> DiscountCost | None:
     """One campaign's; None without a discount. Of one code for all: from the orders credited to it."""
     if campaign.discount_mode == "off":
         return None
     if campaign.discount_mode == MANAGED:
         own = discount_figures.figures(rooms, ctx, f"cmp_{campaign.id}")
-        return DiscountFigures(own.redeemed, own.redeemed_minor, own.saved_minor, OWN_CODES)
-    return DiscountFigures(by_code["orders"], by_code["given_minor"], None, ONE_CODE)
+        return DiscountCost(own.redeemed, own.redeemed_minor, own.saved_minor, OWN_CODES)
+    return DiscountCost(by_code["orders"], by_code["given_minor"], None, ONE_CODE)

@@ -1,4 +1,5 @@
 import type { Campaign, CampaignPatch } from "@/shared/api/types";
+import { clock, HourSelect } from "@/shared/fields/HourSelect";
 
 type Timing = Campaign["timing"];
 
@@ -10,11 +11,6 @@ interface Props {
   timing: Timing;
   messages: Record<string, string>;
   change: (timing: NonNullable<CampaignPatch["timing"]>) => void;
-}
-
-/** "8:00", of a full hour from 0 to 24. */
-function clock(hour: number): string {
-  return `${hour}:00`;
 }
 
 /** The hours and weekdays at which messages may leave, in words; null when there is no limit. */
@@ -43,14 +39,13 @@ export function SendingHours({ timing, messages, change }: Props) {
       />
       {limited && (
         <s-stack direction="inline" gap="base">
-          <Hour
+          <HourSelect
             label="From"
             value={timing.send_from_hour ?? 0}
-            first={0}
             error={messages.send_from_hour}
             onPick={(send_from_hour) => change({ send_from_hour })}
           />
-          <Hour
+          <HourSelect
             label="Until"
             value={timing.send_until_hour ?? LAST_HOUR}
             first={1}
@@ -87,31 +82,5 @@ export function SendingHours({ timing, messages, change }: Props) {
         }}
       />
     </s-stack>
-  );
-}
-
-interface HourProps {
-  label: string;
-  value: number;
-  first: 0 | 1;
-  error: string | undefined;
-  onPick: (hour: number) => void;
-}
-
-function Hour({ label, value, first, error, onPick }: HourProps) {
-  const hours = Array.from({ length: LAST_HOUR }, (_, index) => index + first);
-  return (
-    <s-select
-      label={label}
-      value={String(value)}
-      error={error ?? ""}
-      onChange={(event) => onPick(Number(event.currentTarget.value))}
-    >
-      {hours.map((hour) => (
-        <s-option key={hour} value={String(hour)}>
-          {clock(hour)}
-        </s-option>
-      ))}
-    </s-select>
   );
 }

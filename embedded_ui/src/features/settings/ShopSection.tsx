@@ -1,6 +1,7 @@
 import { useRef, useState } from "react";
 import { fieldError } from "@/shared/api/client";
 import type { SettingsEffect, ShopSettings, ShopValues } from "@/shared/api/types";
+import { HourSelect } from "@/shared/fields/HourSelect";
 import { count } from "@/shared/format/numbers";
 import { useShop } from "@/shared/shop/ShopProvider";
 import { Failure } from "@/shared/states/Failure";
@@ -93,13 +94,9 @@ interface PartProps {
   edit: (changes: Changes) => void;
 }
 
-const HOURS = Array.from({ length: 24 }, (_, hour) => hour);
-const hourText = (hour: number) => `${String(hour).padStart(2, "0")}:00`;
-
 function Sending({ values, kept, refused, edit }: PartProps) {
   const { defaults } = kept;
   const error = (name: keyof ShopValues) => fieldError(refused, name) ?? "";
-  const hour = (text: string) => (text === "" ? null : Number(text));
   return (
     <s-section heading="Sending">
       <s-stack gap="base">
@@ -114,32 +111,20 @@ function Sending({ values, kept, refused, edit }: PartProps) {
           onInput={(event) => edit({ cap_days: Number(event.currentTarget.value) })}
         />
         <s-stack direction="inline" gap="small">
-          <s-select
+          <HourSelect
             label="Quiet from"
-            value={values.quiet_from === null ? "" : String(values.quiet_from)}
+            none="Never"
+            value={values.quiet_from}
             error={error("quiet_from")}
-            onChange={(event) => edit({ quiet_from: hour(event.currentTarget.value) })}
-          >
-            <s-option value="">Never</s-option>
-            {HOURS.map((one) => (
-              <s-option key={one} value={String(one)}>
-                {hourText(one)}
-              </s-option>
-            ))}
-          </s-select>
-          <s-select
+            onPick={(quiet_from) => edit({ quiet_from })}
+          />
+          <HourSelect
             label="Quiet until"
-            value={values.quiet_until === null ? "" : String(values.quiet_until)}
+            none="Never"
+            value={values.quiet_until}
             error={error("quiet_until")}
-            onChange={(event) => edit({ quiet_until: hour(event.currentTarget.value) })}
-          >
-            <s-option value="">Never</s-option>
-            {HOURS.map((one) => (
-              <s-option key={one} value={String(one)}>
-                {hourText(one)}
-              </s-option>
-            ))}
-          </s-select>
+            onPick={(quiet_until) => edit({ quiet_until })}
+          />
         </s-stack>
         <s-text color="subdued">New campaigns start with these hours. Default: none, as each campaign can set its own.</s-text>
         <s-number-field
