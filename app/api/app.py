@@ -38,6 +38,7 @@ NOUNS = (
     "campaigns",
     "discounts",
     "campaign_reports",
+    "waiting_messages",
     "before_you_send",
     "marketing",
     "senders",

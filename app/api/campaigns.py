@@ -22,7 +22,7 @@ from app.api.models.campaigns import (
     TestResult,
 )
 from app.api.models.preflight import Preflight
-from app.services import campaigns, campaigns_views, preview
+from app.services import campaigns, campaigns_restore, campaigns_views, preview
 from app.services import preflight as preflights
 
 if TYPE_CHECKING:
@@ -80,6 +80,13 @@ def delete_campaign(path: CampaignPath) -> Response:
     """Stop and hide a campaign; its messages and decisions stay in the history."""
     campaigns.delete(rooms(), current_shop(), path.campaign_id)
     return Response(status=204)
+
+
+@bp.post("/<campaign_id>/restore", responses={200: Campaign})
+def restore(path: CampaignPath) -> Response:
+    """Take a deletion back within 30 days: the campaign is what it was, and nothing that was sent is repeated."""
+    campaigns_restore.restore(rooms(), current_shop(), path.campaign_id)
+    return _answer(path.campaign_id)
 
 
 @bp.get("/<campaign_id>/preflight", responses={200: Preflight})

@@ -34,9 +34,12 @@ TRANSITIONS: Mapping[State, tuple[State, ...]] = {
     "active": ("paused", "ended", "deleted"),
     "paused": ("active", "ended", "deleted"),
     "ended": ("deleted",),
-    "deleted": (),
+    "deleted": ("draft", "paused", "ended"),
 }
-"""Where a campaign may go from where. Ended is the end: who wants it again clones it, and its numbers stay its own."""
+"""Where a campaign may go from where. Ended is the end: who wants it again clones it, and its numbers stay its own.
+
+A deletion can be taken back; what ran before goes by way of paused, so that it starts only if nothing is missing.
+"""
 
 
 class Reason(StrEnum):

@@ -110,7 +110,7 @@ def create(
             updated_at=now,
         )
         if audience:
-            _set_name(session, ctx, campaign, _free_name(session, ctx, _suggested_name(rooms, ctx, audience)))
+            _set_name(session, ctx, campaign, free_name(session, ctx, _suggested_name(rooms, ctx, audience)))
             campaign.suggested = [
                 "name.name", "audience.segment_id", "timing.frequency", "timing.every_days", "timing.wait_days",
                 "timing.repeats", *(f"content.{field}" for field in WORD_FIELDS),
@@ -171,7 +171,7 @@ def activate(rooms: Rooms, ctx: ShopContext, campaign_id: str) -> None:
         campaign = find(session, ctx, campaign_id)
         if campaign.state == "active":
             return
-        _go(campaign, "active")
+        go(campaign, "active")
         _refuse_unfinished(standing(rooms, session, ctx, campaign).unresolved)
         campaign.activated_at = campaign.activated_at or rooms.clock.now()
         campaign.paused_at = None
@@ -205,7 +205,7 @@ def _stop(rooms: Rooms, ctx: ShopContext, campaign_id: str, state: Literal["paus
         campaign = find(session, ctx, campaign_id)
         if campaign.state == state:
             return False
-        _go(campaign, state)
+        go(campaign, state)
         setattr(campaign, f"{state}_at", rooms.clock.now())
         number = campaign.id
     _empty_the_line(rooms, ctx, number)
@@ -243,7 +243,7 @@ def clone(rooms: Rooms, ctx: ShopContext, campaign_id: str) -> str:
         campaign = Campaign(
             **values, id=number, state="draft", content_version=1, suggested=[], created_at=now, updated_at=now
         )
-        _set_name(session, ctx, campaign, _free_name(session, ctx, f"Copy of {old.name or 'a campaign'}"[:100]))
+        _set_name(session, ctx, campaign, free_name(session, ctx, f"Copy of {old.name or 'a campaign'}"[:100]))
         session.add(campaign)
         words = content_of(session, old)
         said = {
@@ -259,7 +259,7 @@ def delete(rooms: Rooms, ctx: ShopContext, campaign_id: str) -> None:
     """Stop and hide it; messages and decisions stay, and the name becomes free."""
     with rooms.store.session(ctx) as session:
         campaign = find(session, ctx, campaign_id)
-        _go(campaign, "deleted")
+        go(campaign, "deleted")
         campaign.deleted_at = rooms.clock.now()
         number = campaign.id
     _empty_the_line(rooms, ctx, number)
@@ -348,7 +348,8 @@ def _refuse_unfinished(unresolved: list[Unresolved]) -> None:
         raise Invalid(f"{first.step.capitalize()}: {first.message}{more}", field=f"{first.step}.{first.field}")
 
 
-def _go(campaign: Campaign, state: State) -> None:
+def go(campaign: Campaign, state: State) -> None:
+    """Change the state as the table of transitions allows. Raises Conflict."""
     was: Any = campaign.state
     if state not in next_states(was):
         raise Conflict(f"A campaign that is {campaign.state} can't become {state}.")
@@ -389,7 +390,8 @@ def _suggested_name(rooms: Rooms, ctx: ShopContext, audience: Audience) -> str:
     return f"{verb}: {title or audience.name}"[:100]
 
 
-def _free_name(session: Session, ctx: ShopContext, wanted: str) -> str:
+def free_name(session: Session, ctx: ShopContext, wanted: str) -> str:
+    """The name itself if no campaign has it, else with the first number that makes it new."""
     query = select(Campaign.folded_name).where(Campaign.shop_id == ctx.shop_id, Campaign.deleted_at.is_(None))
     taken = set(session.scalars(query))
     number, name = 1, wanted

@@ -10,7 +10,7 @@ import numpy as np
 
 from app.domain import holdout
 from app.domain.campaigns import Reason, Unresolved
-from app.services import campaigns, sender_domains, sending_limits
+from app.services import campaigns, sender_domains, senders, sending_limits
 from app.services.campaigns_audience import Product, newest_history, products
 from app.services.campaigns_views import ReasonCount, reason_counts
 from app.services.content import words_of
@@ -48,12 +48,16 @@ WAITING = (Reason.QUIET_HOURS, Reason.SENDER_NOT_VERIFIED, Reason.NO_POSTAL_ADDR
 
 @dataclass(frozen=True)
 class Check:
-    """One line of the list. step: where it is put right. blocked: the campaign can't start; warn: it can."""
+    """One line of the list. step: where it is put right. blocked: the campaign can't start; warn: it can.
+
+    action: what may be done about it right there: the sender's domain may be looked up.
+    """
 
     step: str
     subject: str
     level: Level
     message: str
+    action: Literal["check_domain"] | None = None
 
 
 @dataclass(frozen=True)
@@ -125,14 +129,16 @@ def _held_out(ctx: ShopContext, campaign: Campaign, people: Judged, of_shop: int
 
 def _of_domain(rooms: Rooms, session: Session, ctx: ShopContext, sender: Sender) -> Check:
     """What is known of the domain that the mail will be from. A look that is due is asked for by the sending job."""
+    action: Literal["check_domain"] | None = "check_domain" if senders.is_verified(sender) else None
     domain = sending_limits.domain_of(rooms, sender)
     states = sender_domains.states(session, ctx, domain)
     missing = [LETTERS[name] for name, state in states.items() if state not in {"passed", "not_checked", "unreachable"}]
     if missing:
         text = f"{domain} lacks a working record of {', '.join(missing)}; the sender's page says what to set."
-        return Check("sender", "Domain checks", "warn", text)
+        return Check("sender", "Domain checks", "warn", text, action)
     if any(state != "passed" for state in states.values()):
-        return Check("sender", "Domain checks", "warn", f"The records of {domain} have not all been seen yet.")
+        text = f"The records of {domain} have not all been seen yet."
+        return Check("sender", "Domain checks", "warn", text, action)
     return Check("sender", "Domain checks", "ok", f"SPF, DKIM and DMARC of {domain} are in order.")
 
 

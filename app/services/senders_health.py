@@ -10,7 +10,7 @@ from sqlalchemy import func, select
 from app.domain import sender_domain
 from app.domain.machines import DEFAULT_OPEN_TRACKING
 from app.errors import Conflict, Invalid
-from app.services import sender_domains, senders, sending_brakes, sending_limits
+from app.services import sender_domains, senders, sending_brakes, sending_limits, sending_lock
 from app.store.models.mail_events import MailSetting, SenderDomain, SendingHour
 from app.store.models.senders import Sender
 
@@ -43,6 +43,7 @@ class Status:
     """The shop's sending as a whole."""
 
     stop: Stop | None
+    lock: sending_lock.Locked | None
     since: datetime
     sent: int
     hard_bounces: int
@@ -86,9 +87,11 @@ class Health:
 
 
 def status(rooms: Rooms, ctx: ShopContext) -> Status:
-    """The breaker, the rates of the window, and the shop's choices."""
+    """The breaker, the lock, the rates of the window, and the shop's choices."""
     with rooms.store.reading(ctx) as session:
-        counted = sending_brakes.rates(session, ctx, rooms.store.db_now(session))
+        now = rooms.store.db_now(session)
+        counted = sending_brakes.rates(session, ctx, now)
+        lock = sending_lock.locked(rooms, session, ctx, now)
         stop = sending_brakes.open_stop(session, ctx)
         choice = session.get(MailSetting, {"shop_id": ctx.shop_id})
     shown = None
@@ -97,6 +100,7 @@ def status(rooms: Rooms, ctx: ShopContext) -> Status:
         shown = Stop(stop.at, stop.kind, told["sent"], told["hard_bounces"], told["complaints"], told["limit"])
     return Status(
         shown,
+        lock,
         counted.since,
         counted.sent,
         counted.hard_bounces,

@@ -49,13 +49,32 @@ class Unlocked:
     not_before: datetime | None
 
 
+@dataclass(frozen=True)
+class Locked:
+    """Nothing may be stamped or planned: why, in words, and when that ends by itself; None: a person unlocks it."""
+
+    why: str
+    until: datetime | None
+
+
+def locked(rooms: Rooms, session: Session, ctx: ShopContext, now: datetime) -> Locked | None:
+    """The lock that holds for the shop at `now`, if one does."""
+    marks = rooms.store.marks
+    said = marks.refusal(session, ctx.shop_id, now) if marks is not None else None
+    if marks is None or said is None:
+        return None
+    row = session.get(SendingEpoch, ctx.shop_id)
+    rests = row.not_before if row is not None else None
+    # A rest that is over lifts no other lock: what would hold then is asked for.
+    ends = rests is not None and marks.refusal(session, ctx.shop_id, rests) is None
+    return Locked(said, rests if ends else None)
+
+
 def why(rooms: Rooms, ctx: ShopContext) -> str | None:
     """Why nothing may be stamped or planned for this shop, in words; None if it may."""
-    marks = rooms.store.marks
-    if marks is None:
-        return None
     with rooms.store.reading(ctx) as session:
-        return marks.refusal(session, ctx.shop_id, rooms.store.db_now(session))
+        found = locked(rooms, session, ctx, rooms.store.db_now(session))
+    return found.why if found is not None else None
 
 
 def unlock(rooms: Rooms, ctx: ShopContext, how: How, relay_log: Iterable[str] = ()) -> Unlocked:

@@ -27,10 +27,18 @@ class SendingStop(_Answer):
     limit: float = Field(description="The share that must not be reached, 0..1")
 
 
+class SendingLock(_Answer):
+    """The store is not the one that sent last, or rests after a restore: nothing is planned or sent."""
+
+    why: str
+    until: datetime | None = Field(description="When it ends by itself; null: whoever runs Encore has to unlock it")
+
+
 class SendingStatus(_Answer):
     """The rates of the last seven days, or since the last release, and the shop's choices."""
 
     stop: SendingStop | None
+    lock: SendingLock | None
     since: datetime
     sent: int
     hard_bounces: int

@@ -21,6 +21,7 @@ class PreflightCheck(_Answer):
     subject: str
     level: Literal["ok", "warn", "blocked"] = Field(description="blocked: can't start; warn: can")
     message: str
+    action: Literal["check_domain"] | None = Field(description="Looking the sender's domain up now may settle it")
 
 
 class Preflight(_Answer):

@@ -10,9 +10,9 @@ import pyarrow as pa
 import pytest
 from sqlalchemy import func, select
 
-from app.errors import Conflict
+from app.errors import Conflict, NotFound
 from app.lake.schemas import TABLES
-from app.services import campaigns, campaigns_views, plan_sends, preflight, send_due
+from app.services import campaigns, campaigns_restore, campaigns_views, plan_sends, preflight, send_due, senders
 from app.services.decision_sheets import of_customers
 from app.store.models.campaigns import Campaign, Decision, PlanTick
 from app.store.models.mail_events import SenderDomain
@@ -96,6 +96,43 @@ class TestTheEnd:
             campaigns.end(shop.rooms, shop.ctx, campaign)
         (missing,) = preflight.preflight(shop.rooms, shop.ctx, campaign).unresolved
         assert (missing.step, missing.field) == ("timing", "ends_on")
+
+
+class TestADeletion:
+    def test_taken_back_leaves_the_campaign_as_it_was_with_nothing_in_line(self, shop: World) -> None:
+        segment = 1
+        states = {
+            "draft": shop.campaign(segment, name="Draft", active=False),
+            "active": shop.campaign(segment, name="Active"),
+            "paused": shop.campaign(segment, name="Paused"),
+            "ended": shop.campaign(segment, name="Ended"),
+        }
+        plan_sends.plan(shop.rooms, shop.ctx)
+        campaigns.pause(shop.rooms, shop.ctx, states["paused"])
+        campaigns.end(shop.rooms, shop.ctx, states["ended"])
+        for campaign in states.values():
+            campaigns.delete(shop.rooms, shop.ctx, campaign)
+            assert state_of(shop, campaign) == "deleted"
+            campaigns_restore.restore(shop.rooms, shop.ctx, campaign)
+            campaigns_restore.restore(shop.rooms, shop.ctx, campaign)
+        assert {was: state_of(shop, campaign) for was, campaign in states.items()} == {was: was for was in states}
+        assert {m.state for m in messages(shop)} == {"cancelled"}
+
+    def test_taken_back_too_late_for_its_sender_pauses_it_and_a_taken_name_gets_a_number(self, shop: World) -> None:
+        campaign = shop.campaign(1, name="A")
+        campaigns.delete(shop.rooms, shop.ctx, campaign)
+        senders.delete(shop.rooms, shop.ctx, "snd_1")
+        shop.campaign(1, name="A", active=False)
+        campaigns_restore.restore(shop.rooms, shop.ctx, campaign)
+        view = campaigns_views.one(shop.rooms, shop.ctx, campaign)
+        assert (view.state, view.name) == ("paused", "A 2")
+
+    def test_is_final_after_thirty_days(self, shop: World) -> None:
+        campaign = shop.campaign(1, name="A")
+        campaigns.delete(shop.rooms, shop.ctx, campaign)
+        shop.clock.advance(31 * DAY)
+        with pytest.raises(NotFound):
+            campaigns_restore.restore(shop.rooms, shop.ctx, campaign)
 
 
 class TestACopy:
@@ -225,15 +262,17 @@ class TestBeforeTheStart:
     def test_records_of_the_senders_domain_that_are_missing_are_named(self, shop: World) -> None:
         campaign = shop.campaign(1, name="A", active=False)
 
-        def said() -> tuple[str, str]:
+        def said() -> tuple[str, str, str | None]:
             found = preflight.preflight(shop.rooms, shop.ctx, campaign)
             (check,) = [one for one in found.checks if one.subject == "Domain checks"]
-            return check.level, check.message
+            return check.level, check.message, check.action
 
-        assert said() == ("warn", "The records of beans.example have not all been seen yet.")
+        assert said() == ("warn", "The records of beans.example have not all been seen yet.", "check_domain")
         domain_says(shop, spf="passed", dkim="missing", dmarc="missing")
         assert said()[0] == "warn"
         assert "DKIM, DMARC" in said()[1]
+        domain_says(shop, spf="passed", dkim="passed", dmarc="passed")
+        assert said()[2] is None
 
     def test_what_is_wrong_says_where_it_is_put_right(self, shop: World) -> None:
         shop.stock[COFFEE] = 0

@@ -18,6 +18,7 @@ from app.domain.zones import PROVINCES, zone_of
 ALLOWED = {
     ("draft", "active"), ("draft", "deleted"), ("active", "paused"), ("active", "ended"), ("active", "deleted"),
     ("paused", "active"), ("paused", "ended"), ("paused", "deleted"), ("ended", "deleted"),
+    ("deleted", "draft"), ("deleted", "paused"), ("deleted", "ended"),
 }  # fmt: skip
 MINUTE = timedelta(minutes=1)
 BERLIN = ZoneInfo("Europe/Berlin")

@@ -1,21 +1,22 @@
 import { useState } from "react";
-import { useNavigate, useParams } from "react-router";
+import { useParams } from "react-router";
 import { ApiError } from "@/shared/api/client";
 import type { Campaign } from "@/shared/api/types";
 import { asOf } from "@/shared/format/dates";
 import { count } from "@/shared/format/numbers";
+import { SendingBanner } from "@/shared/sending/SendingBanner";
 import { useShop } from "@/shared/shop/ShopProvider";
 import { Failure } from "@/shared/states/Failure";
 import { Loaded } from "@/shared/states/Loaded";
-import { toast } from "@/shared/states/toast";
 import { AudienceSummary } from "./AudienceSummary";
 import { CAMPAIGN_STATES, standings } from "./campaignState";
 import { DecisionsTable } from "./DecisionsTable";
-import { CloneButton, EndCampaign, pauseWithUndo, resumeWithUndo } from "./Lifecycle";
+import { CloneButton, ConfirmDelete, EndCampaign, pauseWithUndo, resumeWithUndo } from "./Lifecycle";
 import { DiscountReport, MarketingNote } from "./DiscountReport";
 import { NoSuchCampaign } from "./NoSuchCampaign";
 import { Report } from "./report/Report";
 import { useCampaign, useCampaignActions } from "./useCampaigns";
+import { WaitingSection } from "./WaitingSection";
 
 /** One campaign: where its candidates stand, and why each was mailed or not. */
 export function CampaignPage() {
@@ -52,6 +53,7 @@ function Page({ campaign, failed }: { campaign: Campaign; failed: Error | null }
         Delete
       </s-button>
       <s-stack gap="base">
+        <SendingBanner />
         {failed !== null && <Failure what="The campaign could not be refreshed" error={failed} />}
         {problem !== null && <Failure what="That did not work" error={problem} />}
         {deleting && <ConfirmDelete campaign={campaign} actions={actions} keep={() => setDeleting(false)} />}
@@ -60,6 +62,7 @@ function Page({ campaign, failed }: { campaign: Campaign; failed: Error | null }
           <CloneButton campaign={campaign} />
           <EndCampaign campaign={campaign} />
         </s-stack>
+        {campaign.state !== "draft" && <WaitingSection campaign={campaign} />}
         <div className="encore-two">
           <Standings campaign={campaign} />
           <AudienceSummary campaign={campaign} />
@@ -179,34 +182,5 @@ function NobodyYet({ campaign }: { campaign: Campaign }) {
           : "Once it is active, whom it mails, holds out or skips shows here."}
       </s-paragraph>
     </s-section>
-  );
-}
-
-function ConfirmDelete({ campaign, actions, keep }: { campaign: Campaign; actions: Actions; keep: () => void }) {
-  const navigate = useNavigate();
-  return (
-    <s-banner tone="warning" heading={`Delete “${campaign.name ?? "Unnamed draft"}”?`}>
-      <s-paragraph>It stops sending at once. Its messages and decisions stay in the history.</s-paragraph>
-      {actions.remove.isError && <Failure what="It was not deleted" error={actions.remove.error} />}
-      <s-button
-        slot="secondary-actions"
-        variant="secondary"
-        tone="critical"
-        loading={actions.remove.isPending}
-        onClick={() =>
-          actions.remove.mutate(undefined, {
-            onSuccess: () => {
-              toast("Campaign deleted");
-              void navigate("/campaigns");
-            },
-          })
-        }
-      >
-        Delete campaign
-      </s-button>
-      <s-button slot="secondary-actions" variant="secondary" onClick={keep}>
-        Keep it
-      </s-button>
-    </s-banner>
   );
 }

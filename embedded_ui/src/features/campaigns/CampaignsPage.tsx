@@ -3,6 +3,7 @@ import { age, moment } from "@/shared/format/dates";
 import { interval, signed } from "@/shared/format/intervals";
 import { count, estimate } from "@/shared/format/numbers";
 import { RecommendationBanner } from "@/shared/recommendations/RecommendationBanner";
+import { SendingBanner } from "@/shared/sending/SendingBanner";
 import { useShop } from "@/shared/shop/ShopProvider";
 import { Loaded } from "@/shared/states/Loaded";
 import { CAMPAIGN_STATES } from "./campaignState";
@@ -21,6 +22,7 @@ export function CampaignsPage() {
         New campaign
       </s-button>
       <s-stack gap="base">
+        <SendingBanner />
         <RecommendationBanner />
         <Loaded query={campaigns} noun="campaigns" lines={6}>
           {(list) =>

@@ -82,3 +82,46 @@ export function EndCampaign({ campaign }: { campaign: Campaign }) {
     </s-banner>
   );
 }
+
+interface DeleteProps {
+  campaign: Campaign;
+  actions: Actions;
+  keep: () => void;
+}
+
+/** Asks before a campaign goes; the toast brings it back. */
+export function ConfirmDelete({ campaign, actions, keep }: DeleteProps) {
+  const navigate = useNavigate();
+  // The page is left by then, and what a component that is gone would have been told is dropped: so a promise.
+  const undo = () => {
+    void actions.restore.mutateAsync().then(
+      (back) => toast(back.state === campaign.state ? "The campaign is back" : "The campaign is back, paused"),
+      (error: unknown) => toast(`It was not brought back. ${explain(error)}`),
+    );
+  };
+  return (
+    <s-banner tone="warning" heading={`Delete “${campaign.name ?? "Unnamed draft"}”?`}>
+      <s-paragraph>It stops sending at once. Its messages and decisions stay in the history.</s-paragraph>
+      {actions.remove.isError && <Failure what="It was not deleted" error={actions.remove.error} />}
+      <s-button
+        slot="secondary-actions"
+        variant="secondary"
+        tone="critical"
+        loading={actions.remove.isPending}
+        onClick={() =>
+          actions.remove.mutate(undefined, {
+            onSuccess: () => {
+              toast("Campaign deleted", undo);
+              void navigate("/campaigns");
+            },
+          })
+        }
+      >
+        Delete campaign
+      </s-button>
+      <s-button slot="secondary-actions" variant="secondary" onClick={keep}>
+        Keep it
+      </s-button>
+    </s-banner>
+  );
+}

@@ -1,6 +1,10 @@
-import type { Preflight } from "@/shared/api/types";
+import { useQueryClient } from "@tanstack/react-query";
+import type { Campaign, Preflight } from "@/shared/api/types";
 import { isoDay } from "@/shared/format/dates";
 import { counted } from "@/shared/format/numbers";
+import { useSendingActions } from "@/shared/sending/useSending";
+import { Failure } from "@/shared/states/Failure";
+import { toast } from "@/shared/states/toast";
 import { type Step, STEP_NAMES } from "./steps";
 
 type Check = Preflight["checks"][number];
@@ -32,8 +36,14 @@ export function startWords(preflight: Preflight, now: Date, zone: string): strin
   return `Start: ${people}, first messages ${first}`;
 }
 
+interface ListProps {
+  checks: Check[];
+  campaign: Pick<Campaign, "id" | "sender_id">;
+  go: (step: Step) => void;
+}
+
 /** Everything that was checked, what is wrong first, each with the way to where it is put right. */
-export function CheckList({ checks, go }: { checks: Check[]; go: (step: Step) => void }) {
+export function CheckList({ checks, campaign, go }: ListProps) {
   const order = { blocked: 0, warn: 1, ok: 2 };
   const sorted = [...checks].sort((one, other) => order[one.level] - order[other.level]);
   return (
@@ -43,6 +53,9 @@ export function CheckList({ checks, go }: { checks: Check[]; go: (step: Step) =>
           <s-badge tone={LEVELS[check.level].tone}>{LEVELS[check.level].words}</s-badge>
           <s-text type="strong">{check.subject}</s-text>
           <s-text>{check.message}</s-text>
+          {check.action === "check_domain" && campaign.sender_id !== null && (
+            <CheckDomain campaignId={campaign.id} senderId={campaign.sender_id} />
+          )}
           {check.level !== "ok" && (
             <s-button variant="tertiary" onClick={() => go(check.step)}>
               Go to {STEP_NAMES[check.step].toLowerCase()}
@@ -51,5 +64,26 @@ export function CheckList({ checks, go }: { checks: Check[]; go: (step: Step) =>
         </li>
       ))}
     </ul>
+  );
+}
+
+/** Has the sender's domain looked up; the list follows. */
+function CheckDomain({ campaignId, senderId }: { campaignId: string; senderId: string }) {
+  const { check } = useSendingActions();
+  const queries = useQueryClient();
+  const look = () =>
+    check.mutate(senderId, {
+      onSuccess: () => {
+        toast("Domain checked");
+        void queries.invalidateQueries({ queryKey: ["campaign", campaignId, "preflight"] });
+      },
+    });
+  return (
+    <>
+      <s-button variant="secondary" loading={check.isPending} onClick={look}>
+        Check now
+      </s-button>
+      {check.isError && <Failure what="The domain was not checked" error={check.error} />}
+    </>
   );
 }

@@ -98,7 +98,7 @@ function Check({ saved, preflight, autosave, go }: Props & { preflight: Prefligh
       ) : (
         <s-banner tone="success" heading="Everything is in place" />
       )}
-      <CheckList checks={preflight.checks} go={go} />
+      <CheckList checks={preflight.checks} campaign={saved} go={go} />
       <s-paragraph>
         {counted(preflight.people, "person", "people")} of {count(preflight.candidates)} in the audience can be mailed
         {preflight.held_out > 0 ? `; ${count(preflight.held_out)} of them are held out at random, to measure` : ""}.

@@ -38,6 +38,15 @@ export function useCampaign(campaign_id: string) {
   });
 }
 
+/** What the campaign's messages in line wait for; asked for again while it sends. */
+export function useWaiting(campaign: Campaign) {
+  return useQuery({
+    queryKey: ["campaign", campaign.id, "waiting"],
+    queryFn: () => unwrap(api.GET("/api/campaigns/{campaign_id}/waiting", at(campaign.id))),
+    refetchInterval: campaign.state === "active" ? WHILE_SENDING_MS : false,
+  });
+}
+
 /** A new draft: empty, or prefilled. */
 export function useCreateCampaign() {
   const queries = useQueryClient();
@@ -62,7 +71,7 @@ export function useCloneCampaign(campaign_id: string) {
   });
 }
 
-/** Start, pause, resume, end and delete. Each answer is shown at once. */
+/** Start, pause, resume, end, delete, and take a deletion back. Each answer is shown at once. */
 export function useCampaignActions(campaign_id: string) {
   const queries = useQueryClient();
   const everywhere = () =>
@@ -94,6 +103,10 @@ export function useCampaignActions(campaign_id: string) {
     remove: useMutation({
       mutationFn: () => unwrap(api.DELETE("/api/campaigns/{campaign_id}", at(campaign_id))),
       onSuccess: everywhere,
+    }),
+    restore: useMutation({
+      mutationFn: () => unwrap(api.POST("/api/campaigns/{campaign_id}/restore", at(campaign_id))),
+      onSuccess,
     }),
   };
 }

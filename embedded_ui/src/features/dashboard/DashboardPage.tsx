@@ -1,6 +1,7 @@
 import type { Dashboard, Progress } from "@/shared/api/types";
 import { useProgress } from "@/shared/progress/useProgress";
 import { RecommendationBanner } from "@/shared/recommendations/RecommendationBanner";
+import { SendingBanner } from "@/shared/sending/SendingBanner";
 import { Failure } from "@/shared/states/Failure";
 import { Loaded } from "@/shared/states/Loaded";
 import { toast } from "@/shared/states/toast";
@@ -28,6 +29,7 @@ export function DashboardPage() {
         Update now
       </s-button>
       <s-stack gap="base">
+        <SendingBanner />
         {refresh.isError && <Failure what="The update was not started" error={refresh.error} />}
         {progress.data?.phase === "failed" && <FailedWork progress={progress.data} />}
         {progress.data?.running === true && <WorkProgress progress={progress.data} />}

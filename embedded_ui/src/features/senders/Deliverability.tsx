@@ -6,8 +6,8 @@ import { useShop } from "@/shared/shop/ShopProvider";
 import { Failure } from "@/shared/states/Failure";
 import { Loaded } from "@/shared/states/Loaded";
 import { toast } from "@/shared/states/toast";
-import { rates } from "./SendingStatus";
-import { useSending, useSendingActions, useSuppressions } from "./useSending";
+import { rates } from "@/shared/sending/SendingBanner";
+import { useSending, useSendingActions, useSuppressions } from "@/shared/sending/useSending";
 
 const REASONS: Record<string, string> = {
   hard_bounce: "Bounced for good",

@@ -4,7 +4,7 @@ import { count } from "@/shared/format/numbers";
 import { useShop } from "@/shared/shop/ShopProvider";
 import { Failure } from "@/shared/states/Failure";
 import { toast } from "@/shared/states/toast";
-import { useSendingActions } from "./useSending";
+import { useSendingActions } from "@/shared/sending/useSending";
 
 type Tone = "success" | "warning" | "critical" | "neutral";
 

@@ -6,8 +6,8 @@ import { Loaded } from "@/shared/states/Loaded";
 import { toast } from "@/shared/states/toast";
 import { Deliverability } from "./Deliverability";
 import { SenderCard } from "./SenderCard";
-import { SendingBanner } from "./SendingStatus";
-import { useSendersHealth } from "./useSending";
+import { SendingBanner } from "@/shared/sending/SendingBanner";
+import { useSendersHealth } from "@/shared/sending/useSending";
 
 /** The addresses that campaigns send from. */
 export function SendersPage() {
@@ -19,7 +19,7 @@ export function SendersPage() {
         Create sender
       </s-button>
       <s-stack gap="base">
-        <SendingBanner />
+        <SendingBanner home />
         {creating && <NewSenderSection close={() => setCreating(false)} />}
         <Loaded query={senders} noun="senders" lines={5}>
           {(list) => (

@@ -976,6 +976,23 @@ export interface paths {
         patch: operations["campaigns_change_campaign__campaign_id__patch"];
         trace?: never;
     };
+    "/api/campaigns/{campaign_id}/restore": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** Take a deletion back within 30 days: the campaign is what it was, and nothing that was sent is repeated. */
+        post: operations["campaigns_restore__campaign_id__restore_post"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/campaigns/{campaign_id}/preflight": {
         parameters: {
             query?: never;
@@ -1265,6 +1282,23 @@ export interface paths {
         head?: never;
         /** Change it from the next decision on. */
         patch: operations["campaign_reports_change_shop_holdout_settings_holdout_patch"];
+        trace?: never;
+    };
+    "/api/campaigns/{campaign_id}/waiting": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** What the messages in line wait for: every one of them in one group. */
+        get: operations["waiting_messages_waiting__campaign_id__waiting_get"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
         trace?: never;
     };
     "/api/campaigns/{campaign_id}/before-you-send": {
@@ -5501,6 +5535,11 @@ export interface components {
             level: "ok" | "warn" | "blocked";
             /** Message */
             message: string;
+            /**
+             * Action
+             * @description Looking the sender's domain up now may settle it
+             */
+            action: "check_domain" | null;
         };
         /**
          * TestResult
@@ -6326,6 +6365,55 @@ export interface components {
             percent: number;
         };
         /**
+         * WaitingMessages
+         * @description A campaign's messages that have not left: `count`, counted by itself, is the sum of all groups.
+         */
+        WaitingMessages: {
+            /** Count */
+            count: number;
+            /** Groups */
+            groups: components["schemas"]["WaitingGroup"][];
+            /**
+             * Good For Hours
+             * @description A message that waits longer than this past its time is decided anew
+             */
+            good_for_hours: number;
+            /**
+             * As Of
+             * Format: date-time
+             */
+            as_of: string;
+        };
+        /**
+         * WaitingGroup
+         * @description Messages that wait for the same.
+         */
+        WaitingGroup: {
+            /**
+             * Why
+             * @description hours: the customer's own; earlier_limit: one that was lifted since
+             * @enum {string}
+             */
+            why: "locked" | "stopped" | "not_active" | "no_dkim" | "warm_up" | "hourly" | "code" | "retry" | "hours" | "earlier_limit" | "next" | "sending";
+            /** Count */
+            count: number;
+            /**
+             * Until
+             * @description When the first of them may go; null: at once, or not known
+             */
+            until: string | null;
+            /**
+             * Limit
+             * @description The limit of the day or hour that is used up
+             */
+            limit: number | null;
+            /**
+             * Too Late
+             * @description Of them: will have waited too long by then, and are decided anew
+             */
+            too_late: number;
+        };
+        /**
          * CampaignLookBack
          * @description Had the campaign been active for the last twelve months. Purchases of those targeted, not caused by e-mail.
          */
@@ -6772,6 +6860,7 @@ export interface components {
          */
         SendingStatus: {
             stop: components["schemas"]["SendingStop"] | null;
+            lock: components["schemas"]["SendingLock"] | null;
             /**
              * Since
              * Format: date-time
@@ -6806,6 +6895,19 @@ export interface components {
              * @description Messages an hour; null: as many as the mail server takes
              */
             hourly_limit: number | null;
+        };
+        /**
+         * SendingLock
+         * @description The store is not the one that sent last, or rests after a restore: nothing is planned or sent.
+         */
+        SendingLock: {
+            /** Why */
+            why: string;
+            /**
+             * Until
+             * @description When it ends by itself; null: whoever runs Encore has to unlock it
+             */
+            until: string | null;
         };
         /**
          * SendingStop
@@ -10412,6 +10514,55 @@ export interface operations {
             };
         };
     };
+    campaigns_restore__campaign_id__restore_post: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                campaign_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Campaign"];
+                };
+            };
+            /** @description Not Found */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorAnswer"];
+                };
+            };
+            /** @description Conflict */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorAnswer"];
+                };
+            };
+            /** @description Unprocessable Entity */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorAnswer"];
+                };
+            };
+        };
+    };
     campaigns_preflight__campaign_id__preflight_get: {
         parameters: {
             query?: never;
@@ -11369,6 +11520,46 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["ErrorAnswer"];
+                };
+            };
+        };
+    };
+    waiting_messages_waiting__campaign_id__waiting_get: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                campaign_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["WaitingMessages"];
+                };
+            };
+            /** @description Not Found */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorAnswer"];
+                };
+            };
+            /** @description Unprocessable Entity */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ValidationErrorModel"][];
                 };
             };
         };

@@ -1,4 +1,4 @@
-import type { SendingStatus, SendingStop } from "@/shared/api/types";
+import type { SendingLock, SendingStatus, SendingStop } from "@/shared/api/types";
 import { moment } from "@/shared/format/dates";
 import { count, counted } from "@/shared/format/numbers";
 import { useShop } from "@/shared/shop/ShopProvider";
@@ -6,12 +6,24 @@ import { Failure } from "@/shared/states/Failure";
 import { toast } from "@/shared/states/toast";
 import { useSending, useSendingActions } from "./useSending";
 
-/** Says in red that sending is stopped and why, or in one line how the rates stand. Silent until it knows. */
-export function SendingBanner() {
+interface Props {
+  /** The page where sending is released; every other one links to it. */
+  home?: boolean;
+}
+
+/** Says in red that nothing goes out and why; at home also that the rates are too high. Silent until it knows. */
+export function SendingBanner({ home = false }: Props) {
   const { data } = useSending();
   if (data === undefined) return null;
-  if (data.stop !== null) return <Stopped stop={data.stop} />;
-  if (data.level !== "warning") return null;
+  if (data.lock !== null || data.stop !== null) {
+    return (
+      <>
+        {data.lock !== null && <Locked lock={data.lock} />}
+        {data.stop !== null && <Stopped stop={data.stop} home={home} />}
+      </>
+    );
+  }
+  if (!home || data.level !== "warning") return null;
   return (
     <s-banner tone="warning" heading="More complaints than mailbox providers like">
       <s-paragraph>
@@ -21,9 +33,22 @@ export function SendingBanner() {
   );
 }
 
-function Stopped({ stop }: { stop: SendingStop }) {
+function Locked({ lock }: { lock: SendingLock }) {
   const { timezone } = useShop();
-  const { release } = useSendingActions();
+  return (
+    <s-banner tone="critical" heading="Sending is locked">
+      <s-paragraph>
+        {`Nothing goes out, so that nobody is mailed twice in a week: ${lock.why}. `}
+        {lock.until === null
+          ? "Whoever runs Encore for you unlocks it with the command encore unlock-sending."
+          : `It goes on by itself ${moment(lock.until, timezone)}.`}
+      </s-paragraph>
+    </s-banner>
+  );
+}
+
+function Stopped({ stop, home }: { stop: SendingStop; home: boolean }) {
+  const { timezone } = useShop();
   const what =
     stop.kind === "complaints"
       ? `${counted(stop.complaints, "recipient")} of ${counted(stop.sent, "message")} called it spam`
@@ -35,6 +60,21 @@ function Stopped({ stop }: { stop: SendingStop }) {
         Beyond it, mailbox providers put your mail into the spam folder. Messages wait; those that wait more than a day
         are decided anew.
       </s-paragraph>
+      {home ? (
+        <Release />
+      ) : (
+        <s-button slot="secondary-actions" variant="secondary" href="/senders">
+          Look into it under Senders
+        </s-button>
+      )}
+    </s-banner>
+  );
+}
+
+function Release() {
+  const { release } = useSendingActions();
+  return (
+    <>
       {release.isError && <Failure what="Sending was not released" error={release.error} />}
       <s-button
         slot="secondary-actions"
@@ -44,7 +84,7 @@ function Stopped({ stop }: { stop: SendingStop }) {
       >
         I have looked into it: send again
       </s-button>
-    </s-banner>
+    </>
   );
 }
 
