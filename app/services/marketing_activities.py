@@ -8,25 +8,25 @@ from __future__ import annotations
 
 from collections import Counter, defaultdict
 from dataclasses import dataclass
-from datetime import datetime, time, timedelta
-from typing import TYPE_CHECKING, Any
+from datetime import date, datetime, time, timedelta
+from typing import TYPE_CHECKING
 
 import structlog
 from sqlalchemy import select
 
 from app.errors import EncoreError, Unavailable
 from app.services.content import utm_of
-from app.services.published import latest_history
+from app.services.measure_campaigns import newest
 from app.services.shop_ports import MARKETING_SCOPES
 from app.services.shop_scopes import lacking
 from app.store.models.campaigns import Campaign
-from app.store.models.discounts import DiscountCode, DiscountPool
 from app.store.models.mail_events import MailEvent
 from app.store.models.marketing import MarketingActivity, MarketingDay
+from app.store.models.measurements import WHOLE_SHOP
 from app.store.models.sending import MAILED, Message
 
 if TYPE_CHECKING:
-    from datetime import date
+    from collections.abc import Callable
 
     from sqlalchemy.orm import Session
 
@@ -37,9 +37,9 @@ if TYPE_CHECKING:
 log = structlog.get_logger()
 
 JOB = "marketing"
-TOLD_DAYS = 30  # older days no longer change: no order is attributed to a click that old
-CLICK_WINDOW = timedelta(days=7)
+TOLD_DAYS = 30  # older days hardly change
 NAMES = ("sends", "views", "clicks", "unsubscribes", "fails", "orders", "sales_minor")
+MEASURED = {"orders": "orders", "sales_minor": "revenue_minor", "unsubscribes": "unsubscribed"}
 STATUS = {"active": "ACTIVE", "paused": "PAUSED"}
 NO_SCOPE = "Encore may not write to Shopify's marketing pages yet. Grant the new permission in the Shopify admin."
 
@@ -108,14 +108,14 @@ def standing(rooms: Rooms, ctx: ShopContext, campaign_id: int) -> Standing | Non
 def daily(rooms: Rooms, ctx: ShopContext) -> dict[int, dict[date, dict[str, int]]]:
     """Campaign → day of the shop → figures, for the last 30 days.
 
-    An order is the campaign's whose code it used, else the one whose mail the customer clicked last within a week
-    before it: what Shopify's pages call attributed. What a campaign added is measured elsewhere, by its holdout.
+    Orders, sales and unsubscribes are the campaign report's, by its rules and as of its last measurement: a merchant
+    who compares the two finds one number. What a campaign added is measured elsewhere, by its holdout.
     """
     since = rooms.clock.now() - timedelta(days=TOLD_DAYS)
     found: dict[int, dict[date, Counter[str]]] = defaultdict(lambda: defaultdict(Counter))
 
-    def add(campaign_id: int, at: datetime, name: str, count: int = 1) -> None:
-        found[campaign_id][at.astimezone(ctx.zone).date()][name] += count
+    def add(campaign_id: int, at: datetime, name: str) -> None:
+        found[campaign_id][at.astimezone(ctx.zone).date()][name] += 1
 
     with rooms.store.reading(ctx) as session:
         sent = select(Message.campaign_id, Message.stamped_at, Message.state).where(
@@ -124,37 +124,22 @@ def daily(rooms: Rooms, ctx: ShopContext) -> dict[int, dict[date, dict[str, int]
         for campaign_id, at, state in session.execute(sent):
             if at is not None:
                 add(campaign_id, at, "fails" if state == "failed" else "sends")
-        clicks = _actions(session, ctx, since, add)
-        codes = select(DiscountCode.order_id, DiscountPool.campaign_id).join(
-            DiscountPool, (DiscountPool.shop_id == DiscountCode.shop_id) & (DiscountPool.id == DiscountCode.pool_id)
-        ).where(DiscountCode.shop_id == ctx.shop_id, DiscountCode.order_id.is_not(None))  # fmt: skip
-        by_code = {row[0]: row[1] for row in session.execute(codes)}
-        history = latest_history(session, ctx)
-    if history is not None and (clicks or by_code):
-        connection = rooms.lake.connect(ctx, history.tables)
-        try:
-            orders = connection.execute(
-                """SELECT order_id, customer_no, processed_at,
-                          coalesce(total_minor, 0) - coalesce(refunded_minor, 0) FROM orders
-                   WHERE counts AND processed_at > $since ORDER BY processed_at""",
-                {"since": since},
-            ).fetchall()
-        finally:
-            connection.close()
-        for order_id, customer, at, minor in orders:
-            before = [one for one in clicks.get(customer, []) if one[0] <= at < one[0] + CLICK_WINDOW]
-            credited = by_code.get(order_id) or (max(before)[1] if before else None)
-            if credited is not None:
-                add(credited, at, "orders")
-                add(credited, at, "sales_minor", int(minor))
+        _actions(session, ctx, since, add)
+        measured = newest(session, ctx)
+    for campaign_id, row in measured.items():
+        for one in row.figures.get("days", ()) if campaign_id != WHOLE_SHOP else ():
+            day = date.fromisoformat(one["day"])
+            if day >= since.astimezone(ctx.zone).date():
+                followed = {name: one[measured_as] for name, measured_as in MEASURED.items()}
+                found[campaign_id][day].update(followed)
     return {number: {day: {name: one[name] for name in NAMES} for day, one in days.items()}
             for number, days in found.items()}  # fmt: skip
 
 
-def _actions(session: Session, ctx: ShopContext, since: datetime, add: Any) -> dict[int, list[tuple[datetime, int]]]:
-    """Count each message's first view and first click by a person; customer → (when they clicked, campaign)."""
+def _actions(session: Session, ctx: ShopContext, since: datetime, add: Callable[[int, datetime, str], None]) -> None:
+    """Count each message's first view and first click by a person."""
     query = (
-        select(MailEvent.message_id, MailEvent.campaign_id, MailEvent.customer_no, MailEvent.at, MailEvent.kind)
+        select(MailEvent.message_id, MailEvent.campaign_id, MailEvent.at, MailEvent.kind)
         .where(
             MailEvent.shop_id == ctx.shop_id,
             MailEvent.at > since,
@@ -163,15 +148,11 @@ def _actions(session: Session, ctx: ShopContext, since: datetime, add: Any) -> d
         )
         .order_by(MailEvent.at, MailEvent.id)
     )
-    clicks: dict[int, list[tuple[datetime, int]]] = defaultdict(list)
     seen: set[tuple[str, str]] = set()
-    for message_id, campaign_id, customer, at, kind in session.execute(query):
-        if kind == "clicked":
-            clicks[customer].append((at, campaign_id))
+    for message_id, campaign_id, at, kind in session.execute(query):
         if (message_id, kind) not in seen:
             seen.add((message_id, kind))
             add(campaign_id, at, "views" if kind == "opened" else "clicks")
-    return clicks
 
 
 def _tell_one(

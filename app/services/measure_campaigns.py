@@ -101,7 +101,7 @@ def _campaign(
     watermark: datetime,
 ) -> dict[str, Any]:
     effect = measure_campaigns_effect.of_campaign(connection, data, campaign, watermark)
-    after = measure_campaigns_attribution.of_campaign(followed, data, campaign.id)
+    after = measure_campaigns_attribution.of_campaign(followed, data, campaign.id, ctx.zone)
     receipts = measure_campaigns_effect.receipts(connection, data, campaign, watermark)
     titles = products(connection, ctx, {line["product_no"] for line in receipts})
     for line in receipts:

@@ -6,6 +6,7 @@ equals to the latest message.
 
 from __future__ import annotations
 
+from collections import defaultdict
 from dataclasses import dataclass
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any
@@ -17,7 +18,8 @@ from app.services.measure_campaigns_read import mailed
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
-    from datetime import datetime
+    from datetime import date, datetime
+    from zoneinfo import ZoneInfo
 
     import duckdb
 
@@ -27,11 +29,12 @@ CODE_DAYS = 30  # a code is remembered longer than an e-mail
 CLICK_DAYS = 5  # from a person's click to the order
 WINDOW_DAYS = 3  # from the e-mail to the order, with neither code nor click
 WAYS = ("code", "click", "window")
-LEFT_WITHIN = timedelta(days=7)  # an unsubscribe belongs to the last e-mail of the week before it
+LEFT_WITHIN = timedelta(days=7)  # an unsubscribe of which no message is known is the last e-mail's of the week before
+DAYS_KEPT = 60  # of what followed, by day
 
 CREDITED = """
 WITH ways AS (
-    SELECT s.position, s.stamped_at, o.order_id, o.discounts_minor, o.net_minor, CASE
+    SELECT s.position, s.stamped_at, o.order_id, o.processed_at, o.discounts_minor, o.net_minor, CASE
         WHEN s.code IS NOT NULL AND list_contains(o.codes, s.code) THEN 0
         WHEN EXISTS (SELECT 1 FROM clicked k WHERE k.position = s.position AND k.at <= o.processed_at
                      AND k.at > o.processed_at - to_days($click_days)) THEN 1
@@ -42,7 +45,7 @@ WITH ways AS (
     SELECT * FROM ways WHERE way IS NOT NULL
     QUALIFY row_number() OVER (PARTITION BY order_id ORDER BY way, stamped_at DESC, position DESC) = 1
 )
-SELECT position, way, order_id, discounts_minor, net_minor FROM best ORDER BY ALL"""
+SELECT position, way, order_id, epoch(processed_at) AS ordered, discounts_minor, net_minor FROM best ORDER BY ALL"""
 
 
 @dataclass(frozen=True)
@@ -50,15 +53,16 @@ class Followed:
     """What followed the shop's messages.
 
     sends:    the messages that left: id, campaign, customer, stamped_at, nth (1: the customer's first of the campaign)
-    credited: orders with the position of their message in `sends`, way (place in WAYS), net_minor, discounts_minor
+    credited: orders with the position of their message in `sends`, way (place in WAYS), ordered (seconds since 1970),
+              net_minor, discounts_minor
     clicks:   position, link, at, human
-    left:     campaign of each unsubscribe that followed one of its messages
+    left:     campaign and `at` of each unsubscribe, whole or from a topic, that came from one of its messages
     """
 
     sends: pd.DataFrame
     credited: pd.DataFrame
     clicks: pd.DataFrame
-    left: list[int]
+    left: pd.DataFrame
 
 
 def follow(
@@ -99,22 +103,27 @@ def _credit(
     return pd.DataFrame({name: np.asarray(values) for name, values in found.items()})
 
 
-def _left(data: Decided, sends: pd.DataFrame) -> list[int]:
-    """The campaign behind each unsubscribe: that of the last e-mail within the week before it."""
-    if data.left.empty or sends.empty:
-        return []
-    last = pd.merge_asof(
-        data.left.sort_values("at"), sends[["customer", "stamped_at", "campaign"]].sort_values("stamped_at"),
-        left_on="at", right_on="stamped_at", by="customer", tolerance=LEFT_WITHIN,
-    )  # fmt: skip
-    return [int(campaign) for campaign in last["campaign"].dropna()]
+def _left(data: Decided, sends: pd.DataFrame) -> pd.DataFrame:
+    """campaign, at of each unsubscribe: its message's, where that is known."""
+    known = data.left[data.left["message"].notna()]
+    named = data.messages.set_index("id")["campaign"].reindex(known["message"])
+    found = pd.DataFrame({"campaign": named.to_numpy(), "at": known["at"].array}).dropna()
+    unknown = data.left[data.left["message"].isna()]
+    if not unknown.empty and not sends.empty:
+        last = pd.merge_asof(
+            unknown.sort_values("at"), sends[["customer", "stamped_at", "campaign"]].sort_values("stamped_at"),
+            left_on="at", right_on="stamped_at", by="customer", tolerance=LEFT_WITHIN,
+        )  # fmt: skip
+        found = pd.concat([found, last.loc[last["campaign"].notna(), ["campaign", "at"]]])
+    return found.astype({"campaign": np.int64})
 
 
-def of_campaign(found: Followed, data: Decided, campaign_id: int) -> dict[str, Any]:
-    """One campaign's share: orders by way, clicks by link, doses, unsubscribes."""
+def of_campaign(found: Followed, data: Decided, campaign_id: int, zone: ZoneInfo) -> dict[str, Any]:
+    """One campaign's share: orders by way, clicks by link, doses, unsubscribes; and both by day of the shop."""
     sends = found.sends[found.sends["campaign"] == campaign_id]
     credited = found.credited[found.credited["position"].isin(sends.index)]
     clicks = found.clicks[found.clicks["position"].isin(sends.index)]
+    left = found.left[found.left["campaign"] == campaign_id]
     return {
         "attribution": {
             "orders": len(credited),
@@ -125,12 +134,26 @@ def of_campaign(found: Followed, data: Decided, campaign_id: int) -> dict[str, A
         "ordered": int(sends.loc[credited["position"].unique(), "customer"].nunique()),
         "links": _links(clicks, sends, data.links),
         "doses": _doses(sends, credited, clicks),
-        "unsubscribed": found.left.count(campaign_id),
+        "unsubscribed": len(left),
+        "days": _days(credited, left, zone),
         "by_code": {
             "orders": int((credited["way"] == 0).sum()),
             "given_minor": int(credited.loc[credited["way"] == 0, "discounts_minor"].sum()),
         },
     }
+
+
+def _days(credited: pd.DataFrame, left: pd.DataFrame, zone: ZoneInfo) -> list[dict[str, Any]]:
+    """Of the last days with any: credited orders, what they came to, and unsubscribes. The days' sums are the whole."""
+    ordered = pd.to_datetime(credited["ordered"], unit="s", utc=True).dt.tz_convert(zone).dt.date
+    unsubscribed = left["at"].dt.tz_convert(zone).dt.date
+    days: dict[date, dict[str, int]] = defaultdict(lambda: {"orders": 0, "revenue_minor": 0, "unsubscribed": 0})
+    for day, minor in zip(ordered, credited["net_minor"], strict=True):
+        days[day]["orders"] += 1
+        days[day]["revenue_minor"] += round(float(minor))
+    for day in unsubscribed:
+        days[day]["unsubscribed"] += 1
+    return [{"day": day.isoformat(), **days[day]} for day in sorted(days)[-DAYS_KEPT:]]
 
 
 def _way(credited: pd.DataFrame, place: int, name: str) -> dict[str, Any]:

@@ -10,7 +10,8 @@ import pandas as pd
 from sqlalchemy import func, select
 
 from app.domain.campaigns import DEFAULT_HOLDOUT_PERCENT
-from app.services.import_customers import survivors
+from app.services import topics
+from app.services.import_customers import UNDO, survivors
 from app.store.models.campaigns import Campaign, Link
 from app.store.models.customers import ConsentEvent
 from app.store.models.mail_events import MailEvent
@@ -124,11 +125,28 @@ def _clicks(session: Session, ctx: ShopContext) -> pd.DataFrame:
 
 
 def _left(session: Session, ctx: ShopContext, into: Mapping[int, int]) -> pd.DataFrame:
-    query = select(ConsentEvent.customer_no, ConsentEvent.at).where(
-        ConsentEvent.shop_id == ctx.shop_id, ConsentEvent.channel == "email", ConsentEvent.source.in_(LINK_SOURCES)
-    )
-    rows = [(into.get(row.customer_no, row.customer_no), row.at) for row in session.execute(query)]
-    frame = pd.DataFrame(rows, columns=["customer", "at"])
+    """customer, at, message: who left e-mail, or a topic of it, by a link of ours and did not come back by the same.
+
+    Each message once, at the first such moment, however many records have its address. message is None for what was
+    written before messages were: there each customer counts once.
+    """
+    query = select(
+        ConsentEvent.customer_no, ConsentEvent.at, ConsentEvent.message_id, ConsentEvent.channel, ConsentEvent.state,
+        ConsentEvent.source,
+    ).where(
+        ConsentEvent.shop_id == ctx.shop_id, ConsentEvent.source.in_((*LINK_SOURCES, UNDO, topics.SOURCE))
+    ).order_by(ConsentEvent.id)  # fmt: skip
+    gone: dict[str | int, tuple[int, datetime, str | None, set[str]]] = {}
+    for number, at, message, channel, state, source in session.execute(query):
+        customer = into.get(number, number)
+        topic, _, choice = state.partition(":") if channel == topics.CHANNEL else ("", "", "")
+        if source in LINK_SOURCES or choice == topics.DECLINED:
+            gone.setdefault(message or customer, (customer, at, message, set()))[3].add(topic)
+        elif (standing := gone.get(message or customer)) is not None:
+            standing[3].discard(topic)
+            if not standing[3]:
+                del gone[message or customer]
+    frame = pd.DataFrame([one[:3] for one in gone.values()], columns=["customer", "at", "message"])
     frame["at"] = pd.to_datetime(frame["at"], utc=True)
     return frame
 

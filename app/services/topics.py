@@ -38,6 +38,8 @@ JOIN declined_topics d ON d.shop_id = a.shop_id AND d.email_hash = a.email_hash
 UNION SELECT a.customer_no, d.topic FROM asked a
 JOIN customers m ON m.shop_id = a.shop_id AND m.merged_into = a.customer_no
 JOIN declined_topics d ON d.shop_id = m.shop_id AND d.customer_no = m.customer_no"""
+DECLINED, WANTED = "declined", "wanted"
+SOURCE = "preferences"
 CHANNEL = "topic"  # of consent events; what Shopify and the unsubscribe link say is `email`
 
 
@@ -71,11 +73,17 @@ def declined_by(session: Session, ctx: ShopContext, customers: Iterable[int]) ->
 
 
 def choose(
-    session: Session, ctx: ShopContext, customers: Iterable[Customer], wanted: Collection[str], now: datetime
+    session: Session,
+    ctx: ShopContext,
+    customers: Iterable[Customer],
+    wanted: Collection[str],
+    now: datetime,
+    message_id: str | None = None,
 ) -> bool:
     """Write which topics these customers want, all others being declined; says whether anything changed.
 
-    customers: locked, and all records of one person: what any of them declined, all of them did.
+    customers: locked, and all records of one person: what any of them declined, all of them did. message_id: whose link
+    they followed.
     """
     rows = list(customers)
     standing = declined(session, ctx, [row.customer_no for row in rows])
@@ -91,10 +99,11 @@ def choose(
                 id=allocate(session, ctx.shop_id, "consent_events"),
                 customer_no=row.customer_no,
                 channel=CHANNEL,
-                state=f"{topic}:{'declined' if is_now else 'wanted'}",
-                previous=f"{topic}:{'declined' if was else 'wanted'}",
+                state=f"{topic}:{DECLINED if is_now else WANTED}",
+                previous=f"{topic}:{DECLINED if was else WANTED}",
                 at=now,
-                source="preferences",
+                source=SOURCE,
+                message_id=message_id,
             )
             session.add(event)
             if is_now:

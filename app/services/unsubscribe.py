@@ -83,7 +83,7 @@ def unsubscribe(rooms: Rooms, token: str, source: Literal["unsubscribe_link", "o
     ctx, message_id, customer_no = _read(rooms, "unsubscribe", token)
     with rooms.store.session(ctx) as session:
         changed = [row for row in _affected(session, ctx, message_id, customer_no) if row.email_consent != UNSUBSCRIBED]
-        _set_consent(rooms, session, ctx, changed, UNSUBSCRIBED, source)
+        _set_consent(rooms, session, ctx, changed, UNSUBSCRIBED, source, message_id)
         found = _describe(rooms, session, ctx, message_id, customer_no)
     if changed:
         log.info("unsubscribed", shop_id=ctx.shop_id, customer_no=customer_no, source=source, customers=len(changed))
@@ -100,7 +100,7 @@ def choose_topics(rooms: Rooms, token: str, wanted: set[str]) -> tuple[Subscript
     with rooms.store.session(ctx) as session:
         affected = _affected(session, ctx, message_id, customer_no)
         before = _describe(rooms, session, ctx, message_id, customer_no)
-        changed = topics.choose(session, ctx, affected, wanted, rooms.clock.now())
+        changed = topics.choose(session, ctx, affected, wanted, rooms.clock.now(), message_id)
         after = _describe(rooms, session, ctx, message_id, customer_no)
     if changed:
         log.info("topics_chosen", shop_id=ctx.shop_id, customer_no=customer_no, customers=len(affected))
@@ -115,7 +115,7 @@ def undo(rooms: Rooms, token: str) -> Subscription:
     ctx, message_id, customer_no = _read(rooms, "undo", token)
     with rooms.store.session(ctx) as session:
         changed = [row for row in _affected(session, ctx, message_id, customer_no) if _undoable(session, ctx, row)]
-        _set_consent(rooms, session, ctx, changed, SUBSCRIBED, UNDO)
+        _set_consent(rooms, session, ctx, changed, SUBSCRIBED, UNDO, message_id)
         found = _describe(rooms, session, ctx, message_id, customer_no)
     if changed:
         log.info("unsubscribe_undone", shop_id=ctx.shop_id, customer_no=customer_no, customers=len(changed))
@@ -208,7 +208,13 @@ def _read(rooms: Rooms, purpose: Purpose, token: str) -> tuple[ShopContext, str,
 
 
 def _set_consent(
-    rooms: Rooms, session: Session, ctx: ShopContext, customers: list[Customer], state: str, source: str
+    rooms: Rooms,
+    session: Session,
+    ctx: ShopContext,
+    customers: list[Customer],
+    state: str,
+    source: str,
+    message_id: str,
 ) -> None:
     now = rooms.clock.now()
     for row in customers:
@@ -221,6 +227,7 @@ def _set_consent(
             previous=row.email_consent,
             at=now,
             source=source,
+            message_id=message_id,
         )
         row.email_consent, row.email_consent_at = state, now
         session.add(event)
@@ -316,5 +323,5 @@ def complained(rooms: Rooms, session: Session, ctx: ShopContext, message: Messag
     affected = [
         row for row in _affected(session, ctx, message.id, message.customer_no) if row.email_consent == SUBSCRIBED
     ]
-    _set_consent(rooms, session, ctx, affected, UNSUBSCRIBED, "complaint")
+    _set_consent(rooms, session, ctx, affected, UNSUBSCRIBED, "complaint", message.id)
     return len(affected)

@@ -45,6 +45,7 @@ class Customer(ShopRow, Base):
     shopify_id: Mapped[int | None] = mapped_column(BigInteger, comment="Null: a guest")
     email_hash: Mapped[str | None] = mapped_column(String(64))
     contact: Mapped[bytes] = mapped_column(LargeBinary)
+    mail_provider: Mapped[str | None] = mapped_column(String(8), comment="Of the address's domain; null: not known yet")
     email_valid: Mapped[bool] = mapped_column(comment="The address has a form that mail can reach")
     email_consent: Mapped[str] = mapped_column(String(24), comment="Shopify's state, upper case; unknown = not sent")
     email_consent_at: Mapped[datetime | None]
@@ -70,6 +71,7 @@ class ConsentEvent(ShopRow, Base):
     previous: Mapped[str | None] = mapped_column(String(24), comment="What it was before, if the source knew")
     at: Mapped[datetime]
     source: Mapped[str] = mapped_column(String(32), comment="shopify | csv | unsubscribe_link | one_click | complaint")
+    message_id: Mapped[str | None] = mapped_column(String(36), comment="Whose link it was, or who called it spam")
 
 
 class Suppression(ShopRow, Base):

@@ -2,14 +2,25 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass, field, replace
 from datetime import date, timedelta
+from email import message_from_bytes
+from email.policy import default
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
 from app.errors import Unavailable
-from app.services import campaigns, marketing_activities, plan_sends, send_due
+from app.services import (
+    campaign_reports,
+    campaigns,
+    marketing_activities,
+    measure_campaigns,
+    plan_sends,
+    send_due,
+    unsubscribe,
+)
 from app.store.models.mail_events import MailEvent
 from app.store.models.sending import Message
 from app.store.models.shops import ShopToken
@@ -25,6 +36,9 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from app.domain.context import ShopContext
+
+
+UNSUBSCRIBE = re.compile(r"<https://encore\.example/u/([^>]+)>")
 
 
 @dataclass
@@ -89,6 +103,11 @@ def clicked(world: World, customer: int, at: timedelta, *, machine: bool = False
         )  # fmt: skip
 
 
+def unsubscribe_tokens(world: World) -> list[str]:
+    headers = [message_from_bytes(one.data, policy=default)["List-Unsubscribe"] for one in world.transport.taken]
+    return [found.group(1) for header in headers if (found := UNSUBSCRIBE.search(str(header)))]
+
+
 class TestMarketing:
     def test_a_day_is_told_when_it_is_over_and_once(self, world: World) -> None:
         mailed(world, 3)
@@ -105,15 +124,30 @@ class TestMarketing:
             }
         }  # fmt: skip
 
-    def test_an_order_within_a_week_of_a_click_is_the_campaigns(self, world: World) -> None:
-        mailed(world, 2)
-        clicked(world, 1, timedelta(hours=1))
-        world.bought(1, 1, NOW + timedelta(days=2))
-        world.bought(2, 1, NOW + timedelta(days=2))  # did not click
-        world.clock.advance(timedelta(days=4))
+    def test_orders_and_unsubscribes_are_the_reports_own(self, world: World) -> None:
+        number = mailed(world, 6)
+        for customer in (1, 2, 3):
+            clicked(world, customer, timedelta(hours=1))
+        for customer, days in ((1, 4), (2, 6), (4, 2), (5, 4)):  # 2 clicked too long ago, 5 never
+            world.bought(customer, 1, NOW + timedelta(days=days), 1_000)
+        for token in unsubscribe_tokens(world)[:2]:
+            unsubscribe.unsubscribe(world.rooms, token, "one_click")
+        world.clock.advance(timedelta(days=8))
         world.publish()
+        measure_campaigns.measure(world.rooms, world.ctx)
         marketing_activities.tell(world.rooms, world.ctx)
-        assert pages(world).days["encore-cmp-1", date(2026, 3, 4)]["orders"] == 1
+        told = {day: figures for (_, day), figures in pages(world).days.items()}
+        assert {day: one["orders"] for day, one in told.items() if one["orders"]} == {
+            date(2026, 3, 4): 1,  # by time
+            date(2026, 3, 6): 1,  # by a click
+        }
+        assert told[date(2026, 3, 2)]["unsubscribes"] == 2
+        figures = campaign_reports.report(world.rooms, world.ctx, number).figures
+        assert figures is not None
+        attributed = figures["attribution"]
+        assert sum(one["orders"] for one in told.values()) == attributed["orders"] == 2
+        assert sum(one["sales_minor"] for one in told.values()) == attributed["revenue_minor"] == 2_000
+        assert sum(one["unsubscribes"] for one in told.values()) == figures["unsubscribed"] == 2
 
     def test_a_pause_is_told_and_a_name(self, world: World) -> None:
         number = mailed(world, 1)

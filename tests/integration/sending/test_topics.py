@@ -10,11 +10,12 @@ from sqlalchemy import select
 
 from app.domain.campaigns import GOOD_FOR, Reason
 from app.services import plan_sends, send_due, topics
+from app.services.measure_campaigns_read import decided
 from app.services.merge import merge_customers
 from app.store.models.customers import ConsentEvent
 from app.store.models.sending import Message
 from tests.integration.sending.test_decide_and_send import reasons
-from tests.integration.sending.test_public_pages import client, consent, links, write_backs
+from tests.integration.sending.test_public_pages import client, consent, links, undo_path, write_backs
 
 if TYPE_CHECKING:
     from flask.testing import FlaskClient
@@ -32,6 +33,45 @@ def choose(client: FlaskClient, links: dict[str, str], *wanted: str) -> TestResp
 def declined(world: World) -> set[tuple[int, str]]:
     with world.store.reading(world.ctx) as session:
         return topics.declined(session, world.ctx)
+
+
+class TestWhoLeft:
+    """A campaign's unsubscribes are of its own messages' links, each message once, unless taken back by the same."""
+
+    def left(self, world: World) -> list[tuple[int, str | None]]:
+        with world.store.reading(world.ctx) as session:
+            found = decided(session, world.ctx).left
+        return list(zip(found["customer"], found["message"], strict=True))
+
+    def test_a_topic_and_then_everything_is_one(self, world: World, client: FlaskClient, links: dict[str, str]) -> None:
+        with world.store.reading(world.ctx) as session:
+            message = session.scalars(select(Message.id)).one()
+        choose(client, links, "cross_sell")
+        assert self.left(world) == [(1, message)]
+        client.post(links["u"])
+        assert self.left(world) == [(1, message)]
+
+    def test_what_is_taken_back_is_none(self, world: World, client: FlaskClient, links: dict[str, str]) -> None:
+        page = client.post(links["u"])
+        assert len(self.left(world)) == 1
+        client.post(undo_path(page))
+        assert (self.left(world), consent(world)) == ([], "SUBSCRIBED")
+        choose(client, links)
+        choose(client, links, "repurchase")
+        assert len(self.left(world)) == 1
+        choose(client, links, "repurchase", "cross_sell")
+        assert self.left(world) == []
+
+    def test_of_before_messages_were_written_down_each_customer_counts_once(self, world: World) -> None:
+        with world.store.session(world.ctx) as session:
+            for number in (1, 2):
+                session.add(
+                    ConsentEvent(
+                        shop_id=world.ctx.shop_id, id=900 + number, customer_no=1, channel="email",
+                        state="UNSUBSCRIBED", at=world.clock.now(), source="one_click",
+                    )
+                )  # fmt: skip
+        assert self.left(world) == [(1, None)]
 
 
 class TestChoosingTopics:
