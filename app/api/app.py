@@ -43,6 +43,7 @@ NOUNS = (
     "marketing",
     "senders",
     "deliverability",
+    "mail_providers",
     "recommendations",
     "predictions",
     "settings",

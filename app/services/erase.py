@@ -55,7 +55,7 @@ def erase_customer(rooms: Rooms, ctx: ShopContext, shopify_id: int) -> None:
             )
         for row in persons:
             row.contact = rooms.vault.seal(ctx.shop_id, customer_subject(row.customer_no), {})
-            row.email_hash, row.email_valid = None, False
+            row.email_hash, row.mail_provider, row.email_valid = None, None, False
             row.email_consent, row.sms_consent = "REDACTED", "REDACTED"
             row.erased_at = now
             deletions.add(session, rooms, ctx, "customer", row.customer_no)

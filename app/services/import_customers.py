@@ -9,6 +9,7 @@ import pyarrow as pa
 from sqlalchemy import func, insert, select, update
 
 from app.domain.consent import SUBSCRIBED
+from app.domain.mailboxes import provider_of
 from app.lake.schemas import CUSTOMERS
 from app.store.counters import allocate
 from app.store.crypto import customer_subject
@@ -264,6 +265,7 @@ def _values(rooms: Rooms, ctx: ShopContext, row: dict[str, Any], customer_no: in
         "shop_id": ctx.shop_id,
         "customer_no": customer_no,
         "email_hash": rooms.vault.email_hash(row["email"]) if row["email"] else None,
+        "mail_provider": provider_of(row["email"]) if row["email"] else None,
         "contact": rooms.vault.seal(ctx.shop_id, customer_subject(customer_no), contact),
         "email_valid": bool(row["email"]) and bool(row["email_valid"]),
         "email_consent": row["email_consent"],

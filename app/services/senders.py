@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import html
-import re
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from functools import lru_cache
@@ -15,6 +14,7 @@ import structlog
 from email_validator import EmailNotValidError, validate_email
 from sqlalchemy import func, select, update
 
+from app.domain.mailboxes import family_of
 from app.errors import Conflict, EncoreError, Invalid, NotFound, Unavailable
 from app.mail.mime import Mail, pack
 from app.mail.render import CONTROL
@@ -50,8 +50,6 @@ FREE_MAIL = frozenset(
 )  # fmt: skip
 # These have an address in almost every country: yahoo.fr, yahoo.co.jp, hotmail.co.uk, live.com.mx.
 FREE_MAIL_FAMILIES = frozenset(["aol", "gmx", "hotmail", "live", "outlook", "yahoo", "yandex"])
-COUNTRY = re.compile(r"[a-z]{2}|com|net")
-SECOND_LEVEL = frozenset(["ac", "co", "com", "ne", "net", "org"])
 NON_ASCII_LOCAL_PART = "Few mail servers take addresses with letters outside ASCII before the @."
 REQUIRED = ("display_name", "from_address", "company", "postal_address")
 NAMES = {
@@ -361,11 +359,7 @@ def _address(rooms: Rooms, text: str, field: str) -> str:
 
 def _is_free_mail(address: str) -> bool:
     domain = address.rpartition("@")[2].lower()
-    family, _, country = domain.partition(".")
-    second, _, top = country.rpartition(".")
-    return domain in FREE_MAIL or (
-        family in FREE_MAIL_FAMILIES and COUNTRY.fullmatch(top) is not None and second in {"", *SECOND_LEVEL}
-    )
+    return domain in FREE_MAIL or family_of(domain) in FREE_MAIL_FAMILIES
 
 
 def _read_link(rooms: Rooms, token: str) -> tuple[ShopContext, int, int]:

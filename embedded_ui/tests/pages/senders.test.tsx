@@ -39,6 +39,12 @@ describe("Sending", () => {
     await waitFor(() => expect(container.querySelector('s-banner[tone="critical"]')).toBeNull());
   });
 
+  it("shows how each mailbox provider takes the mail", async () => {
+    answer();
+    const { container } = open("/senders");
+    await waitFor(() => expect(words(container)).toContain("Outlook, Hotmail, Live 640 31 (4.8%) 3 (0.5%) 0 88 (13.8%)"));
+  });
+
   it("lists who is not mailed any more, with the evidence", async () => {
     answer();
     const { container } = open("/senders");

@@ -63,7 +63,7 @@ def erased(world: World) -> list[int]:
         rows = session.scalars(select(Customer).order_by(Customer.customer_no)).all()
     for row in rows:
         if row.erased_at is not None:
-            assert row.email_hash is None
+            assert (row.email_hash, row.mail_provider) == (None, None)
             assert world.contact(row.customer_no) == {}
     return [row.customer_no for row in rows if row.erased_at is not None]
 
@@ -81,9 +81,11 @@ class TestAnErasedCustomer:
         assert erased(filled) == [2, GUEST]
 
     def test_leaves_everybody_else(self, filled: World) -> None:
+        filled.bring(full=False, customers=[customer(7, email="c7@aol.com", updated_at=START + timedelta(1))])
         erase_customer(filled.rooms, filled.ctx, 9)
         assert erased(filled) == [3]
-        assert filled.contact(1)["email"] == "c7@example.com"
+        assert [filled.customer(number).mail_provider for number in (1, 2, 3, GUEST)] == ["yahoo", "other", None, "other"]
+        assert filled.contact(1)["email"] == "c7@aol.com"
 
     def test_suppresses_every_address_of_theirs(self, filled: World) -> None:
         merge_customers(filled.rooms, filled.ctx, kept=8, deleted=7)

@@ -2,12 +2,13 @@ import { useState } from "react";
 import type { SendingPatch, SendingStatus, Suppressed } from "@/shared/api/types";
 import { moment } from "@/shared/format/dates";
 import { counted } from "@/shared/format/numbers";
+import { rates } from "@/shared/sending/SendingBanner";
+import { useSending, useSendingActions, useSuppressions } from "@/shared/sending/useSending";
 import { useShop } from "@/shared/shop/ShopProvider";
 import { Failure } from "@/shared/states/Failure";
 import { Loaded } from "@/shared/states/Loaded";
 import { toast } from "@/shared/states/toast";
-import { rates } from "@/shared/sending/SendingBanner";
-import { useSending, useSendingActions, useSuppressions } from "@/shared/sending/useSending";
+import { MailProviders } from "./MailProviders";
 
 const REASONS: Record<string, string> = {
   hard_bounce: "Bounced for good",
@@ -32,6 +33,7 @@ export function Deliverability() {
           )}
         </Loaded>
       </s-section>
+      <MailProviders />
       <SuppressedAddresses />
     </>
   );

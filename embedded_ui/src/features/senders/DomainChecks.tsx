@@ -1,10 +1,10 @@
 import type { DomainRecord, SenderHealth } from "@/shared/api/types";
 import { moment } from "@/shared/format/dates";
 import { count } from "@/shared/format/numbers";
+import { useSendingActions } from "@/shared/sending/useSending";
 import { useShop } from "@/shared/shop/ShopProvider";
 import { Failure } from "@/shared/states/Failure";
 import { toast } from "@/shared/states/toast";
-import { useSendingActions } from "@/shared/sending/useSending";
 
 type Tone = "success" | "warning" | "critical" | "neutral";
 

@@ -2,12 +2,12 @@ import { useState } from "react";
 import type { Sender } from "@/shared/api/types";
 import { SenderForm } from "@/shared/senders/SenderForm";
 import { useSenderActions, useSenders } from "@/shared/senders/useSenders";
+import { SendingBanner } from "@/shared/sending/SendingBanner";
+import { useSendersHealth } from "@/shared/sending/useSending";
 import { Loaded } from "@/shared/states/Loaded";
 import { toast } from "@/shared/states/toast";
 import { Deliverability } from "./Deliverability";
 import { SenderCard } from "./SenderCard";
-import { SendingBanner } from "@/shared/sending/SendingBanner";
-import { useSendersHealth } from "@/shared/sending/useSending";
 
 /** The addresses that campaigns send from. */
 export function SendersPage() {

@@ -1525,6 +1525,23 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/deliverability/providers": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Sent, bounced, complained and opened per mailbox provider, over the last 30 days. */
+        get: operations["mail_providers_by_provider_providers_get"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/recommendations": {
         parameters: {
             query?: never;
@@ -7072,6 +7089,52 @@ export interface components {
             can_be_reinstated: boolean;
         };
         /**
+         * MailProviders
+         * @description All messages that left since then: `sent`, counted by itself, is the sum of the items.
+         */
+        MailProviders: {
+            /**
+             * Since
+             * Format: date-time
+             */
+            since: string;
+            /** Sent */
+            sent: number;
+            /** Items */
+            items: components["schemas"]["MailProvider"][];
+        };
+        /**
+         * MailProvider
+         * @description Messages to one provider's mailboxes, each counted once.
+         */
+        MailProvider: {
+            /**
+             * Provider
+             * @description By the address's domain; unknown: erased since, or not imported since providers are kept
+             * @enum {string}
+             */
+            provider: "gmail" | "outlook" | "yahoo" | "icloud" | "other" | "unknown";
+            /** Sent */
+            sent: number;
+            /**
+             * Bounced
+             * @description In any way, for the time being too
+             */
+            bounced: number;
+            /**
+             * For Good
+             * @description Of the bounced: never arrive
+             */
+            for_good: number;
+            /** Complained */
+            complained: number;
+            /**
+             * Opened
+             * @description By people, as far as openings may be observed
+             */
+            opened: number;
+        };
+        /**
          * RecommendationList
          * @description Best first; dismissed and acted-on ones are left out.
          */
@@ -12353,6 +12416,35 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["ErrorAnswer"];
+                };
+            };
+        };
+    };
+    mail_providers_by_provider_providers_get: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["MailProviders"];
+                };
+            };
+            /** @description Unprocessable Entity */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ValidationErrorModel"][];
                 };
             };
         };

@@ -67,6 +67,7 @@ export type Sender = Schemas["Sender"];
 export type DiscountStanding = Schemas["DiscountStanding"];
 export type DiscountPlanPatch = Schemas["DiscountPlanPatch"];
 export type CodeCheck = Schemas["CodeCheck"];
+export type MailProviders = Schemas["MailProviders"];
 export type SenderHealth = Schemas["SenderHealth"];
 export type DomainRecord = Schemas["DomainRecord"];
 export type SendingStatus = Schemas["SendingStatus"];

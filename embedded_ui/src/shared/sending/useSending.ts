@@ -18,6 +18,14 @@ export function useSendersHealth() {
   });
 }
 
+/** How mail fares with each mailbox provider. */
+export function useMailProviders() {
+  return useQuery({
+    queryKey: ["sending", "providers"],
+    queryFn: () => unwrap(api.GET("/api/deliverability/providers")),
+  });
+}
+
 /** The addresses that are not mailed any more, the newest first. */
 export function useSuppressions() {
   return useQuery({
