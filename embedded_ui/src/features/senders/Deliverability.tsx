@@ -45,7 +45,7 @@ function Choices({ status }: { status: SendingStatus }) {
   const save = (body: SendingPatch) => choose.mutate(body, { onSuccess: () => toast("Saved") });
   const wanted = hourly.trim() === "" ? null : Number(hourly);
   return (
-    <div className="encore-fields">
+    <div className="encore-fields encore-explained">
       <s-select
         label="See who opens messages"
         value={status.open_tracking}

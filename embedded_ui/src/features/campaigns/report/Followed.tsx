@@ -38,7 +38,7 @@ export function Followed({ figures, rules }: { figures: Figures; rules: Campaign
           ))}
         </Figures>
         <Figures>
-          <Figure label="Unsubscribed" value={count(figures.unsubscribed)} detail="within a week of its e-mail" />
+          <Figure label="Unsubscribed" value={count(figures.unsubscribed)} detail="by a link in its e-mails, wholly or from a topic" />
           <Figure label="Complaints" value={figures.complained === null ? "not observed" : count(figures.complained)} />
           <Figure label="Bounced" value={figures.bounced === null ? "not observed" : count(figures.bounced)} />
           {discount !== null && (
