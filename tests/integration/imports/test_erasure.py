@@ -84,7 +84,12 @@ class TestAnErasedCustomer:
         filled.bring(full=False, customers=[customer(7, email="c7@aol.com", updated_at=START + timedelta(1))])
         erase_customer(filled.rooms, filled.ctx, 9)
         assert erased(filled) == [3]
-        assert [filled.customer(number).mail_provider for number in (1, 2, 3, GUEST)] == ["yahoo", "other", None, "other"]
+        assert [filled.customer(number).mail_provider for number in (1, 2, 3, GUEST)] == [
+            "yahoo",
+            "other",
+            None,
+            "other",
+        ]
         assert filled.contact(1)["email"] == "c7@aol.com"
 
     def test_suppresses_every_address_of_theirs(self, filled: World) -> None:
