@@ -46,7 +46,7 @@ function Summary({ found, tried }: { found: Simulation; tried: boolean }) {
       <Figures>
         <Figure label={`E-mails in ${found.days} days`} value={count(found.emails.expected)} detail={bounds(found.emails)} />
         <Figure label="Customers reached" value={count(found.reached.expected)} detail={bounds(found.reached)} />
-        <Figure label="Held out" value={count(found.held_out.expected)} detail={`${found.holdout_percent}% at random`} />
+        <Figure label="E-mails held out" value={count(found.held_out.expected)} detail={`${found.holdout_percent}% at random`} />
         <Figure label="Orders that come anyway" value={estimate(found.baseline.expected)} detail={bounds(found.baseline)} />
         <Figure
           label={capital(found.added_label)}
