@@ -46,7 +46,7 @@ class TestSegments:
 
     def test_a_search_asks_once_typing_stops(self, api: FakeApi, go: Callable[[str], Page]) -> None:
         page = go("/segments")
-        with page.expect_request(re.compile(r"search=milk")):
+        with page.expect_response(re.compile(r"search=milk")):
             page.get_by_label("Search").press_sequentially("milk")
         expect(page).to_have_url(re.compile(r"\?search=milk$"))
         searches = [query.get("search") for query, _ in api.asked("GET /api/segments")]
