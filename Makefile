@@ -90,7 +90,7 @@ e2e: $(STAMPS)/test $(STAMPS)/system ui shims schema ## Tests in a real browser
 	$(BIN)/pytest -q -n 2 --dist loadgroup -m browser tests
 
 kill-test: $(STAMPS)/test schema ## The long form of the crash tests
-	ENCORE_KILLS=$${ENCORE_KILLS:-1000} ENCORE_KILL_SECONDS=$${ENCORE_KILL_SECONDS:-1800} $(BIN)/pytest -q -s tests/integration/sending/test_kill.py
+	ENCORE_KILLS=$${ENCORE_KILLS:-1000} ENCORE_KILL_SECONDS=$${ENCORE_KILL_SECONDS:-3600} $(BIN)/pytest -q -s tests/integration/sending/test_kill.py
 	ENCORE_LOOKS=10000 $(BIN)/pytest -q tests/integration/sending/test_scanners.py
 	ENCORE_KILL_ROUNDS=20 $(BIN)/pytest -q -m "not browser" -k "kill or crash" --ignore tests/integration/sending/test_kill.py tests
 

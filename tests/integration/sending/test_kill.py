@@ -96,13 +96,14 @@ class TestKilledWorkers:
 
             blown = storm(url, sink, tmp_path, pace, enough, careful=True, server=server)
             found = audit(sink, pace)
+        shortest = min(found.gaps, default=float("nan")) / pace.week.total_seconds()
+        sys.stdout.write(f"\n{blown}, {found.accepted} accepted, shortest gap {shortest:.2f} weeks\n")
+        # First what was seen, then whether it was enough: a storm that ran out of time has still shown something.
+        assert (found.early, found.twice) == (0, 0)
         assert blown.kills >= KILLS
         assert blown.stops > 0
         assert server is None or blown.crashes > 0
         assert len(found.gaps) >= GAPS
-        shortest = min(found.gaps) / pace.week.total_seconds()
-        sys.stdout.write(f"\n{blown}, {found.accepted} accepted, shortest gap {shortest:.2f} weeks\n")
-        assert (found.early, found.twice) == (0, 0)
         self.the_store_agrees(Store(url), sink, pace)
 
     def the_store_agrees(self, store: Store, sink: SmtpSink, pace: Pace) -> None:
