@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from datetime import timedelta
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
@@ -78,6 +78,27 @@ class TestAfterAnOutage:
         )
         done = send_due.send(tea.rooms, tea.ctx)
         assert (done.sent, done.cancelled, done.failed) == (9, 1, 0)
+
+
+class TestAStampThatFails:
+    def test_loses_nothing_of_how_the_batch_before_it_ended(
+        self, world: World, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        world.campaign(world.coffee_drinkers(6), name="A")
+        plan_sends.plan(world.rooms, world.ctx)
+        monkeypatch.setattr(send_due, "FIRST_BATCH", 4)
+        real, batches = outbox.stamp_batch, iter([1])
+
+        def once(*given: Any, **named: Any) -> outbox.Batch:
+            if next(batches, None) is None:
+                raise OSError("the disk is full")
+            return real(*given, **named)
+
+        monkeypatch.setattr(outbox, "stamp_batch", once)
+        with pytest.raises(OSError, match="disk"):
+            send_due.send(world.rooms, world.ctx)
+        assert len(world.transport.taken) == 4
+        assert sorted(world.message_states().values()) == ["queued"] * 2 + ["sent"] * 4
 
 
 class TestAnOutageLongerThanAMessageIsGoodFor:
