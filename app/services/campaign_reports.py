@@ -6,7 +6,7 @@ from collections import Counter, defaultdict
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from sqlalchemy import func, select
+from sqlalchemy import func, select, text
 
 from app.domain.campaigns import DEFAULT_HOLDOUT_PERCENT
 from app.services import campaigns, holdouts
@@ -15,7 +15,7 @@ from app.services.measure_campaigns_attribution import CLICK_DAYS, CODE_DAYS, WI
 from app.services.measure_campaigns_effect import window_days
 from app.store.models.campaigns import Campaign
 from app.store.models.measurements import WHOLE_SHOP, CampaignMeasurement
-from app.store.models.sending import MESSAGE_STATES, Message
+from app.store.models.sending import MESSAGE_STATES, SENT, Message
 from ml.measurement import MIN_ARM, USEFUL_LIFT
 
 if TYPE_CHECKING:
@@ -206,7 +206,7 @@ class Together:
 
 def together(session: Session, ctx: ShopContext) -> Together:
     """What the dashboard shows of campaigns."""
-    sent = select(func.count()).where(Message.shop_id == ctx.shop_id, Message.state == "sent")
+    sent = select(func.count()).where(Message.shop_id == ctx.shop_id, text(SENT))
     emails = session.execute(sent).scalar_one()
     row = newest(session, ctx, [WHOLE_SHOP]).get(WHOLE_SHOP)
     if row is None:

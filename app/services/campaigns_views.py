@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from sqlalchemy import func, select
+from sqlalchemy import func, select, text
 
 from app.domain.campaigns import REASON_TEXTS, Reason, Unresolved
 from app.mail.starters import allowed_placeholders
@@ -17,7 +17,7 @@ from app.services.plan_sends_candidates import past, purchases
 from app.services.segments_world import known_reach
 from app.store.models.campaigns import Campaign
 from app.store.models.customers import Customer
-from app.store.models.sending import MESSAGE_STATES, Message
+from app.store.models.sending import MESSAGE_STATES, SENT, Message
 
 if TYPE_CHECKING:
     from collections import Counter
@@ -318,7 +318,7 @@ def counts_of(session: Session, ctx: ShopContext, campaign_ids: Collection[int])
     found = decision_diary.places(session, ctx, campaign_ids)
     accepted = (
         select(Message.campaign_id, func.count())
-        .where(Message.shop_id == ctx.shop_id, Message.campaign_id.in_(campaign_ids), Message.state == "sent")
+        .where(Message.shop_id == ctx.shop_id, Message.campaign_id.in_(campaign_ids), text(SENT))
         .group_by(Message.campaign_id)
     )
     sent: dict[int, int] = {row[0]: row[1] for row in session.execute(accepted)}

@@ -56,7 +56,8 @@ if TYPE_CHECKING:
 
 
 HANDED = f"""SELECT o.campaign_id, o.customer_no, o.product_no, o.state, o.stamped_at, w.days
-FROM {{rows}} JOIN outbox o ON o.shop_id = :shop AND o.campaign_id = r.campaign_id AND o.customer_no = r.customer_no
+FROM {{rows}} JOIN outbox o ON o.shop_id = :shop AND o.campaign_id = r.campaign_id
+    AND o.customer_no = r.customer_no{{nearby o.customer_no}}
 LEFT JOIN wait_choices w ON w.shop_id = o.shop_id AND w.message_id = o.id
 WHERE o.state IN ({", ".join(f"'{state}'" for state in sorted(HANDED_OVER))})"""
 PAST_COLUMNS = (

@@ -22,7 +22,7 @@ from app.services.reachable import reach
 from app.services.shop_settings import cap_window
 from app.store import cap
 from app.store.models.customers import Customer
-from app.store.models.sending import Cap, Message
+from app.store.models.sending import Cap, Message, is_live
 from app.store.models.waits import WaitChoice
 
 if TYPE_CHECKING:
@@ -145,9 +145,7 @@ def narrow(connection: duckdb.DuckDBPyConnection, tables: Iterable[str], only: B
 def live(session: Session, ctx: ShopContext, size: int, only: BitMap | None = None) -> Ints:
     """(size,) the campaign whose message to the customer is under way, 0 for none. only: looked at alone."""
     found = np.zeros(size, np.int32)
-    query = select(Message.customer_no, Message.campaign_id).where(
-        Message.shop_id == ctx.shop_id, Message.state.in_(("queued", "sending"))
-    )
+    query = select(Message.customer_no, Message.campaign_id).where(Message.shop_id == ctx.shop_id, is_live())
     if only is not None and len(only) <= AT_MOST:
         query = query.where(Message.customer_no.in_(list(only)))
     rows = session.execute(query.execution_options(yield_per=FETCHED)).all()

@@ -18,7 +18,7 @@ from app.services import discounts, mail_events, sender_domains, senders, sendin
 from app.services.send_due_handover import Desk, fill_from_lake, hand_over, left_by_domain
 from app.services.send_due_recheck import recheck
 from app.services.shop_settings import CAP_DAYS, window_of
-from app.store import outbox
+from app.store import outbox, statistics
 from app.store.models.campaigns import Campaign
 from app.store.models.senders import Sender
 from app.store.rowset import ask
@@ -37,6 +37,7 @@ DEFAULT_BUDGET = 2_000  # messages a call, so that one shop does not keep a work
 FIRST_BATCH = 10
 WORKERS = 8  # as many processes may share a limit without passing it by more than a batch each
 READ_AHEAD = 2_000  # messages whose facts are read from the lake at once: opening it costs more than their rows
+GROW = ("outbox", "cap", "customers")  # where a batch finds its rows
 BATCH_SECONDS = 20.0  # a third of the deadline: the rest is for the server's slow moments
 
 
@@ -67,6 +68,8 @@ def send(
         now = rooms.store.db_now(session)
         total.reaped = outbox.reap(session, ctx, now)
         sending_brakes.judge(session, ctx, now)
+    with rooms.store.session(ctx) as session:
+        statistics.learn(session, GROW)
     _ask_names(rooms, ctx)
     limit, desk, room = FIRST_BATCH, Desk(), 0
     told = _Told(rooms, ctx)
@@ -105,7 +108,10 @@ def send(
 
 
 class _Told:
-    """How hand-overs ended, until it is written down: together with the next stamps, for a commit less a batch."""
+    """How hand-overs ended, until it is written down: together with the next stamps, for a commit less a batch.
+
+    `record` first, `count` last in the transaction: all workers count in one row, and wait there for each other.
+    """
 
     def __init__(self, rooms: Rooms, ctx: ShopContext) -> None:
         self._rooms, self._ctx = rooms, ctx
@@ -123,7 +129,11 @@ class _Told:
             now = self._rooms.store.db_now(session)
             outbox.record(session, self._ctx, now, self._outcomes)
             mail_events.refused(self._rooms, self._ctx, session, self._outcomes)
-            sending_limits.count(session, self._ctx, now, self._left)
+
+    def count(self, session: Session) -> None:
+        """Count it towards the limits."""
+        if self._left:
+            sending_limits.count(session, self._ctx, self._rooms.store.db_now(session), self._left)
 
     def forget(self) -> None:
         """What was remembered is durable."""
@@ -134,6 +144,7 @@ class _Told:
         if self._outcomes:
             with self._rooms.store.session(self._ctx) as session:
                 self.record(session)
+                self.count(session)
             self.forget()
 
 
@@ -158,6 +169,7 @@ def _stamp(rooms: Rooms, ctx: ShopContext, desk: Desk, told: _Told, owner: str, 
             )
             # Not stamped, not offered: nobody saw these codes, and none of this was committed yet.
             discounts.undo(session, ctx, desk.offered - {message.id for message in batch.stamped})
+        told.count(session)
     told.forget()
     return batch
 

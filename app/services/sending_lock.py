@@ -19,7 +19,7 @@ from app.errors import Conflict
 from app.store import cap, ledger, outbox_rows
 from app.store.marks import Mark
 from app.store.models.customers import Customer
-from app.store.models.sending import Message, SendingEpoch
+from app.store.models.sending import Message, SendingEpoch, is_live
 from app.store.outbox_rows import Move
 
 if TYPE_CHECKING:
@@ -121,7 +121,7 @@ def _last_known(marks: Marks, ctx: ShopContext, now: datetime) -> datetime:
 
 def _settle(session: Session, ctx: ShopContext, now: datetime) -> tuple[int, int]:
     query = select(Message.id, Message.state).where(Message.shop_id == ctx.shop_id).with_for_update()
-    rows = list(session.execute(query.where(Message.state.in_(("queued", "sending"))).order_by(Message.id)))
+    rows = list(session.execute(query.where(is_live()).order_by(Message.id)))
     lost = [
         Move(row.id, "sending", "unknown", None, "the store was restored") for row in rows if row.state == "sending"
     ]

@@ -14,7 +14,7 @@ from app.errors import Conflict, Invalid
 from app.store import cap
 from app.store.counters import allocate
 from app.store.models.campaigns import Decision
-from app.store.models.sending import Cap, Message
+from app.store.models.sending import Cap, Message, is_live
 from app.store.models.settings import SettingsChange, ShopSettings
 
 if TYPE_CHECKING:
@@ -240,7 +240,7 @@ def old_decisions(session: Session, ctx: ShopContext, now: datetime) -> Any:
 
 
 def _old(ctx: ShopContext, now: datetime, values: Values) -> Any:
-    live = select(Message.id).where(Message.shop_id == ctx.shop_id, Message.state.in_(("queued", "sending")))
+    live = select(Message.id).where(Message.shop_id == ctx.shop_id, is_live())
     return (
         (Decision.shop_id == ctx.shop_id)
         & Decision.current.is_(False)

@@ -34,7 +34,7 @@ from app.services.reachable import reachable
 from app.services.shop_settings import cap_window
 from app.store import cap
 from app.store.models.segments import Segment
-from app.store.models.sending import Cap, Message
+from app.store.models.sending import Cap, Message, is_live
 from app.store.models.waits import WaitPolicy
 from ml.gaps import DEFAULT_SPREAD, NORMAL_80
 from ml.hazards import Pairs, tables
@@ -214,9 +214,7 @@ def _mailed(session: Session, ctx: ShopContext, at: datetime, window: timedelta)
         Cap.shop_id == ctx.shop_id, Cap.last_at > at - window, Cap.key.startswith("c:")
     )
     found = {int(key[2:]): (last - at).total_seconds() / SECONDS_A_DAY for key, last in session.execute(query)}
-    live = select(Message.customer_no, Message.not_before).where(
-        Message.shop_id == ctx.shop_id, Message.state.in_(("queued", "sending"))
-    )
+    live = select(Message.customer_no, Message.not_before).where(Message.shop_id == ctx.shop_id, is_live())
     return found | {who: max(_days(opens, at), 0.0) for who, opens in session.execute(live)}
 
 

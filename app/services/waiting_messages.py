@@ -12,7 +12,7 @@ from app.services import campaigns, discounts, sending_brakes, sending_limits, s
 from app.store import outbox
 from app.store.models.mail_events import MailSetting
 from app.store.models.senders import Sender
-from app.store.models.sending import Message
+from app.store.models.sending import Message, is_live
 
 if TYPE_CHECKING:
     from datetime import datetime
@@ -83,7 +83,7 @@ def waiting(rooms: Rooms, ctx: ShopContext, campaign_id: str) -> Waiting:
         mine = (
             Message.shop_id == ctx.shop_id,
             Message.campaign_id == campaign.id,
-            Message.state.in_(("queued", "sending")),
+            is_live(),
         )
         # Not the sum of the groups: that the two are equal is what a reader can check.
         count = session.execute(select(func.count(Message.id)).where(*mine)).scalar_one()

@@ -14,13 +14,13 @@ from dataclasses import dataclass
 from datetime import timedelta
 from typing import TYPE_CHECKING, Literal
 
-from sqlalchemy import select
+from sqlalchemy import select, text
 
 from app.domain.campaigns import Reason
 from app.errors import EncoreError
 from app.store import cap, ledger, outbox_rows
 from app.store.marks import marks_of
-from app.store.models.sending import Message
+from app.store.models.sending import SENDING, Message
 from app.store.outbox_rows import Due, Move, due
 
 if TYPE_CHECKING:
@@ -317,7 +317,7 @@ def reap(session: Session, ctx: ShopContext, now: datetime) -> int:
     """Call messages `unknown` whose worker has been silent for 15 minutes; returns how many."""
     query = (
         select(Message.id)
-        .where(Message.shop_id == ctx.shop_id, Message.state == "sending", Message.stamped_at <= now - REAP_AFTER)
+        .where(Message.shop_id == ctx.shop_id, text(SENDING), Message.stamped_at <= now - REAP_AFTER)
         .with_for_update(skip_locked=True)
     )
     silent = "the worker stopped before it could report"

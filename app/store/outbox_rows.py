@@ -39,16 +39,16 @@ ON CONFLICT (shop_id, campaign_id, customer_no, occurrence) DO NOTHING RETURNING
 EVENT = """INSERT INTO outbox_events (shop_id, message_id, at, from_state, to_state, detail)
 SELECT :shop, r.id, :now, r.from_state, r.to_state, r.detail FROM {rows}"""
 MOVE = """UPDATE outbox SET state = r.to_state, reason = r.reason, finished_at = r.finished_at
-FROM {rows} WHERE outbox.shop_id = :shop AND outbox.id = r.id"""
+FROM {rows} WHERE outbox.shop_id = :shop AND outbox.id = r.id{nearby outbox.id}"""
 STAMP = """UPDATE outbox SET state = 'sending', reason = NULL, finished_at = NULL, lease_owner = :owner,
     attempts = attempts + 1, stamped_at = r.at, slot_from = r.at, slot_until = r.until,
     consent_source = r.consent_source, sender_id = r.sender_id
-FROM {rows} WHERE outbox.shop_id = :shop AND outbox.id = r.id"""
+FROM {rows} WHERE outbox.shop_id = :shop AND outbox.id = r.id{nearby outbox.id}"""
 SETTLE = """UPDATE outbox SET state = r.to_state, reason = NULL, finished_at = r.finished_at, lease_owner = NULL,
     last_error = r.error, not_before = coalesce(r.not_before, outbox.not_before)
-FROM {rows} WHERE outbox.shop_id = :shop AND outbox.id = r.id"""
+FROM {rows} WHERE outbox.shop_id = :shop AND outbox.id = r.id{nearby outbox.id}"""
 WAIT = """UPDATE outbox SET not_before = r.not_before, last_error = r.waits_for
-FROM {rows} WHERE outbox.shop_id = :shop AND outbox.id = r.id"""
+FROM {rows} WHERE outbox.shop_id = :shop AND outbox.id = r.id{nearby outbox.id}"""
 STANDING = "SELECT id, state, attempts FROM outbox WHERE shop_id = :shop AND id IN (SELECT r.id FROM {rows})"
 OPEN = ("queued", "sending")
 
@@ -74,8 +74,9 @@ class Due(NamedTuple):
 DUE_COLUMNS = tuple(Message.__table__.c[name] for name in Due._fields)
 DUE = f"""SELECT {", ".join(Due._fields)} FROM outbox WHERE shop_id = :shop AND {IN_LINE} AND"""
 # Two questions, because each is the beginning of an index; as one, all that waits would be sorted for every batch.
+# Ordered by what is always null, too: PostgreSQL doesn't see that the index has that order without.
 DUE_AGAIN = f"{DUE} not_before <= :now ORDER BY not_before, planned_at, id LIMIT :limit"
-DUE_AT_ONCE = f"{DUE} not_before IS NULL ORDER BY planned_at, id LIMIT :limit"
+DUE_AT_ONCE = f"{DUE} not_before IS NULL ORDER BY not_before, planned_at, id LIMIT :limit"
 
 
 @dataclass(frozen=True)
