@@ -6,9 +6,11 @@ a reason. One transaction per tick: it happened as a whole or not at all.
 
 from __future__ import annotations
 
+import gc
 import hashlib
 from collections import Counter, defaultdict
-from dataclasses import dataclass, field, replace
+from contextlib import contextmanager
+from dataclasses import dataclass, field
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
@@ -17,11 +19,9 @@ import structlog
 from sqlalchemy import delete, func, select
 from sqlalchemy.exc import IntegrityError
 
-from app.domain import holdout
 from app.domain.campaigns import Reason
 from app.services import campaigns, links, sending_lock
 from app.services.decision_sheets import PLACE, SELECTED, outcome_of
-from app.services.holdouts import shop_percent
 from app.services.plan_sends_candidates import assess
 from app.services.plan_sends_diary import write_diary
 from app.services.plan_sends_messages import Winners, winners_of
@@ -38,7 +38,7 @@ from app.store.models.sending import MessageEvent
 from app.store.models.shops import Shop
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterator, Mapping
     from datetime import datetime
 
     import numpy.typing as npt
@@ -98,6 +98,20 @@ def plan(rooms: Rooms, ctx: ShopContext, tick: datetime | None = None) -> Planne
         return Planned(tick)
     if before is not None and before.inputs == inputs and abs(tick - before.tick) < AGAIN_AFTER:
         return Planned(tick)
+    with _without_collector():
+        return _decide(rooms, ctx, run, rows, tick, newest, inputs)
+
+
+def _decide(
+    rooms: Rooms,
+    ctx: ShopContext,
+    run: PublishedRun,
+    rows: list[Campaign],
+    tick: datetime,
+    newest: datetime | None,
+    inputs: str,
+) -> Planned:
+    """Look at everybody and write it down; nothing if another process did so meanwhile."""
     found = assess(rooms, ctx, run, rows, tick)
     winners = winners_of(rooms, ctx, found)
     optimised = {row.id for row in rows if row.frequency == "optimise"}
@@ -118,6 +132,18 @@ def plan(rooms: Rooms, ctx: ShopContext, tick: datetime | None = None) -> Planne
     log.info("tick_planned", shop_id=ctx.shop_id, candidates=planned.candidates, queued=planned.queued,
              held_out=planned.held_out)  # fmt: skip
     return planned
+
+
+@contextmanager
+def _without_collector() -> Iterator[None]:
+    """No search for cycles meanwhile: a million new objects have none, and it would walk them again and again."""
+    was_on = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if was_on:
+            gc.enable()
 
 
 def last_tick(session: Session, ctx: ShopContext) -> datetime | None:
@@ -177,10 +203,13 @@ def _write(
     allocate(session, ctx.shop_id, "decisions", 0)
     if last_tick(session, ctx) != newest:
         raise _TickLostError
-    still_active = {row.id for row in _active(session, ctx)}
+    active = _active(session, ctx)
+    still_active = {row.id for row in active}
     verdicts = {number: judged for number, judged in found.verdicts.items() if number in still_active}
     winners = winners.of(still_active)
     _make_links(session, ctx, winners)
+    # What this tick does is no reason for another; what happened while it looked is.
+    alone = _inputs(session, ctx, run, active) == inputs
     said, ids = _hand_out(rooms, session, ctx, found, winners, waits)
     counts: Counter[str] = Counter()
     for number, judged in verdicts.items():
@@ -197,6 +226,8 @@ def _write(
     kept: dict[str, Any] = {name: value for name, value in vars(planned).items() if name != "tick"}
     old = PlanTick.tick < found.tick - KEPT_FOR
     session.execute(delete(PlanTick).where(PlanTick.shop_id == ctx.shop_id, old))
+    if alone:
+        inputs = _inputs(session, ctx, run, active)
     session.add(PlanTick(shop_id=ctx.shop_id, tick=found.tick, run_id=run.run_id, counts=kept, inputs=inputs))
     return planned
 
@@ -213,9 +244,8 @@ def _hand_out(
 
     Returns what is to be said of every customer number, and the messages that were made: customer → id.
     """
-    tossed = _toss(session, ctx, found, winners)
-    going = [new for new in tossed if new.held_by is None]
-    staying = [new for new in tossed if new.held_by is not None]
+    going = [new for new in winners.messages if new.held_by is None]
+    staying = [new for new in winners.messages if new.held_by is not None]
     said = np.zeros(len(found.by), np.uint8)
     ids: dict[int, str] = {}
     now = rooms.store.db_now(session)
@@ -230,35 +260,11 @@ def _hand_out(
         said[new.customer_no] = PLACE[Reason.MESSAGE_UNDER_WAY if message_id is None else SELECTED]
         if message_id is not None:
             ids[new.customer_no] = message_id
-    made = [new for new in tossed if new.customer_no in ids and new.customer_no in waits]
+    made = [new for new in winners.messages if new.customer_no in ids and new.customer_no in waits]
     session.add_all(waits[new.customer_no].row(ctx, ids[new.customer_no], new, now) for new in made)
     session.flush()
     ledger.append(session, ctx, [stamp for stamp in stamps if stamp is not None])
     return said, ids
-
-
-def _toss(session: Session, ctx: ShopContext, found: Assessment, winners: Winners) -> list[outbox.NewMessage]:
-    """The winners with how the holdout coins fell: after the choice, so that both arms are chosen alike."""
-    of_shop = shop_percent(session, ctx)
-    percent = {number: runner.campaign.holdout_percent for number, runner in found.runners.items()}
-    tossed = []
-    for new in winners.messages:
-        fell = holdout.toss(
-            ctx.shop_id,
-            new.campaign_id,
-            new.customer_no,
-            campaign_percent=percent[new.campaign_id],
-            shop_percent=of_shop,
-        )
-        tossed.append(
-            replace(
-                new,
-                holdout_probability=fell.campaign,
-                shop_holdout_probability=fell.shop,
-                held_by=fell.held_by,
-            )
-        )
-    return tossed
 
 
 def _email_hashes(session: Session, ctx: ShopContext, some: list[outbox.NewMessage]) -> Mapping[int, str]:

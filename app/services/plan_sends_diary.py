@@ -3,19 +3,20 @@
 from __future__ import annotations
 
 from collections import Counter
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
-from sqlalchemy import insert, update
 
 from app.domain.campaigns import Reason
 from app.services import decision_sheets as sheets
 from app.services.decision_sheets import NONE, PLACE, SELECTED, Decisions
 from app.services.plan_sends_best import NOBODY, POSSIBLE, lift_of, probability_of
 from app.store.counters import allocate
-from app.store.models.campaigns import Decision, DecisionHead
+from app.store.models.campaigns import DecisionHead
+from app.store.rowset import ROWS_PER_STATEMENT, chunks, packed, statement
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
     from datetime import datetime
 
     import numpy.typing as npt
@@ -26,8 +27,15 @@ if TYPE_CHECKING:
     from app.services.plan_sends_verdicts import Judged
 
 WITH_MESSAGE = (PLACE[SELECTED], PLACE[Reason.HELD_OUT])
-AT_MOST = 500  # values in one statement
-ROWS = 50_000  # rows in memory at once
+ROW = {
+    "id": "integer", "customer_no": "integer", "product_no": "integer", "kind": "text", "outcome": "text",
+    "reason": "text", "probability": "double precision", "lift": "double precision", "message_id": "text",
+    "since": "timestamptz",
+}  # fmt: skip
+ADD = f"""INSERT INTO decisions (shop_id, campaign_id, last_tick, current, {", ".join(ROW)})
+SELECT :shop, :campaign, :now, :current, {", ".join(f"r.{name}" for name in ROW)} FROM {{rows}}"""
+END = """UPDATE decisions SET current = false, last_tick = :now WHERE shop_id = :shop AND campaign_id = :campaign
+    AND current AND customer_no IN (SELECT r.id FROM {rows})"""
 
 
 def write_diary(
@@ -55,7 +63,8 @@ def write_diary(
         counts.update(stands.counts())
         if head is not None:
             _end(session, ctx, campaign_id, ended, head.last_tick)
-        _add(session, ctx, campaign_id, new.take(np.isin(new.says, WITH_MESSAGE)), found.tick, ids)
+        made = new.take(np.isin(new.says, WITH_MESSAGE))
+        _insert(session, ctx, campaign_id, made, found.tick, current=True, ids=ids)
         changed = len(ended) or len(stands) != len(old)
         if changed or not np.array_equal(stands.since, old.since):
             sheets.write(session, ctx, campaign_id, part, stands)
@@ -89,23 +98,11 @@ def _decided(found: Assessment, campaign_id: int, judged: Judged, said: npt.NDAr
 def _end(session: Session, ctx: ShopContext, campaign_id: int, ended: Decisions, last_tick: datetime) -> None:
     """Put down what stands no more: rows of messages have ended, all else becomes a row now."""
     with_row = np.isin(ended.says, WITH_MESSAGE)
-    customers = ended.customer_no[with_row].tolist()
-    for start in range(0, len(customers), AT_MOST):
-        mine = (
-            Decision.shop_id == ctx.shop_id,
-            Decision.campaign_id == campaign_id,
-            Decision.current,
-            Decision.customer_no.in_(customers[start : start + AT_MOST]),
-        )
-        values = {"current": False, "last_tick": last_tick}
-        session.execute(update(Decision).where(*mine).values(values).execution_options(synchronize_session=False))
-    _insert(session, ctx, campaign_id, ended.take(~with_row), {"last_tick": last_tick, "current": False}, {})
-
-
-def _add(
-    session: Session, ctx: ShopContext, campaign_id: int, new: Decisions, tick: datetime, ids: dict[int, str]
-) -> None:
-    _insert(session, ctx, campaign_id, new, {"last_tick": tick, "current": True}, ids)
+    customers = [{"id": number} for number in ended.customer_no[with_row].tolist()]
+    given = {"shop": ctx.shop_id, "campaign": campaign_id, "now": last_tick}
+    for part in chunks(customers):
+        session.execute(statement(session, END, id="integer"), {**given, "rows": packed(session, part)})
+    _insert(session, ctx, campaign_id, ended.take(~with_row), last_tick, current=False)
 
 
 def _insert(
@@ -113,18 +110,22 @@ def _insert(
     ctx: ShopContext,
     campaign_id: int,
     some: Decisions,
-    common: dict[str, Any],
-    ids: dict[int, str],
+    last_tick: datetime,
+    *,
+    current: bool,
+    ids: Mapping[int, str] | None = None,
 ) -> None:
+    """Make rows of decisions. ids: customer → their message."""
     if not len(some):
         return
     number = allocate(session, ctx.shop_id, "decisions", len(some))
-    for start in range(0, len(some), ROWS):
+    query = statement(session, ADD, **ROW)
+    given = {"shop": ctx.shop_id, "campaign": campaign_id, "now": last_tick, "current": current}
+    for start in range(0, len(some), ROWS_PER_STATEMENT):
+        entries = sheets.entries(campaign_id, some.take(slice(start, start + ROWS_PER_STATEMENT)))
         rows = [
             {
-                "shop_id": ctx.shop_id,
                 "id": number + start + offset,
-                "campaign_id": campaign_id,
                 "customer_no": entry.customer_no,
                 "product_no": entry.product_no,
                 "kind": entry.kind,
@@ -132,10 +133,9 @@ def _insert(
                 "reason": sheets.reason_of(entry.saying),
                 "probability": entry.probability,
                 "lift": entry.lift,
-                "message_id": ids.get(entry.customer_no),
+                "message_id": ids.get(entry.customer_no) if ids else None,
                 "since": entry.since,
-                **common,
             }
-            for offset, entry in enumerate(sheets.entries(campaign_id, some.take(slice(start, start + ROWS))))
+            for offset, entry in enumerate(entries)
         ]
-        session.execute(insert(Decision), rows)
+        session.execute(query, {**given, "rows": packed(session, rows)})

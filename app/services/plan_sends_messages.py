@@ -7,16 +7,18 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from app.domain import holdout
 from app.domain.campaigns import GOOD_FOR
 from app.services.campaigns_audience import Product, newest_history, products
 from app.services.decision_sheets import KINDS, NONE
+from app.services.holdouts import shop_percent
 from app.services.instants import NEVER, at, microseconds
 from app.services.plan_sends_best import REPURCHASE, lift_of, probability_of
 from app.services.plan_sends_facts import PastColumns, bought_when, pair_keys
 from app.store.outbox import NewMessage
 
 if TYPE_CHECKING:
-    from collections.abc import Collection
+    from collections.abc import Collection, Iterator, Mapping
 
     import numpy.typing as npt
 
@@ -24,6 +26,7 @@ if TYPE_CHECKING:
     from app.services.plan_sends_best import Ints
     from app.services.plan_sends_candidates import Assessment
     from app.services.rooms import Rooms
+    from app.store.models.campaigns import Campaign
 
 
 @dataclass(frozen=True)
@@ -69,6 +72,8 @@ def winners_of(rooms: Rooms, ctx: ShopContext, found: Assessment) -> Winners:
     versions = {number: runner.campaign for number, runner in found.runners.items()}
     tick = microseconds(found.tick)
     columns = (who, campaign, kind, product, best.because[who], chance, lift, bought, count, opens)
+    with rooms.store.reading(ctx) as session:
+        of_shop = shop_percent(session, ctx)
     messages = [
         NewMessage(
             customer_no=customer,
@@ -83,12 +88,24 @@ def winners_of(rooms: Rooms, ctx: ShopContext, found: Assessment) -> Winners:
             lift=None if lifted != lifted else lifted,  # noqa: PLR0124 - not a number is not itself
             expires_at=(at(opening) if opening > tick else found.tick) + GOOD_FOR,
             not_before=at(opening) if opening > tick else None,
+            holdout_probability=fell.campaign,
+            shop_holdout_probability=fell.shop,
+            held_by=fell.held_by,
         )
-        for customer, number, which, shown, because, probability, lifted, last, earlier, opening in zip(
-            *(column.tolist() for column in columns), strict=True
+        for fell, customer, number, which, shown, because, probability, lifted, last, earlier, opening in zip(
+            _toss(ctx, versions, of_shop, who, campaign), *(column.tolist() for column in columns), strict=True
         )
     ]
     return Winners(messages, known)
+
+
+def _toss(
+    ctx: ShopContext, campaigns: Mapping[int, Campaign], of_shop: int, who: Ints, campaign: Ints
+) -> Iterator[holdout.Toss]:
+    """How the holdout coins fall for the winners: after the choice, so that both arms are chosen alike."""
+    for customer, number in zip(who.tolist(), campaign.tolist(), strict=True):
+        percent = campaigns[number].holdout_percent
+        yield holdout.toss(ctx.shop_id, number, customer, campaign_percent=percent, shop_percent=of_shop)
 
 
 def _cycle(bought: int) -> str:

@@ -22,6 +22,7 @@ from app.store import cap, ledger, outbox_rows
 from app.store.marks import marks_of
 from app.store.models.sending import SENDING, Message
 from app.store.outbox_rows import Due, Move, due
+from app.store.rowset import chunks
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -161,9 +162,12 @@ def enqueue_many(session: Session, ctx: ShopContext, now: datetime, new: Sequenc
     Give them in the order of customers, so that two planners can't deadlock. Raises SendingLocked.
     """
     _refuse_if_locked(session, ctx, now)
-    rows = [{**vars(one), "id": new_id()} for one in new]
-    made = outbox_rows.insert(session, ctx, now, rows)
-    return [row["id"] if row["id"] in made else None for row in rows]
+    found: list[str | None] = []
+    for part in chunks(new):  # a first tick may plan half a million
+        rows = [{**vars(one), "id": new_id()} for one in part]
+        made = outbox_rows.insert(session, ctx, now, rows)
+        found += [row["id"] if row["id"] in made else None for row in rows]
+    return found
 
 
 def hold_out(
