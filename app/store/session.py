@@ -104,9 +104,7 @@ def _prepare_sqlite(connection: Any, _record: Any) -> None:
     cursor.execute("PRAGMA journal_mode=WAL")
     # FULL, not NORMAL: a committed stamp must survive a power cut, or a customer is mailed twice.
     cursor.execute("PRAGMA synchronous=FULL")
-    cursor.execute(
-        "PRAGMA cache_size=-32000"
-    )  # KB at most; two megabytes are few for a tick of half a million
+    cursor.execute("PRAGMA cache_size=-32000")  # KB at most; two megabytes are few for a tick of half a million
     cursor.execute("PRAGMA foreign_keys=ON")
     cursor.execute(f"PRAGMA busy_timeout={SQLITE_BUSY_SECONDS * 1000}")
     cursor.close()
