@@ -14,7 +14,9 @@ from app.errors import Conflict, NotFound
 from app.lake.schemas import TABLES
 from app.services import campaigns, campaigns_restore, campaigns_views, plan_sends, preflight, send_due, senders
 from app.services.decision_sheets import of_customers
+from app.services.plan_sends_messages import winners_of
 from app.store.models.campaigns import Campaign, Decision, PlanTick
+from app.store.models.customers import ConsentEvent
 from app.store.models.mail_events import SenderDomain
 from app.store.models.sending import Message, MessageEvent
 from app.store.models.shops import Shop
@@ -308,14 +310,33 @@ class TestNothingTwice:
 
     def test_a_tick_in_which_nothing_has_happened_writes_nothing(self, shop: World) -> None:
         shop.campaign(1, name="A")
-        plan_sends.plan(shop.rooms, shop.ctx)  # makes messages, which the next one looks at
-        shop.clock.advance(timedelta(minutes=1))
-        plan_sends.plan(shop.rooms, shop.ctx)
+        assert plan_sends.plan(shop.rooms, shop.ctx).queued == 3  # what it did itself is nothing that happened
         before = self._rows(shop)
         shop.clock.advance(timedelta(minutes=1))
         assert plan_sends.plan(shop.rooms, shop.ctx).candidates == 0
         assert self._rows(shop) == before
         shop.clock.advance(plan_sends.AGAIN_AFTER)
+        assert plan_sends.plan(shop.rooms, shop.ctx).candidates == 3
+
+    def test_what_happens_while_a_tick_looks_is_looked_at_by_the_next(
+        self, shop: World, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        shop.campaign(1, name="A")
+
+        def unsubscribes(*asked: Any) -> Any:
+            with shop.store.session(shop.ctx) as session:
+                session.add(
+                    ConsentEvent(
+                        shop_id=shop.ctx.shop_id, id=1, customer_no=2, channel="email", previous="SUBSCRIBED",
+                        state="UNSUBSCRIBED", at=shop.clock.now(), source="one_click",
+                    )
+                )  # fmt: skip
+            return winners_of(*asked)
+
+        monkeypatch.setattr(plan_sends, "winners_of", unsubscribes)
+        plan_sends.plan(shop.rooms, shop.ctx)
+        monkeypatch.undo()
+        shop.clock.advance(timedelta(minutes=1))
         assert plan_sends.plan(shop.rooms, shop.ctx).candidates == 3
 
     def test_nobody_is_planned_for_a_shop_that_has_left(self, shop: World) -> None:
