@@ -10,6 +10,7 @@ from app.domain import web_links
 COLOUR = re.compile(r"#[0-9a-fA-F]{6}")
 LOGO_WIDTHS = range(40, 401)
 INK, PAPER = "#1f2328", "#ffffff"
+READABLE = 4.5  # contrast of text: WCAG 2.2, 1.4.3, level AA
 
 
 @dataclass(frozen=True)
@@ -43,6 +44,11 @@ class Brand:
     def on_accent(self) -> str:
         """The colour of words on the accent: whichever of dark and white stands out more."""
         return max((INK, PAPER), key=lambda colour: contrast(colour, self.accent))
+
+    @property
+    def link(self) -> str:
+        """The colour of links in text: the accent if it can be read on the message's white, else the text's own."""
+        return self.accent if contrast(self.accent, PAPER) >= READABLE else INK
 
     @property
     def on_background(self) -> str:

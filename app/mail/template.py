@@ -63,7 +63,7 @@ def _head(brand: Brand) -> str:
     <mj-image padding="8px 24px" />
     <mj-button background-color="{brand.accent}" color="{brand.on_accent}" border-radius="8px" font-size="16px" />
   </mj-attributes>
-  <mj-style>{_dark()}</mj-style>
+  <mj-style>.e-ink a{{color:{brand.link}}}{_dark()}</mj-style>
 </mj-head>"""
 
 

@@ -103,6 +103,13 @@ def refresh(session: Session, rooms: Rooms, ctx: ShopContext, run: PublishedRun)
     return live
 
 
+def automatic_campaign(rooms: Rooms, ctx: ShopContext) -> str | None:
+    """The name of the active campaign that chooses customers and products by itself; with it, none is recommended."""
+    with rooms.store.reading(ctx) as session:
+        running = active_campaigns(session, ctx)
+    return next((campaign.name for campaign in running if campaign.audience_type == "automatic"), None)
+
+
 def listing(rooms: Rooms, ctx: ShopContext, segment_id: str | None = None) -> list[RecommendationView]:
     """Best first. Left out: dismissed ones, and segments that an active campaign addresses already."""
     now = rooms.clock.now()
@@ -201,8 +208,8 @@ def _fill(row: Recommendation, about: _About, taken: Covered, lift: Lift, run: P
     row.expected_orders = left * share
     row.run_id, row.as_of = run.run_id, run.as_of
     row.live = row.expected_orders >= LEAST_EXPECTED
-    what = f"something of {named}" if about.product_type else named
-    row.title = f"Remind customers to buy {what} again" if kind == "repurchase" else f"Recommend {what}"
+    again, new = (f"from “{named}”", f"something from “{named}”") if about.product_type else (named, named)
+    row.title = f"Remind customers to buy {again} again" if kind == "repurchase" else f"Recommend {new}"
     row.reason = _reason(row, left)
 
 

@@ -54,4 +54,7 @@ class RecommendationList(_Answer):
     """Best first; dismissed and acted-on ones are left out."""
 
     items: list[Recommendation]
+    automatic_campaign: str | None = Field(
+        description="The active campaign that chooses customers and products by itself, so that none is recommended"
+    )
     next: str | None = None

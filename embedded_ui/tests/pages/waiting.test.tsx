@@ -1,7 +1,7 @@
 import { fireEvent, waitFor } from "@testing-library/react";
 import { afterEach, describe, expect, it, vi } from "vitest";
 import { waitingWords } from "@/features/campaigns/WaitingSection";
-import type { SendingStatus, WaitingMessages } from "@/shared/api/types";
+import type { RecommendationList, SendingStatus, WaitingMessages } from "@/shared/api/types";
 import { answer, button, open, sample, words } from "../server";
 
 type Group = WaitingMessages["groups"][number];
@@ -107,5 +107,24 @@ describe("A deleted campaign", () => {
     show.mock.calls[0]?.[1]?.onAction?.();
     await waitFor(() => expect(asked.some((one) => one.key === "POST /api/campaigns/cmp_1/restore")).toBe(true));
     await waitFor(() => expect(show).toHaveBeenLastCalledWith("The campaign is back", {}));
+  });
+});
+
+describe("A campaign that chooses by itself", () => {
+  const none = { ...sample<RecommendationList>("GET /api/recommendations"), items: [] };
+
+  it("is named where no campaign is recommended", async () => {
+    answer({ "GET /api/recommendations": { data: { ...none, automatic_campaign: "Best for everybody" } } });
+    const { container } = open("/campaigns");
+    await waitFor(() =>
+      expect(words(container)).toContain("No campaign is recommended while “Best for everybody” is active"),
+    );
+  });
+
+  it("is not spoken of while there is none", async () => {
+    answer({ "GET /api/recommendations": { data: none } });
+    const { container } = open("/campaigns");
+    await waitFor(() => expect(words(container)).toContain("Campaigns"));
+    expect(words(container)).not.toContain("No campaign is recommended");
   });
 });

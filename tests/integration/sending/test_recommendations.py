@@ -106,6 +106,13 @@ class TestCoverage:
         assert recommendations.listing(shop.rooms, shop.ctx) == []
         assert computed(shop) == []
 
+    def test_the_automatic_campaign_is_named_as_the_reason_for_an_empty_list(self, shop: World) -> None:
+        assert recommendations.automatic_campaign(shop.rooms, shop.ctx) is None
+        shop.campaign(1, name="Coffee")
+        assert recommendations.automatic_campaign(shop.rooms, shop.ctx) is None
+        shop.campaign(None, name="All")
+        assert recommendations.automatic_campaign(shop.rooms, shop.ctx) == "All"
+
 
 class TestTypeSegments:
     def test_get_recommendations_too_and_cover_their_products(self, shop: World) -> None:
@@ -113,7 +120,7 @@ class TestTypeSegments:
         found = {one.segment_id: one for one in computed(shop)}
         of_type = found[f"seg_{drinks}"]
         assert (of_type.product_no, of_type.product_type) == (None, "Hot drinks")
-        assert of_type.title == "Remind customers to buy something of Hot drinks again"
+        assert of_type.title == "Remind customers to buy from “Hot drinks” again"
         assert of_type.expected_orders == round((10 * 0.2 + 5 * 0.4) * 0.05, 1)
         shop.campaign(drinks, name="Drinks")
         (coffee,) = [one for one in computed(shop) if one.kind == "repurchase"]

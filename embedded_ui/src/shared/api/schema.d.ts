@@ -7142,6 +7142,11 @@ export interface components {
             /** Items */
             items: components["schemas"]["Recommendation"][];
             /**
+             * Automatic Campaign
+             * @description The active campaign that chooses customers and products by itself, so that none is recommended
+             */
+            automatic_campaign: string | null;
+            /**
              * Next
              * @default null
              */

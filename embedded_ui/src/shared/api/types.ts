@@ -8,6 +8,7 @@ export type Dashboard = Schemas["DashboardAnswer"];
 export type Progress = Schemas["ProgressAnswer"];
 export type SendingProof = Schemas["SendingProof"];
 export type Recommendation = Schemas["Recommendation"];
+export type RecommendationList = Schemas["RecommendationList"];
 
 export type SegmentRow = Schemas["SegmentRow"];
 export type SegmentList = Schemas["SegmentList"];

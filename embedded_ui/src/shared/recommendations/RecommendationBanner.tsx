@@ -16,9 +16,12 @@ export function RecommendationBanner({ segmentId }: { segmentId?: string }) {
   const { data } = useRecommendations(segmentId);
   const [showAll, setShowAll] = useState(false);
   const [hidden, setHidden] = useState<Recommendation | null>(null);
-  const [best, ...others] = (data ?? []).slice(0, MOST);
+  const [best, ...others] = (data?.items ?? []).slice(0, MOST);
   const undo = hidden !== null && <Hidden recommendation={hidden} done={() => setHidden(null)} />;
-  if (best === undefined) return undo || null;
+  if (best === undefined) {
+    const byItself = data?.automatic_campaign ?? null;
+    return undo || (byItself !== null && <NothingLeft campaign={byItself} />) || null;
+  }
   return (
     <s-stack gap="base">
       {undo}
@@ -32,6 +35,15 @@ export function RecommendationBanner({ segmentId }: { segmentId?: string }) {
         </s-box>
       )}
     </s-stack>
+  );
+}
+
+/** Why nothing is recommended, where the merchant would look for it. */
+function NothingLeft({ campaign }: { campaign: string }) {
+  return (
+    <s-text color="subdued">
+      No campaign is recommended while “{campaign}” is active: it finds the best customers for every product by itself.
+    </s-text>
   );
 }
 

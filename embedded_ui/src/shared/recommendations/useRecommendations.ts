@@ -7,8 +7,7 @@ export function useRecommendations(segmentId?: string) {
     queryKey: ["recommendations", segmentId ?? "all"],
     queryFn: async () => {
       const query = segmentId === undefined ? {} : { segment_id: segmentId };
-      const answer = await unwrap(api.GET("/api/recommendations", { params: { query } }));
-      return answer.items;
+      return unwrap(api.GET("/api/recommendations", { params: { query } }));
     },
   });
 }
