@@ -170,6 +170,26 @@ class TestCampaignWizard:
         expect(page).to_have_url(re.compile(r"step=sender"))
         assert [body for _, body in api.asked("PATCH /api/campaigns/cmp_2")] == [{"name": "Milk, again"}]
 
+    def test_the_browsers_back_leads_to_the_step_before_and_loses_nothing(
+        self, api: FakeApi, go: Callable[[str], Page]
+    ) -> None:
+        page = go("/campaigns/cmp_3/edit")
+        page.get_by_role("button", name="Next: sender").click()
+        page.get_by_role("button", name="Next: audience").click()
+        expect(page).to_have_url(re.compile(r"step=audience"))
+        page.go_back()
+        expect(page.get_by_role("button", name="Next: audience")).to_be_visible()
+        page.go_back()
+        name = page.get_by_label("Campaign name")
+        name.fill("Milk, once more")
+        with page.expect_response(saved):  # typed a moment ago, not saved when the step goes
+            page.go_forward()
+        expect(page).to_have_url(re.compile(r"step=sender"))
+        expect(page.get_by_text("All changes saved")).to_be_visible()
+        page.go_back()
+        expect(name).to_have_value("Milk, once more")
+        assert [body for _, body in api.asked("PATCH /api/campaigns/cmp_3")] == [{"name": "Milk, once more"}]
+
     def test_a_sender_is_made_without_leaving_the_draft(self, api: FakeApi, go: Callable[[str], Page]) -> None:
         api.answers["GET /api/senders"] = {"items": [], "next": None}
         page = go("/campaigns/cmp_2/edit?step=sender")
