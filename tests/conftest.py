@@ -18,6 +18,7 @@ import pytest
 import structlog
 from sqlalchemy import create_engine, make_url, text
 from sqlalchemy.exc import OperationalError
+from xdist.scheduler import LoadScopeScheduling
 
 from app.domain.context import ShopContext
 from app.store import session as store_session
@@ -51,6 +52,24 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Put the longest files first; all else stays in its order."""
     place = {REPOSITORY / "tests" / name: number for number, name in enumerate(LONGEST_FIRST)}
     items.sort(key=lambda item: place.get(item.path, len(place)))
+
+
+class _ByDemo(LoadScopeScheduling):
+    """All that use the one demo run in one process, so that it is started once; others file by file.
+
+    By the ids that tests have. Marks of xdist's own become part of an id, which pytest 9.2 no longer lets it change:
+    each test was a group of its own, and both processes started the demo.
+    """
+
+    def _split_scope(self, nodeid: str) -> str:
+        file = nodeid.partition("::")[0]
+        return "demo" if file.startswith("tests/e2e/journey/") else file
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> LoadScopeScheduling | None:
+    """For `--dist loadgroup`, as the browser tests are run."""
+    return _ByDemo(config, log) if config.getvalue("dist") == "loadgroup" else None
 
 
 def _prepare_unsynced(connection: Any, record: Any) -> None:

@@ -53,16 +53,6 @@ expect.set_options(timeout=PATIENCE_MS)
 LOOPBACK = {"127.0.0.1", "localhost", "::1"}
 
 
-@pytest.hookimpl(tryfirst=True)  # before xdist reads the groups
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Under xdist, all that use the one demo run in one process, so that it is started once; others file by file."""
-    for item in items:
-        if "e2e" in item.path.parts:
-            # Two demos at once may take each other's ports.
-            shared = "journey" in item.path.parts or item.path.name == "test_demo_processes.py"
-            item.add_marker(pytest.mark.xdist_group("demo" if shared else str(item.path)))
-
-
 class Problems:
     """Errors that the watched pages met, apart from those that the test allowed."""
 
