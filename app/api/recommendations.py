@@ -31,8 +31,7 @@ def _json(answer: BaseModel, status: int = 200) -> Response:
 def list_recommendations(query: RecommendationsQuery) -> Response:
     """Best first; dismissed ones and those with an active campaign are left out."""
     found = recommendations.listing(rooms(), current_shop(), query.segment_id)
-    by_itself = recommendations.automatic_campaign(rooms(), current_shop())
-    return _json(RecommendationList.model_validate({"items": found, "automatic_campaign": by_itself}))
+    return _json(RecommendationList.model_validate(vars(found)))
 
 
 @bp.post("/<recommendation_id>/dismiss", responses={204: None})

@@ -6,10 +6,8 @@ a reason. One transaction per tick: it happened as a whole or not at all.
 
 from __future__ import annotations
 
-import gc
 import hashlib
 from collections import Counter, defaultdict
-from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any
@@ -25,6 +23,7 @@ from app.services.decision_sheets import PLACE, SELECTED, outcome_of
 from app.services.plan_sends_candidates import assess
 from app.services.plan_sends_diary import write_diary
 from app.services.plan_sends_messages import Winners, winners_of
+from app.services.processes import no_search_for_cycles
 from app.services.published import latest_history, published
 from app.services.shop_settings import cap_window
 from app.services.waits import Drawn, draw
@@ -38,7 +37,7 @@ from app.store.models.sending import MessageEvent
 from app.store.models.shops import Shop
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Mapping
     from datetime import datetime
 
     import numpy.typing as npt
@@ -98,7 +97,7 @@ def plan(rooms: Rooms, ctx: ShopContext, tick: datetime | None = None) -> Planne
         return Planned(tick)
     if before is not None and before.inputs == inputs and abs(tick - before.tick) < AGAIN_AFTER:
         return Planned(tick)
-    with _without_collector():
+    with no_search_for_cycles():
         return _decide(rooms, ctx, run, rows, tick, newest, inputs)
 
 
@@ -132,18 +131,6 @@ def _decide(
     log.info("tick_planned", shop_id=ctx.shop_id, candidates=planned.candidates, queued=planned.queued,
              held_out=planned.held_out)  # fmt: skip
     return planned
-
-
-@contextmanager
-def _without_collector() -> Iterator[None]:
-    """No search for cycles meanwhile: a million new objects have none, and it would walk them again and again."""
-    was_on = gc.isenabled()
-    gc.disable()
-    try:
-        yield
-    finally:
-        if was_on:
-            gc.enable()
 
 
 def last_tick(session: Session, ctx: ShopContext) -> datetime | None:
@@ -208,7 +195,8 @@ def _write(
     verdicts = {number: judged for number, judged in found.verdicts.items() if number in still_active}
     winners = winners.of(still_active)
     _make_links(session, ctx, winners)
-    # What this tick does is no reason for another; what happened while it looked is.
+    # What this tick does is no reason for another; what happened while it looked is. What PostgreSQL lets others
+    # commit from here on is looked at after AGAIN_AFTER, as `_inputs` says.
     alone = _inputs(session, ctx, run, active) == inputs
     said, ids = _hand_out(rooms, session, ctx, found, winners, waits)
     counts: Counter[str] = Counter()

@@ -69,6 +69,14 @@ class RecommendationView:
 
 
 @dataclass(frozen=True)
+class Listing:
+    """automatic_campaign: the active campaign that chooses by itself, where there would be items without it."""
+
+    items: list[RecommendationView]
+    automatic_campaign: str | None = None
+
+
+@dataclass(frozen=True)
 class _About:
     """A segment that a recommendation is made of. product_type: of a segment about any product of a type."""
 
@@ -103,30 +111,28 @@ def refresh(session: Session, rooms: Rooms, ctx: ShopContext, run: PublishedRun)
     return live
 
 
-def automatic_campaign(rooms: Rooms, ctx: ShopContext) -> str | None:
-    """The name of the active campaign that chooses customers and products by itself; with it, none is recommended."""
-    with rooms.store.reading(ctx) as session:
-        running = active_campaigns(session, ctx)
-    return next((campaign.name for campaign in running if campaign.audience_type == "automatic"), None)
-
-
-def listing(rooms: Rooms, ctx: ShopContext, segment_id: str | None = None) -> list[RecommendationView]:
+def listing(rooms: Rooms, ctx: ShopContext, segment_id: str | None = None) -> Listing:
     """Best first. Left out: dismissed ones, and segments that an active campaign addresses already."""
     now = rooms.clock.now()
     with rooms.store.reading(ctx) as session:
         running = active_campaigns(session, ctx)
-        if any(campaign.audience_type == "automatic" for campaign in running):
-            return []  # it considers every customer for every product already
-        query = _mine(ctx).where(Recommendation.live)
+        query = _mine(ctx)
         if segment_id is not None:
             query = query.where(Recommendation.segment_id == number_of(segment_id, "seg_", "segment"))
+        for campaign in running:
+            if campaign.audience_type == "automatic":  # it considers every customer for every product already
+                known = session.scalars(query.limit(1)).first() is not None
+                return Listing([], campaign.name if known else None)
+        query = query.where(Recommendation.live)
         rows = session.scalars(query.order_by(Recommendation.expected_orders.desc(), Recommendation.id)).all()
         taken = {campaign.segment_id for campaign in running}
-    return [
-        _view(row)
-        for row in rows
-        if row.segment_id not in taken and (row.dismissed_until is None or row.dismissed_until <= now)
-    ]
+    return Listing(
+        [
+            _view(row)
+            for row in rows
+            if row.segment_id not in taken and (row.dismissed_until is None or row.dismissed_until <= now)
+        ]
+    )
 
 
 def dismiss(rooms: Rooms, ctx: ShopContext, recommendation_id: str) -> None:

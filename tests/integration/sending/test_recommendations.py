@@ -41,7 +41,7 @@ def computed(shop: World) -> list[RecommendationView]:
     assert run is not None
     with shop.store.session(shop.ctx) as session:
         recommendations.refresh(session, shop.rooms, shop.ctx, run)
-    return recommendations.listing(shop.rooms, shop.ctx)
+    return recommendations.listing(shop.rooms, shop.ctx).items
 
 
 def measured(
@@ -103,15 +103,22 @@ class TestCoverage:
     def test_an_automatic_campaign_covers_everybody_at_once(self, shop: World) -> None:
         assert len(computed(shop)) == 2
         shop.campaign(None, name="All")
-        assert recommendations.listing(shop.rooms, shop.ctx) == []
+        assert recommendations.listing(shop.rooms, shop.ctx).items == []
         assert computed(shop) == []
 
     def test_the_automatic_campaign_is_named_as_the_reason_for_an_empty_list(self, shop: World) -> None:
-        assert recommendations.automatic_campaign(shop.rooms, shop.ctx) is None
+        def named(segment: str | None = None) -> str | None:
+            return recommendations.listing(shop.rooms, shop.ctx, segment).automatic_campaign
+
+        computed(shop)
         shop.campaign(1, name="Coffee")
-        assert recommendations.automatic_campaign(shop.rooms, shop.ctx) is None
+        assert named() is None
         shop.campaign(None, name="All")
-        assert recommendations.automatic_campaign(shop.rooms, shop.ctx) == "All"
+        assert (named(), named("seg_1")) == ("All", "All")
+        assert computed(shop) == []
+        assert named() == "All"
+        # Nobody would look for a recommendation there.
+        assert named(f"seg_{shop.segment(None, 'custom', [1, 2])}") is None
 
 
 class TestTypeSegments:
@@ -136,7 +143,7 @@ class TestDismissal:
         assert [one.id for one in computed(shop)] == [best.id, second.id]
         recommendations.dismiss(shop.rooms, shop.ctx, best.id)
         shop.clock.advance(timedelta(days=30))
-        assert [one.id for one in recommendations.listing(shop.rooms, shop.ctx)] == [best.id, second.id]
+        assert [one.id for one in recommendations.listing(shop.rooms, shop.ctx).items] == [best.id, second.id]
 
 
 class TestStale:

@@ -347,7 +347,7 @@ class TestBlocks:
     def test_links_have_the_accent_where_it_can_be_read(self) -> None:
         for accent, colour in (("#0a5c36", "#0a5c36"), ("#ffe08a", "#1f2328")):
             html = render(WORDS, FOOTER, None, FACTS, brand=Brand(accent=accent)).html
-            assert f".e-ink a{{color:{colour}}}" in html.replace(" ", "").replace(".e-inka", ".e-ink a")
+            assert f".e-ink a{{color:{colour}}}" in html
 
     def test_openings_are_only_asked_for_if_somebody_says_so(self) -> None:
         assert "/o/" not in render(WORDS, FOOTER, None, FACTS).html
