@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from functools import cached_property
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from app.domain import web_links
 from app.domain.blocks import Button, DiscountBox, Image, ProductCard, Text
@@ -27,6 +27,10 @@ class Words:
     preview_text: str
     blocks: tuple[Block, ...]
     first_name_fallback: str
+
+    def columns(self) -> dict[str, Any]:
+        """Field → what was written, to be kept or shown. Not `vars`: that also holds what was worked out meanwhile."""
+        return {one.name: getattr(self, one.name) for one in fields(self)}
 
     def __hash__(self) -> int:
         """Worked out once: every message looks up what is put together for its words."""

@@ -116,7 +116,9 @@ def create(
                 "timing.repeats", *(f"content.{field}" for field in WORD_FIELDS),
             ]  # fmt: skip
         session.add(campaign)
-        session.add(CampaignContent(shop_id=ctx.shop_id, campaign_id=number, version=1, created_at=now, **vars(words)))
+        session.add(
+            CampaignContent(shop_id=ctx.shop_id, campaign_id=number, version=1, created_at=now, **words.columns())
+        )
     return f"cmp_{number}"
 
 
@@ -476,7 +478,7 @@ def _set_words(
             campaign_id=campaign.id,
             version=campaign.content_version,
             created_at=rooms.clock.now(),
-            **vars(words),
+            **words.columns(),
         )
         session.add(content)
     for field, value in given.items():

@@ -297,7 +297,7 @@ def _view(
         activated_at=row.activated_at,
         sender_id=f"snd_{row.sender_id}" if row.sender_id else None,
         timing=campaigns.timing_of(row),
-        content=Content(**vars(words_of(standing.content)), version=standing.content.version),
+        content=Content(**words_of(standing.content).columns(), version=standing.content.version),
         utm=_utm(row),
         discount=Discount(row.discount_mode, row.discount_code, row.discount_description, row.discount_expires_on),
         holdout_percent=row.holdout_percent,

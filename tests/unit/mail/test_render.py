@@ -344,6 +344,12 @@ class TestBlocks:
         assert f'src="{logo}"' in html
         assert Brand(accent="#0a5c36").on_accent == "#ffffff"
 
+    def test_words_that_were_looked_at_are_kept_as_they_were_written(self) -> None:
+        before = set(WORDS.columns())
+        hash(WORDS)
+        WORDS.problems()
+        assert before == set(WORDS.columns()) == {"subject", "preview_text", "blocks", "first_name_fallback"}
+
     def test_links_have_the_accent_where_it_can_be_read(self) -> None:
         for accent, colour in (("#0a5c36", "#0a5c36"), ("#ffe08a", "#1f2328")):
             html = render(WORDS, FOOTER, None, FACTS, brand=Brand(accent=accent)).html
