@@ -64,9 +64,10 @@ class TestSegments:
 class TestSegmentDetails:
     def test_a_chart_can_be_read_as_a_table(self, go: Callable[[str], Page]) -> None:
         page = go("/segments/seg_7")
-        page.get_by_role("button", name="Show table").first.click()
-        expect(page.get_by_text(re.compile("20%.30%"))).to_be_visible()
-        expect(page.get_by_text("121", exact=True)).to_be_visible()
+        chart = page.locator("s-section[heading='How likely members are to buy']")
+        chart.get_by_role("button", name="Show table").click()
+        expect(chart.get_by_text(re.compile("20%.30%"))).to_be_visible()
+        expect(chart.get_by_text("121", exact=True)).to_be_visible()
 
     def test_more_opens_its_menu(self, go: Callable[[str], Page]) -> None:
         page = go("/segments/seg_21")
