@@ -20,9 +20,16 @@ RECIPIENT = "recipient"  # how details begin of what was said to the recipient's
 CONNECTION = "connection"  # how details begin that are about the server's being there, not about a message
 
 
+class Lines(bytes):
+    """Lines that each end with CRLF and none of which begins with a dot: after DATA they go as they are.
+
+    Whoever makes one has seen to that, and so spares each message of a campaign three walks through all its bytes.
+    """
+
+
 @dataclass(frozen=True)
 class Envelope:
-    """One message for one recipient. data: the message in CRLF lines, headers first.
+    """One message for one recipient. data: the message in CRLF lines, headers first; `Lines` are taken at their word.
 
     mail_from: where bounces go, the header's From or an address of ours that names the message.
     reference: comes back in a provider's reports of what became of it; no personal data.

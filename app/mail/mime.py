@@ -17,8 +17,10 @@ from functools import lru_cache
 from typing import TYPE_CHECKING
 
 import numpy as np
+import pybase64
 
 from app.domain.addresses import mail_address
+from app.mail.delivery import Lines
 from app.mail.transport import Envelope
 
 if TYPE_CHECKING:
@@ -38,6 +40,13 @@ WORD_BYTES = 45  # as base64 and with its frame, an encoded word stays within 75
 PLAIN_LINE = 60  # an ASCII header as short as this needs no folding, whatever stands before it
 MAX_ADDRESS = 320
 BOUNDARY = b"=_encore_part"  # `=_` never comes up in base64 lines, and everything else here is base64
+HEAD = re.compile(rb"(?:[^.\r\n][^\r\n]*+\r\n)++")  # whole lines, none of which begins with a dot
+_PART = b"--" + BOUNDARY + b'\r\nContent-Type: text/%s; charset="utf-8"\r\nContent-Transfer-Encoding: base64\r\n\r\n'
+TO_TEXT = (
+    b'MIME-Version: 1.0\r\nContent-Type: multipart/alternative; boundary="' + BOUNDARY + b'"\r\n\r\n' + _PART % b"plain"
+)
+TO_HTML = b"\r\n" + _PART % b"html"
+THE_END = b"\r\n--" + BOUNDARY + b"--\r\n"
 
 
 @dataclass(frozen=True)
@@ -72,12 +81,12 @@ def pack(mail: Mail, *, bounces_to: str = "", reference: str = "") -> Envelope:
     return Envelope(mail_from, mail_address(mail.to_address), build(mail), mail.message_id, reference)
 
 
-def build(mail: Mail) -> bytes:
+def build(mail: Mail) -> Lines:
     """The message in CRLF lines, 7-bit clean, no line over 78 but for the unsubscribe link's.
 
     Raises ValueError on a line break or another control character in a header, and on an address that is none.
     """
-    return b"".join(
+    head = b"".join(
         (
             _one_click(mail.unsubscribe_url),
             _origin(mail.from_name, mail.from_address, mail.reply_to),
@@ -90,21 +99,12 @@ def build(mail: Mail) -> bytes:
             b"\r\n",
             _message_id(mail.message_id, mail.message_domain),
             *(_header(name, value) for name, value in mail.headers.items()),
-            b'MIME-Version: 1.0\r\nContent-Type: multipart/alternative; boundary="',
-            BOUNDARY,
-            b'"\r\n\r\n--',
-            BOUNDARY,
-            b'\r\nContent-Type: text/plain; charset="utf-8"\r\nContent-Transfer-Encoding: base64\r\n\r\n',
-            _base64(mail.text),
-            b"\r\n--",
-            BOUNDARY,
-            b'\r\nContent-Type: text/html; charset="utf-8"\r\nContent-Transfer-Encoding: base64\r\n\r\n',
-            _base64(mail.html),
-            b"\r\n--",
-            BOUNDARY,
-            b"--\r\n",
         )
     )
+    if not HEAD.fullmatch(head):  # pragma: no cover - each part of it was looked at
+        raise ValueError("a header is not made of whole lines")
+    # What follows is fixed words and base64, whose alphabet has neither a dot nor a line break of its own.
+    return Lines(b"".join((head, TO_TEXT, _base64(mail.text), TO_HTML, _base64(mail.html), THE_END)))
 
 
 def _base64(text: str) -> bytes:
@@ -114,9 +114,9 @@ def _base64(text: str) -> bytes:
     if not text.endswith("\n"):
         text += "\n"
     # Half a surrogate pair is no character; it can only come from broken JSON and is shown as "?".
-    whole = b2a_base64(text.replace("\n", "\r\n").encode("utf-8", "replace"), newline=False)
+    whole = pybase64.b64encode(text.replace("\n", "\r\n").encode("utf-8", "replace"))
     count = len(whole) // BASE64_LINE
-    # A table of bytes, two columns wider than the lines: four times as fast as cutting and joining them.
+    # A table of bytes, two columns wider than the lines: three times as fast as cutting and joining them.
     lines = np.empty((count, BASE64_LINE + 2), np.uint8)
     lines[:, :BASE64_LINE] = np.frombuffer(whole, np.uint8, count * BASE64_LINE).reshape(count, BASE64_LINE)
     lines[:, BASE64_LINE:] = LINE_END

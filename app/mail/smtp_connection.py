@@ -17,7 +17,7 @@ from functools import lru_cache
 from typing import TYPE_CHECKING
 from urllib.parse import parse_qs, unquote, urlsplit
 
-from app.mail.delivery import CONNECTION, RECIPIENT, TOO_LATE, Delivery
+from app.mail.delivery import CONNECTION, RECIPIENT, TOO_LATE, Delivery, Lines
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -300,6 +300,8 @@ def _carried(envelope: Envelope | None) -> bool:
 
 def _dot_stuffed(data: bytes) -> bytes:
     """RFC 5321 4.5.2: a line that begins with a dot gets another; the last line ends with CRLF."""
+    if isinstance(data, Lines):
+        return data
     if not data.count(b"\n") == data.count(b"\r") == data.count(b"\r\n"):
         data = data.replace(b"\r\n", b"\n").replace(b"\r", b"\n").replace(b"\n", b"\r\n")
     if data.startswith(b"."):

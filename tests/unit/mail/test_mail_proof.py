@@ -92,8 +92,10 @@ def check(one: Case) -> bool:
 
 
 def check_lines(raw: bytes) -> None:
-    """Seven-bit lines that RFC 5322 allows, all ended by CRLF."""
+    """Seven-bit lines that RFC 5322 allows, all ended by CRLF, none of which SMTP would take for the end."""
     lines = raw.split(b"\r\n")
+    assert lines[-1] == b""
+    assert not any(line.startswith(b".") for line in lines)
     assert max(len(line) for line in lines) <= 998
     assert b"\n" not in b"".join(lines)
     assert b"\r" not in b"".join(lines)
