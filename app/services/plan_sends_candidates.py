@@ -258,7 +258,7 @@ def handed_over(session: Session, ctx: ShopContext, pairs: Iterable[tuple[int, i
         for number in (customer, *losers.get(customer, ()))
     ]
     query = reader(session, HANDED, PAST_COLUMNS, campaign_id="integer", customer_no="integer")
-    return _gather(session.execute(query, {"shop": ctx.shop_id, "rows": packed(session, wanted)}), into)
+    return _gather(session.execute(query, {"shop": ctx.shop_id, "rows": packed(session, wanted)}).all(), into)
 
 
 def _gather(rows: Iterable[Any], into: Mapping[int, int]) -> Past:

@@ -195,7 +195,8 @@ def _ask_names(rooms: Rooms, ctx: ShopContext) -> None:
 def _read_lake(rooms: Rooms, ctx: ShopContext, limit: int, budget: int) -> Desk:
     """Products and newest orders of what is probably stamped next; before the transaction, it may be slow."""
     desk = Desk()
-    ahead = max(4 * limit, min(budget, READ_AHEAD))
+    # More than will be sent: or it would be read again for the last two batches.
+    ahead = max(4 * limit, min(budget, READ_AHEAD) + 3 * outbox.MAX_BATCH)
     with rooms.store.reading(ctx) as session:
         near = outbox.due(session, ctx, rooms.store.db_now(session), ahead)
         managed = (Campaign.shop_id == ctx.shop_id, Campaign.discount_mode == discounts.MANAGED)

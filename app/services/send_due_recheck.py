@@ -165,7 +165,7 @@ def _read_people(session: Session, ctx: ShopContext, desk: Desk, due: Sequence[D
     """Lock and read whom these messages are for; returns which of their addresses are suppressed."""
     given = {"shop": ctx.shop_id, "rows": packed(session, [{"id": one} for one in {m.customer_no for m in due}])}
     people = session.execute(reader(session, locked(session, PEOPLE), ADDRESSEE, id="integer"), given)
-    desk.customers = {row[0]: Addressee._make(row) for row in people}
+    desk.customers = {row[0]: Addressee._make(row) for row in people.all()}
     hashes = [{"hash": c.email_hash} for c in desk.customers.values() if c.email_hash]
     given = {"shop": ctx.shop_id, "rows": packed(session, hashes)}
     return set(session.execute(statement(session, SUPPRESSED, hash="text"), given).scalars())

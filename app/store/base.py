@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from sqlalchemy import JSON, DateTime, Dialect, ForeignKey, MetaData, TypeDecorator
 from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
 
 
 class UtcDateTime(TypeDecorator[datetime]):
@@ -33,6 +36,14 @@ class UtcDateTime(TypeDecorator[datetime]):
         if value is None:
             return None
         return value.replace(tzinfo=UTC) if value.tzinfo is None else value.astimezone(UTC)
+
+    def result_processor(self, dialect: Dialect, coltype: object) -> Callable[[Any], Any] | None:
+        """As `process_result_value`; SQLite's text is read in one go, since a batch of messages holds hundreds."""
+        return _instant if dialect.name == "sqlite" else super().result_processor(dialect, coltype)
+
+
+def _instant(kept: str | None) -> datetime | None:
+    return None if kept is None else datetime.fromisoformat(f"{kept}+00:00")
 
 
 JsonColumn = JSON().with_variant(JSONB(), "postgresql")

@@ -169,7 +169,7 @@ def _standing(
     query = reader(session, READ, (_KEY, _LAST_AT, _HOLDER), key="text")
     for part in chunks(sorted({key for keys in wanted.values() for key in keys})):
         given = {"shop": ctx.shop_id, "rows": packed(session, [{"key": key} for key in part])}
-        found.update({key: (last_at, holder) for key, last_at, holder in session.execute(query, given)})
+        found.update({key: (last_at, holder) for key, last_at, holder in session.execute(query, given).all()})
     return found
 
 
@@ -183,7 +183,7 @@ def _write(
     found: dict[str, datetime] = {}
     for part in chunks(rows):
         given = {"shop": ctx.shop_id, "now": now, "edge": edge, "rows": packed(session, part)}
-        found |= {row.key: row.last_at for row in session.execute(query, given)}
+        found |= dict(session.execute(query, given).all())
     return found
 
 

@@ -15,7 +15,7 @@ from sqlalchemy import case, func, select
 
 from app.store.marks import Mark, marks_of
 from app.store.models.sending import LedgerEntry, LedgerHead, Message, MessageEvent
-from app.store.rowset import chunks, locked, packed, statement
+from app.store.rowset import locked, statement, write
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Sequence
@@ -88,9 +88,7 @@ def append(session: Session, ctx: ShopContext, stamps: Sequence[Stamp]) -> None:
         digest = entry_hash(ctx.shop_id, seq, stamp, previous)
         rows.append({**vars(stamp), "seq": seq, "prev_hash": previous, "hash": digest})
         previous = digest
-    query = statement(session, ENTER, **ENTRY)
-    for part in chunks(rows):
-        session.execute(query, {**shop, "rows": packed(session, part)})
+    write(session, ENTER, ENTRY, rows, shop)
     session.execute(statement(session, MOVE_END), {**shop, "seq": seq, "hash": previous})
     marks = marks_of(session)
     if marks is not None:

@@ -29,6 +29,8 @@ if TYPE_CHECKING:
 Row = TypeVar("Row")
 NEARBY = re.compile(r"{nearby (\w+\.(\w+))}")
 AMONG = re.compile(r"IN \(SELECT (r\.\w+) FROM {rows}\)")
+FROM_ROWS = re.compile(r"\s*FROM {rows}")
+OF_ROW = re.compile(r"\br\.(\w+)|:(\w+)")
 ROWS_PER_STATEMENT = 5_000  # a few megabytes of text at most
 
 
@@ -53,6 +55,58 @@ def statement(session: Session, sql: str, **columns: str) -> TextClause:
 def reader(session: Session, sql: str, found: tuple[ColumnElement[Any], ...], **columns: str) -> TextualSelect:
     """As `statement`, for a SELECT or RETURNING whose columns are `found`, in order, with their types."""
     return _reader(sql, found, tuple(columns.items()), is_sqlite(session))
+
+
+def write(
+    session: Session,
+    sql: str,
+    columns: Mapping[str, str],
+    rows: Sequence[Mapping[str, Any]],
+    given: Mapping[str, Any],
+) -> None:
+    """Execute `sql`, a statement as `statement` takes it that gives nothing back, for any number of rows.
+
+    SQLite executes it prepared, once for each row, which takes half as long: an UPDATE from a table would first make
+    another table of all columns. So what it says of one row must not depend on the others.
+    """
+    if is_sqlite(session):
+        _write_each(session, sql, columns, rows, given)
+        return
+    query = statement(session, sql, **columns)
+    for part in chunks(rows):
+        session.execute(query, {**given, "rows": packed(session, part)})
+
+
+def _write_each(
+    session: Session,
+    sql: str,
+    columns: Mapping[str, str],
+    rows: Sequence[Mapping[str, Any]],
+    given: Mapping[str, Any],
+) -> None:
+    if not rows:
+        return
+    said, names = _each(sql)
+    same = {name: _as_sqlite_keeps_it(value) if isinstance(value, datetime) else value for name, value in given.items()}
+    instants = [name for name, kind in columns.items() if kind == "timestamptz"]
+    texts = [name for name, kind in columns.items() if kind == "jsonb"]
+    values = []
+    for row in rows:
+        one = {**same, **row}
+        for name in instants:
+            if one[name] is not None:
+                one[name] = _as_sqlite_keeps_it(one[name])
+        for name in texts:
+            one[name] = orjson.dumps(one[name]).decode()
+        values.append(tuple([one[name] for name in names]))
+    session.connection().exec_driver_sql(said, values)
+
+
+@cache
+def _each(sql: str) -> tuple[str, tuple[str, ...]]:
+    """(the statement for one row, what its question marks stand for)."""
+    one = FROM_ROWS.sub("", NEARBY.sub("", sql))
+    return OF_ROW.sub("?", one), tuple(row or other for row, other in OF_ROW.findall(one))
 
 
 @cache
