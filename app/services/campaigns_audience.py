@@ -102,11 +102,11 @@ def sizes(session: Session, ctx: ShopContext, segment_ids: Collection[int]) -> d
 def newest_history(rooms: Rooms, ctx: ShopContext) -> tuple[int, duckdb.DuckDBPyConnection] | None:
     """(snapshot id, connection) of the newest import, which knows later orders than the last refresh.
 
-    The caller closes the connection. None before the first import.
+    The caller closes the connection, which is its own; the history stays open. None before the first import.
     """
     with rooms.store.reading(ctx) as session:
         snapshot = latest_history(session, ctx)
-    return (snapshot.id, rooms.lake.connect(ctx, snapshot.tables)) if snapshot else None
+    return (snapshot.id, rooms.runs.history(rooms.lake, ctx, snapshot.id, snapshot.tables)) if snapshot else None
 
 
 def products(connection: duckdb.DuckDBPyConnection, ctx: ShopContext, numbers: Collection[int]) -> dict[int, Product]:

@@ -2,17 +2,23 @@
 
 from __future__ import annotations
 
+from contextlib import closing
+from dataclasses import replace
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from pyroaring import BitMap
 from sqlalchemy import func, select
 
 from app.errors import Unavailable
-from app.lake.lake import RUN_VIEWS
+from app.lake.lake import RUN_VIEWS, Lake
 from app.services import evaluate_segments, progress, refresh_shop, runs, segments
+from app.services.campaigns_audience import newest_history
 from app.services.dashboard import dashboard
 from app.services.evaluate_segments import membership
+from app.services.open_runs import OpenRuns
+from app.services.plan_sends_facts import narrow
 from app.services.prediction_input import WORDS
 from app.services.published import PublishedRun, latest_history, open_run, published
 from app.services.refresh_shop import read_card, refresh
@@ -31,6 +37,8 @@ from tests.standins import TINY, Connected, connect, fresh_store, port_of, servi
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
+
+    import duckdb
 
     from app.domain.context import ShopContext
 
@@ -56,6 +64,50 @@ def encore(tmp_path: Path) -> Iterator[Connected]:
 @pytest.fixture
 def shop(encore: Connected) -> ShopContext:
     return encore.install()
+
+
+class CountingLake(Lake):
+    """A lake that knows how often it was opened."""
+
+    opened = 0
+
+    def connect(self, *args: Any, **names: Any) -> duckdb.DuckDBPyConnection:
+        self.opened += 1
+        return super().connect(*args, **names)
+
+
+class TestTheNewestHistory:
+    def test_stays_open_and_nobody_sees_what_another_one_does_with_it(
+        self, encore: Connected, shop: ShopContext
+    ) -> None:
+        rooms = replace(encore.rooms, lake=CountingLake(encore.rooms.lake.shop_dir(shop).parent), runs=OpenRuns())
+        counted = "SELECT count(*), count(DISTINCT customer_no) FROM orders"
+        found = newest_history(rooms, shop)
+        assert found is not None
+        with closing(found[1]) as connection:
+            whole = connection.execute(counted).fetchall()
+            narrow(connection, ["orders"], BitMap([1]))
+            assert connection.execute(counted).fetchall() != whole
+            again = newest_history(rooms, shop)
+            assert again is not None
+            with closing(again[1]) as other:
+                assert other.execute(counted).fetchall() == whole
+        third = newest_history(rooms, shop)
+        assert third is not None
+        with closing(third[1]) as later:
+            assert later.execute(counted).fetchall() == whole
+        assert rooms.lake.opened == 1  # type: ignore[attr-defined]
+
+    def test_is_opened_anew_after_an_import(self, encore: Connected, shop: ShopContext) -> None:
+        before = newest_history(encore.rooms, shop)
+        assert before is not None
+        before[1].close()
+        encore.importer().everything(shop)
+        after = newest_history(encore.rooms, shop)
+        assert after is not None
+        with closing(after[1]) as connection:
+            assert connection.execute("SELECT count(*) > 0 FROM orders").fetchall() == [(True,)]
+        assert after[0] > before[0]
 
 
 class TestARefresh:
