@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import sqlite3
 from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
 from sqlalchemy import Connection, Engine, create_engine, event, text
+from sqlalchemy.exc import OperationalError
 from sqlalchemy.orm import Session
+from tenacity import Retrying, retry_if_exception, stop_after_delay, wait_exponential
 
 from app.store.marks import INFO
 
@@ -20,6 +23,20 @@ if TYPE_CHECKING:
 SQLITE_BUSY_SECONDS = 30
 SQLITE_CLOCK = text("SELECT strftime('%Y-%m-%dT%H:%M:%f', 'now')")
 POSTGRESQL_CLOCK = text("SELECT clock_timestamp()")
+
+
+def _is_taken(fault: BaseException) -> bool:
+    # The low byte: there are several ways of being busy.
+    code = getattr(fault, "sqlite_errorcode", 0)
+    return isinstance(fault, sqlite3.OperationalError) and code & 0xFF == sqlite3.SQLITE_BUSY
+
+
+IN_TURN = Retrying(
+    retry=retry_if_exception(_is_taken),
+    wait=wait_exponential(multiplier=0.001, max=0.01),
+    stop=stop_after_delay(SQLITE_BUSY_SECONDS),
+    reraise=True,
+)
 
 
 def no_offset() -> timedelta:
@@ -112,5 +129,18 @@ def _prepare_sqlite(connection: Any, _record: Any) -> None:
 
 def _begin_sqlite(connection: Connection) -> None:
     # A write transaction takes its lock at the start: upgrading a read lock later can fail at once.
-    writing = connection.get_execution_options().get("encore_writing", True)
-    connection.exec_driver_sql("BEGIN IMMEDIATE" if writing else "BEGIN")
+    if not connection.get_execution_options().get("encore_writing", True):
+        connection.exec_driver_sql("BEGIN")
+        return
+    driver = connection.connection.driver_connection
+    if driver is None:  # pragma: no cover - it was opened a moment ago
+        raise RuntimeError("no connection")
+    # SQLite itself asks again after 1, 2, 5, 10, 15, 20, 25, then every 50 and 100 ms: two workers that write in turn
+    # would sleep most of the time, and a page that waits for longer would ask ever more seldom.
+    driver.execute("PRAGMA busy_timeout=0")
+    try:
+        IN_TURN(driver.execute, "BEGIN IMMEDIATE")
+    except sqlite3.OperationalError as fault:
+        raise OperationalError("BEGIN IMMEDIATE", None, fault) from fault
+    finally:
+        driver.execute(f"PRAGMA busy_timeout={SQLITE_BUSY_SECONDS * 1000}")

@@ -9,14 +9,21 @@ from typing import TYPE_CHECKING
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from sqlalchemy.exc import StatementError
+from sqlalchemy import select, text
+from sqlalchemy.exc import OperationalError, StatementError
+from tenacity import stop_after_delay
 
+from app.store import session
 from app.store.counters import allocate
 from app.store.crypto import CannotUnseal, Vault
 from app.store.models.shops import Shop
 from app.store.schema import metadata
+from tests.standins import fresh_store
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
     from app.domain.context import ShopContext
     from app.store.session import Store
 
@@ -74,6 +81,55 @@ class TestCounters:
         for thread in threads:
             thread.join()
         assert sorted(taken) == list(range(1, 41))
+
+
+def shop(domain: str) -> Shop:
+    """A shop's row."""
+    now = datetime(2026, 5, 1, tzinfo=UTC)
+    return Shop(domain=domain, name=domain, currency="USD", timezone="UTC", source="csv", installed_at=now)
+
+
+class TestWritersOfOneFile:
+    @pytest.fixture
+    def file(self, tmp_path: Path) -> Iterator[Store]:
+        store = fresh_store(tmp_path)
+        yield store
+        store.close()
+
+    def test_take_turns(self, file: Store) -> None:
+        entered = threading.Event()
+
+        def write() -> None:
+            with file.operator_session() as second:
+                second.add(shop("b"))
+                second.flush()
+                entered.set()
+
+        waiting = threading.Thread(target=write)
+        with file.operator_session() as first:
+            first.add(shop("a"))
+            first.flush()
+            waiting.start()
+            assert not entered.wait(0.1)
+        waiting.join()
+        assert entered.is_set()
+
+    def test_that_wait_too_long_are_told_so_and_may_try_again(
+        self, file: Store, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setattr(session, "IN_TURN", session.IN_TURN.copy(stop=stop_after_delay(0.05)))
+        with file.operator_session() as first:
+            first.add(shop("a"))
+            first.flush()
+            with pytest.raises(OperationalError, match="database is locked"), file.operator_session() as second:
+                second.add(shop("b"))
+        with file.operator_session() as again:
+            again.add(shop("c"))
+            assert again.scalars(select(Shop.domain).order_by(Shop.id)).all() == ["a", "c"]
+
+    def test_wait_for_what_else_the_file_is_busy_with(self, file: Store) -> None:
+        with file.operator_session() as one:
+            assert one.execute(text("PRAGMA busy_timeout")).scalar() == 1000 * session.SQLITE_BUSY_SECONDS
 
 
 class TestEveryTable:
