@@ -2,7 +2,8 @@
 
 18 KB mails from two worker processes to a sink on loopback, in batches of 50. Beside it the same run
 without a store: the same words composed for the same people and handed to the same sink, nothing
-stamped, nothing recorded. CPU is user and system time of the workers alone, imports left out: of one worker
+stamped, nothing recorded. Both once more with the sink a round trip of 30 ms away, where servers that take mail
+for others are. CPU is user and system time of the workers alone, imports left out: of one worker
 with a core to itself, and of two that share both cores with sink and database, where a second of CPU does less.
 """
 
@@ -46,6 +47,8 @@ if TYPE_CHECKING:
 ALONE = 2_000  # messages of the one worker
 MESSAGES = int(os.environ.get("ENCORE_BENCH_MESSAGES", "10000"))
 WORKERS = int(os.environ.get("ENCORE_BENCH_WORKERS", "2"))
+FAR = int(os.environ.get("ENCORE_BENCH_FAR", "4000"))  # messages to the sink that is far away
+AWAY_SECONDS = 0.03
 WARM_UP = 100  # messages that load what is loaded once
 MUST_RATE, MUST_SHARE, MUST_CPU_MS = 1_000.0, 0.85, 0.5
 MUST_BYTES = 17_000
@@ -61,18 +64,25 @@ def measure() -> list[Figure]:
 
 
 def _of_store(name: str, url: str) -> list[Figure]:
-    with tempfile.TemporaryDirectory(prefix="encore-bench-") as place, _sink() as mail_url:
+    with (
+        tempfile.TemporaryDirectory(prefix="encore-bench-") as place,
+        _sink() as mail_url,
+        _sink(AWAY_SECONDS) as far_url,
+    ):
         folder = Path(place)
         store_url = url.format(folder=folder)
-        build(store_url, folder, MESSAGES + ALONE)
+        build(store_url, folder, MESSAGES + ALONE + FAR)
         # First without the store: sending changes what waits.
         bare_rate, _ = _run(_bare, store_url, folder, mail_url, WORKERS)
+        bare_far, _ = _run(_bare_far, store_url, folder, far_url, WORKERS)
         _, cpu_alone = _run(_one_call, store_url, folder, mail_url, 1)
+        rate_far, _ = _run(_durable_far, store_url, folder, far_url, WORKERS)
         rate, cpu = _run(_durable, store_url, folder, mail_url, WORKERS)
         size = _bytes_of_one(store_url, folder)
     return [
         Figure(f"{name}: durable, msg/s", rate, MUST_RATE),
         Figure(f"{name}: durable against no store", rate / bare_rate, MUST_SHARE),
+        Figure(f"{name}: the same, the server {1000 * AWAY_SECONDS:.0f} ms away", rate_far / bare_far, MUST_SHARE),
         Figure(f"{name}: CPU per message, one worker, ms", 1000 * cpu_alone, MUST_CPU_MS, at_most=True),
         Figure(f"{name}: CPU per message, {WORKERS} workers, ms", 1000 * cpu, MUST_CPU_MS, at_most=True),
         Figure(f"{name}: bytes of a message", size, MUST_BYTES),
@@ -100,7 +110,7 @@ def _run(
     for process in crew:
         process.join()
     sent = sum(count for count, _ in answers)
-    least = (ALONE if work is _one_call else MESSAGES) - 2 * WORKERS * WARM_UP
+    least = {_one_call: ALONE, _bare_far: FAR, _durable_far: FAR}.get(work, MESSAGES) - 3 * WORKERS * WARM_UP
     if sent < least:
         raise RuntimeError(f"only {sent} of at least {least} messages were sent")
     return sent / seconds, sum(cpu for _, cpu in answers) / sent
@@ -118,7 +128,9 @@ def _worker(
 ) -> None:
     _only_warnings()
     made = rooms(store_url, folder, mail_url)
-    if work is not _bare:
+    if work in {_bare, _bare_far}:
+        _without_a_store(made, place, WORKERS * WARM_UP)
+    else:
         send_due.send(made, CTX, WARM_UP)
     ready.wait(WAIT_SECONDS)  # type: ignore[attr-defined]
     begin.wait(WAIT_SECONDS)  # type: ignore[attr-defined]
@@ -148,10 +160,22 @@ def _durable(made: Rooms, _: int) -> int:
     return sent
 
 
+def _durable_far(made: Rooms, _: int) -> int:
+    return send_due.send(made, CTX, FAR // WORKERS).sent
+
+
 def _bare(made: Rooms, place: int) -> int:
+    return _without_a_store(made, place, MESSAGES)
+
+
+def _bare_far(made: Rooms, place: int) -> int:
+    return _without_a_store(made, place, FAR)
+
+
+def _without_a_store(made: Rooms, place: int, most: int) -> int:
     """What is left of sending when nothing is stamped and nothing recorded."""
     with made.store.reading(CTX) as session:
-        query = select(Message).where(Message.shop_id == CTX.shop_id).order_by(Message.id)
+        query = select(Message).where(Message.shop_id == CTX.shop_id).order_by(Message.id).limit(most)
         messages = list(session.scalars(query))[place::WORKERS]
         desk = Desk()
         fill_from_lake(made, CTX, messages, desk)
@@ -186,8 +210,8 @@ def _bytes_of_one(store_url: str, folder: Path) -> float:
 
 
 @contextmanager
-def _sink() -> Iterator[str]:
-    command = [sys.executable, "-m", "benchmarks.mail.sink"]
+def _sink(away: float = 0.0) -> Iterator[str]:
+    command = [sys.executable, "-m", "benchmarks.mail.sink", str(away)]
     with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as sink:  # noqa: S603 - ourselves
         assert sink.stdout is not None
         yield f"smtp://127.0.0.1:{int(sink.stdout.readline())}"

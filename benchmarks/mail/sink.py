@@ -1,6 +1,8 @@
 """A mail server that takes everything and keeps nothing, in a process of its own: what sending is measured against.
 
-python -m benchmarks.mail.sink    prints its port, serves until its standard input ends
+python -m benchmarks.mail.sink [seconds]    prints its port, serves until its standard input ends
+
+seconds: how far away it is: what it has to say, it says that much later.
 """
 
 from __future__ import annotations
@@ -8,6 +10,7 @@ from __future__ import annotations
 import socketserver
 import sys
 import threading
+import time
 
 END = b"\r\n.\r\n"
 ANSWERS = {b"MAIL": b"250 ok\r\n", b"RCPT": b"250 ok\r\n", b"RSET": b"250 ok\r\n", b"DATA": b"354 go\r\n"}
@@ -16,6 +19,8 @@ GREETING = b"250-sink\r\n250-PIPELINING\r\n250 8BITMIME\r\n"
 
 class Dialogue(socketserver.BaseRequestHandler):
     """One connection. Answers a group of commands with one write, as servers that pipeline do."""
+
+    away = 0.0
 
     def handle(self) -> None:
         """Talk until the client leaves."""
@@ -42,6 +47,7 @@ class Dialogue(socketserver.BaseRequestHandler):
                 answers.append(GREETING if verb == b"EHLO" else ANSWERS.get(verb, b"221 bye\r\n"))
                 in_body = verb == b"DATA"
             if answers:
+                time.sleep(self.away)
                 self.request.sendall(b"".join(answers))
 
 
@@ -53,6 +59,7 @@ class Server(socketserver.ThreadingTCPServer):
 
 def main() -> None:
     """Serve until standard input ends."""
+    Dialogue.away = float(sys.argv[1]) if len(sys.argv) > 1 else 0.0
     with Server(("127.0.0.1", 0), Dialogue) as server:
         threading.Thread(target=server.serve_forever, daemon=True).start()
         print(server.server_address[1], flush=True)
