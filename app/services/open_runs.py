@@ -8,10 +8,11 @@ out about it stays true: who could be mailed then, whom a condition selects.
 from __future__ import annotations
 
 import threading
+import weakref
 from collections import OrderedDict
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Generic, TypeVar
+from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
 import numpy as np
 import pyarrow as pa
@@ -58,6 +59,8 @@ class OpenRuns:
     def __init__(self, most: int = MOST_OPEN) -> None:
         self._runs: _Newest[OpenRun] = _Newest(most)
         self._histories: _Newest[duckdb.DuckDBPyConnection] = _Newest(most)
+        # Also when the process ends, before Python takes itself apart: DuckDB complains at length of what is open then.
+        weakref.finalize(self, _let_go, self._runs, self._histories)
 
     def get(self, lake: Lake, ctx: ShopContext, run: PublishedRun) -> OpenRun:
         """The run, opened if it is not. An older run of the shop is let go: nobody asks for it again."""
@@ -80,6 +83,11 @@ class OpenRuns:
         return connection
 
 
+def _let_go(*all_kept: _Newest[Any]) -> None:
+    for kept in all_kept:
+        kept.clear()
+
+
 class _Newest(Generic[T]):
     """What was asked for last, one of each shop, of a bounded number of shops."""
 
@@ -98,6 +106,11 @@ class _Newest(Generic[T]):
             while len(self._kept) > self._most:
                 self._kept.popitem(last=False)
             return kept[1]
+
+    def clear(self) -> None:
+        """Keep nothing any more."""
+        with self._lock:
+            self._kept.clear()
 
 
 def _written_at(file: Path) -> int:
