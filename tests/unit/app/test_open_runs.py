@@ -12,15 +12,16 @@ if TYPE_CHECKING:
 SCRIPT = """
 import gc, sys
 from pathlib import Path
-from zoneinfo import ZoneInfo
 from app.domain.context import ShopContext
 from app.lake.lake import Lake
 from app.services.open_runs import OpenRuns
 
+def ask(runs):
+    with runs.history(Lake(Path(sys.argv[1])), ShopContext(1, "a", "USD", "UTC"), 1, {}) as connection:
+        print(connection.execute("SELECT count(*) FROM orders").fetchall())
+
 kept = OpenRuns()
-shop = ShopContext(1, "a", "USD", ZoneInfo("UTC"))
-with kept.history(Lake(Path(sys.argv[1])), shop, 1, {}) as connection:
-    print(connection.execute("SELECT count(*) FROM orders").fetchall())
+ask(kept)
 gc.callbacks.append(lambda *_: kept)  # held until after Python took everything else apart
 """
 
