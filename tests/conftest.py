@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import os
 import shutil
 import signal
@@ -52,6 +53,12 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Put the longest files first; all else stays in its order."""
     place = {REPOSITORY / "tests" / name: number for number, name in enumerate(LONGEST_FIRST)}
     items.sort(key=lambda item: place.get(item.path, len(place)))
+
+
+def pytest_collection_finish() -> None:
+    """Have Python's collector pass over thousands of tests and modules: looking at them was a tenth of the time."""
+    gc.collect()
+    gc.freeze()
 
 
 class _ByDemo(LoadScopeScheduling):
