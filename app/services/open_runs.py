@@ -97,15 +97,22 @@ class _Newest(Generic[T]):
         self._lock = threading.Lock()
 
     def get(self, shop_id: int, key: Hashable, make: Callable[[], T]) -> T:
-        """What is kept of the shop, made if it is not what `key` asks for."""
+        """What is kept of the shop, made if it is not what `key` asks for.
+
+        Two at once may both make it: nobody waits for what is opened for another shop.
+        """
         with self._lock:
             kept = self._kept.get(shop_id)
-            if kept is None or kept[0] != key:
-                kept = self._kept[shop_id] = (key, make())
+            if kept is not None and kept[0] == key:
+                self._kept.move_to_end(shop_id)
+                return kept[1]
+        made = make()
+        with self._lock:
+            self._kept[shop_id] = (key, made)
             self._kept.move_to_end(shop_id)
             while len(self._kept) > self._most:
                 self._kept.popitem(last=False)
-            return kept[1]
+        return made
 
     def clear(self) -> None:
         """Keep nothing any more."""
