@@ -184,7 +184,7 @@ def wait(session: Session, ctx: ShopContext, waiting: Sequence[tuple[str, dateti
 
 def move(session: Session, ctx: ShopContext, now: datetime, moves: Sequence[Move]) -> None:
     """Write changes of state that nothing else comes with."""
-    rows = [{"id": m.id, "to_state": m.to_state, "reason": m.reason, "finished_at": _finished(m, now)} for m in moves]
+    rows = ({"id": m.id, "to_state": m.to_state, "reason": m.reason, "finished_at": _finished(m, now)} for m in moves)
     write(session, MOVE, MOVED, rows, {"shop": ctx.shop_id})
     write_events(session, ctx, now, moves)
     _forget(session, ctx, moves)
@@ -192,7 +192,7 @@ def move(session: Session, ctx: ShopContext, now: datetime, moves: Sequence[Move
 
 def settle(session: Session, ctx: ShopContext, now: datetime, moves: Sequence[Move]) -> None:
     """Write how hand-overs ended."""
-    rows = [
+    rows = (
         {
             "id": m.id,
             "to_state": m.to_state,
@@ -201,7 +201,7 @@ def settle(session: Session, ctx: ShopContext, now: datetime, moves: Sequence[Mo
             "not_before": m.not_before,
         }
         for m in moves
-    ]
+    )
     write(session, SETTLE, SETTLED, rows, {"shop": ctx.shop_id})
     write_events(session, ctx, now, moves)
     _forget(session, ctx, moves)
@@ -220,7 +220,7 @@ def standing(session: Session, ctx: ShopContext, ids: Iterable[str]) -> dict[str
 
 def write_events(session: Session, ctx: ShopContext, now: datetime, moves: Sequence[Move]) -> None:
     """Append to the history, in order."""
-    rows = [
+    rows = (
         {
             "id": m.id,
             "from_state": m.from_state,
@@ -228,7 +228,7 @@ def write_events(session: Session, ctx: ShopContext, now: datetime, moves: Seque
             "detail": {name: said for name, said in (("reason", m.reason), ("detail", m.detail)) if said},
         }
         for m in moves
-    ]
+    )
     write(session, EVENT, HAPPENED, rows, {"shop": ctx.shop_id, "now": now})
 
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 import re
 from datetime import UTC, datetime
 from functools import cache, lru_cache
+from itertools import islice
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import orjson
@@ -18,7 +19,7 @@ from sqlalchemy import TextClause, bindparam, text
 from app.store.base import UtcDateTime
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping, Sequence
+    from collections.abc import Iterable, Iterator, Mapping, Sequence
 
     from sqlalchemy import ColumnElement
     from sqlalchemy.orm import Session
@@ -61,7 +62,7 @@ def write(
     session: Session,
     sql: str,
     columns: Mapping[str, str],
-    rows: Sequence[Mapping[str, Any]],
+    rows: Iterable[Mapping[str, Any]],
     given: Mapping[str, Any],
 ) -> None:
     """Execute `sql`, a statement as `statement` takes it that gives nothing back, for any number of rows.
@@ -69,12 +70,12 @@ def write(
     SQLite executes it prepared, once for each row, which takes half as long: an UPDATE from a table would first make
     another table of all columns. So what it says of one row must not depend on the others.
     """
-    if is_sqlite(session):
-        _write_each(session, sql, columns, rows, given)
-        return
-    query = statement(session, sql, **columns)
-    for part in chunks(rows):
-        session.execute(query, {**given, "rows": packed(session, part)})
+    coming = iter(rows)
+    while part := list(islice(coming, ROWS_PER_STATEMENT)):
+        if is_sqlite(session):
+            _write_each(session, sql, columns, part, given)
+        else:
+            session.execute(statement(session, sql, **columns), {**given, "rows": packed(session, part)})
 
 
 def _write_each(
@@ -84,8 +85,6 @@ def _write_each(
     rows: Sequence[Mapping[str, Any]],
     given: Mapping[str, Any],
 ) -> None:
-    if not rows:
-        return
     said, names = _each(sql)
     same = {name: _as_sqlite_keeps_it(value) if isinstance(value, datetime) else value for name, value in given.items()}
     instants = [name for name, kind in columns.items() if kind == "timestamptz"]
