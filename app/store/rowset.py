@@ -73,32 +73,18 @@ def write(
     coming = iter(rows)
     while part := list(islice(coming, ROWS_PER_STATEMENT)):
         if is_sqlite(session):
-            _write_each(session, sql, columns, part, given)
+            said, names = _each(sql)
+            bound = ({**given, **row} for row in part)
+            session.connection().exec_driver_sql(said, [tuple([_plain(row[name]) for name in names]) for row in bound])
         else:
             session.execute(statement(session, sql, **columns), {**given, "rows": packed(session, part)})
 
 
-def _write_each(
-    session: Session,
-    sql: str,
-    columns: Mapping[str, str],
-    rows: Sequence[Mapping[str, Any]],
-    given: Mapping[str, Any],
-) -> None:
-    said, names = _each(sql)
-    same = {name: _as_sqlite_keeps_it(value) if isinstance(value, datetime) else value for name, value in given.items()}
-    instants = [name for name, kind in columns.items() if kind == "timestamptz"]
-    texts = [name for name, kind in columns.items() if kind == "jsonb"]
-    values = []
-    for row in rows:
-        one = {**same, **row}
-        for name in instants:
-            if one[name] is not None:
-                one[name] = _as_sqlite_keeps_it(one[name])
-        for name in texts:
-            one[name] = orjson.dumps(one[name]).decode()
-        values.append(tuple([one[name] for name in names]))
-    session.connection().exec_driver_sql(said, values)
+def _plain(value: object) -> object:
+    """As SQLite keeps it: instants and JSON as text."""
+    if isinstance(value, datetime):
+        return _as_sqlite_keeps_it(value)
+    return orjson.dumps(value).decode() if isinstance(value, dict) else value
 
 
 @cache
