@@ -13,6 +13,7 @@ from sqlalchemy import func, select
 
 from app.errors import Unavailable
 from app.lake.lake import RUN_VIEWS, Lake
+from app.lake.schemas import TABLES
 from app.services import evaluate_segments, progress, refresh_shop, runs, segments
 from app.services.campaigns_audience import newest_history
 from app.services.dashboard import dashboard
@@ -98,16 +99,27 @@ class TestTheNewestHistory:
             assert later.execute(counted).fetchall() == whole
         assert rooms.lake.opened == 1  # type: ignore[attr-defined]
 
-    def test_is_opened_anew_after_an_import(self, encore: Connected, shop: ShopContext) -> None:
-        before = newest_history(encore.rooms, shop)
-        assert before is not None
-        before[1].close()
-        encore.importer().everything(shop)
+    def test_is_another_one_once_a_newer_import_stands(self, encore: Connected, shop: ShopContext) -> None:
+        counted = "SELECT count(*) FROM orders"
+        with encore.rooms.store.session(shop) as session:
+            standing = latest_history(session, shop)
+            assert standing is not None
+            before = newest_history(encore.rooms, shop)
+            assert before is not None
+            with closing(before[1]) as connection:
+                assert connection.execute(counted).fetchall() != [(0,)]
+        emptied = encore.rooms.lake.write(shop, "orders", TABLES["orders"].empty_table())
+        with encore.rooms.store.session(shop) as session:
+            session.add(
+                Snapshot(
+                    shop_id=shop.shop_id, id=standing.id + 1, run_id=standing.run_id, created_at=standing.created_at,
+                    watermark=standing.watermark, tables={**standing.tables, "orders": emptied},
+                )
+            )  # fmt: skip
         after = newest_history(encore.rooms, shop)
         assert after is not None
         with closing(after[1]) as connection:
-            assert connection.execute("SELECT count(*) > 0 FROM orders").fetchall() == [(True,)]
-        assert after[0] > before[0]
+            assert connection.execute(counted).fetchall() == [(0,)]
 
 
 class TestARefresh:

@@ -13,10 +13,13 @@ from sqlalchemy import select, text
 from sqlalchemy.exc import OperationalError, StatementError
 from tenacity import stop_after_delay
 
-from app.store import session
+from app.domain.campaigns import Reason
+from app.store import rowset, session
 from app.store.counters import allocate
 from app.store.crypto import CannotUnseal, Vault
+from app.store.models.sending import MessageEvent
 from app.store.models.shops import Shop
+from app.store.outbox_rows import Move, write_events
 from app.store.schema import metadata
 from tests.standins import fresh_store
 
@@ -130,6 +133,23 @@ class TestWritersOfOneFile:
     def test_wait_for_what_else_the_file_is_busy_with(self, file: Store) -> None:
         with file.operator_session() as one:
             assert one.execute(text("PRAGMA busy_timeout")).scalar() == 1000 * session.SQLITE_BUSY_SECONDS
+
+
+class TestManyRows:
+    def test_are_written_in_slices_in_order_and_none_is_lost(
+        self, store: Store, ctx: ShopContext, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setattr(rowset, "ROWS_PER_STATEMENT", 2)
+        at = datetime(2026, 5, 1, 9, 0, 0, 250, tzinfo=UTC)
+        names = [f"m{number}" for number in range(5)]
+        with store.session(ctx) as writing:
+            moves = [Move(name, "queued", "cancelled", Reason.EXPIRED) for name in names]
+            write_events(writing, ctx, at, moves)
+        with store.reading(ctx) as reading:
+            found = reading.scalars(select(MessageEvent).order_by(MessageEvent.id)).all()
+        assert [(one.message_id, one.at, one.detail) for one in found] == [
+            (name, at, {"reason": "expired"}) for name in names
+        ]
 
 
 class TestEveryTable:
