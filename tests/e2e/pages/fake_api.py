@@ -2,13 +2,18 @@
 
 The full answers are embedded_ui/tests/samples/full.json, which the OpenAPI document's schemas hold for
 (test_samples.py), so a page that passes here reads what the app really sends.
+
+ENCORE_SLOW_ANSWERS=0.6 lets each request arrive up to so many seconds late: a test that looked too early fails then.
 """
 
 from __future__ import annotations
 
 import copy
 import json
+import os
+import random
 import threading
+import time
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +24,8 @@ BUILT = REPOSITORY / "embedded_ui" / "dist"
 SHIMS = REPOSITORY / "sandbox" / "shims" / "dist"
 SAMPLES = REPOSITORY / "embedded_ui" / "tests" / "samples" / "full.json"
 LONGEST_WAIT = 60.0
+ON_ITS_WAY = 10.0
+SLOWEST = float(os.environ.get("ENCORE_SLOW_ANSWERS", "0"))
 WHOLE_LIST = "200"
 
 SHELL = """<!doctype html><html lang="en"><head><meta charset="utf-8"><title>Encore</title>
@@ -36,6 +43,7 @@ class FakeApi:
         self.failures: dict[str, tuple[int, dict[str, Any]]] = {}
         self.requests: list[tuple[str, dict[str, list[str]], Any]] = []
         self._held: dict[str, threading.Event] = {}
+        self._news = threading.Condition()
 
     def sample(self, key: str) -> Any:
         """A copy of an answer, to change and put back."""
@@ -58,15 +66,33 @@ class FakeApi:
         for event in self._held.values():
             event.set()
 
-    def asked(self, key: str) -> list[tuple[dict[str, list[str]], Any]]:
-        """Query and JSON body of every request of that kind, in order."""
+    def asked(self, key: str, last: Any = None) -> list[tuple[dict[str, list[str]], Any]]:
+        """Query and JSON body of every request of that kind, in order.
+
+        A page shows what it did before its request is here, so this waits for the first one, with `last` for one of
+        that body; after ten seconds it returns what there is, for the test to name the difference.
+        """
+
+        def arrived() -> bool:
+            so_far = self.asked_so_far(key)
+            return bool(so_far) and (last is None or so_far[-1][1] == last)
+
+        with self._news:
+            self._news.wait_for(arrived, ON_ITS_WAY)
+        return self.asked_so_far(key)
+
+    def asked_so_far(self, key: str) -> list[tuple[dict[str, list[str]], Any]]:
+        """The same without waiting, for what must not have been asked."""
         return [(query, body) for made, query, body in self.requests if made == key]
 
     def answer(self) -> Response | tuple[Response, int]:
         """What to say to the current request."""
         key = f"{request.method} {request.path}"
         body = request.get_json(silent=True) if request.is_json else None
-        self.requests.append((key, request.args.to_dict(flat=False), body))
+        time.sleep(random.uniform(0, SLOWEST))
+        with self._news:
+            self.requests.append((key, request.args.to_dict(flat=False), body))
+            self._news.notify_all()
         held = self._held.get(key)
         if held is not None:
             held.wait(LONGEST_WAIT)

@@ -202,7 +202,7 @@ class TestCampaignWizard:
             page.get_by_role("button", name="Create sender").click()
         expect(page.get_by_text("All changes saved")).to_be_visible()
         assert api.asked("POST /api/senders")[0][1]["postal_address"] == "1 Main Street\nCincinnati"
-        assert api.asked("PATCH /api/campaigns/cmp_2")[-1][1] == {"sender_id": "snd_2"}
+        assert api.asked("PATCH /api/campaigns/cmp_2", last={"sender_id": "snd_2"})[-1][1] == {"sender_id": "snd_2"}
 
     def test_a_placeholder_goes_in_where_the_cursor_stands(self, api: FakeApi, go: Callable[[str], Page]) -> None:
         page = go("/campaigns/cmp_3/edit?step=content")
