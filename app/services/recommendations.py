@@ -222,7 +222,8 @@ def _fill(row: Recommendation, about: _About, taken: Covered, lift: Lift, run: P
 def _reason(row: Recommendation, buyers: float) -> str:
     verb = "buy it again" if row.kind == "repurchase" else "buy it for the first time"
     them = "them" if not row.covered else "the others"
-    already = f" {row.covered:,} of them are covered by active campaigns." if row.covered else ""
+    are = "is" if row.covered == 1 else "are"
+    already = f" {row.covered:,} of them {are} covered by active campaigns." if row.covered else ""
     able = f"{row.reachable:,} of {row.members:,} members can be mailed.{already}"
     whole = f"{able} About {buyers:,.0f} of {them} are expected to {verb} within 30 days. "
     share, orders = f"{row.lift or 0.0:.0%}", f"{row.expected_orders:,.1f} orders"

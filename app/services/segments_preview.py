@@ -49,7 +49,9 @@ def preview(
         "universe": len(everybody.universe),
         "leaves": leaves,
         "from_missing": missing,
-        "missing_note": f"{missing:,} of them are in because a value is missing." if missing else None,
+        "missing_note": f"{missing:,} of them {'is' if missing == 1 else 'are'} in because a value is missing."
+        if missing
+        else None,
         "sentence": text,
         "rule_hash": rule_hash(parsed),
         "next_flip_at": found.next_flip,

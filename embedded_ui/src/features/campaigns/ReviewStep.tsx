@@ -101,7 +101,10 @@ function Check({ saved, preflight, autosave, go }: Props & { preflight: Prefligh
       <CheckList checks={preflight.checks} campaign={saved} go={go} />
       <s-paragraph>
         {counted(preflight.people, "person", "people")} of {count(preflight.candidates)} in the audience can be mailed
-        {preflight.held_out > 0 ? `; ${count(preflight.held_out)} of them are held out at random, to measure` : ""}.
+        {preflight.held_out > 0
+          ? `; ${count(preflight.held_out)} of them ${preflight.held_out === 1 ? "is" : "are"} held out at random, to measure`
+          : ""}
+        .
         Others follow by themselves as they become due.
       </s-paragraph>
       {preflight.reasons.length > 0 && (
