@@ -222,8 +222,10 @@ def verify(
         previous = entry.hash
         if entry.seq not in taken_back:
             gaps.see(entry.seq, stamp)
-    if (end.seq, end.hash) != (count, previous) if end else count:
+    if count != (end.seq if end else 0):
         broken.append(f"the chain should end at entry {end.seq if end else 0}, but it ends at {count}")
+    elif end and end.hash != previous:
+        broken.append(f"the chain should end with another entry {count}: its hash is not the one that was kept")
     return Verdict(seen, gaps.mails, broken, gaps.shortest, gaps.too_short)
 
 

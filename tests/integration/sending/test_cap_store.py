@@ -15,7 +15,7 @@ from app.domain.campaigns import Reason
 from app.store import cap, ledger, outbox
 from app.store.crypto import Vault
 from app.store.models.customers import Customer
-from app.store.models.sending import Cap, LedgerEntry, Message, MessageEvent
+from app.store.models.sending import Cap, LedgerEntry, LedgerHead, Message, MessageEvent
 from app.store.session import Store
 from tests.conftest import add_shop
 
@@ -283,6 +283,12 @@ class TestTheLedger:
         with store.session(chain) as session:
             session.delete(session.get_one(LedgerEntry, {"shop_id": 1, "seq": seq}))
         assert any(words in sentence for sentence in self.verdict(store, chain).broken)
+
+    def test_a_chain_that_ends_otherwise_than_it_was_kept_is_named(self, store: Store, chain: ShopContext) -> None:
+        with store.session(chain) as session:
+            session.execute(update(LedgerHead).values(hash="f" * 64))
+        (sentence,) = self.verdict(store, chain).broken
+        assert "should end with another entry 4" in sentence
 
     def test_two_mails_a_minute_short_of_a_week_apart_are_named(self, store: Store, chain: ShopContext) -> None:
         short = timedelta(hours=167, minutes=59)

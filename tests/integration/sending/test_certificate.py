@@ -83,6 +83,7 @@ class TestTheCertificate:
             ('"seq":2', '"seq":3', "entry 2 is missing"),
             ('"window_seconds": 604800', '"window_seconds": 60', "claims a window of only"),
             ('"end": {"seq": 3', '"end": {"seq": 4', "should end at entry 4, but it ends at 3"),
+            ('"end": {"seq": 3, "hash": "', '"end": {"seq": 3, "hash": "x', "should end with another entry 3"),
         ],
     )
     def test_an_edited_file_is_found_out(self, world: World, file: Path, old: str, new: str, found: str) -> None:
