@@ -16,6 +16,7 @@ from app.mail.transport import open_transport
 from app.services.rooms import Rooms
 from app.settings import Settings
 from app.store.crypto import Vault, customer_subject
+from app.store.marks import Marks
 from app.store.migrate import upgrade
 from app.store.models.campaigns import Campaign, CampaignContent
 from app.store.models.customers import Customer
@@ -58,7 +59,8 @@ def rooms(store_url: str, folder: Path, mail_url: str) -> Rooms:
         public_url="https://encore.example", data_dir=folder, database_url=store_url, smtp_url=mail_url,
         daily_limits=False,
     )  # fmt: skip
-    store, clock = Store(store_url), Now()
+    clock = Now()
+    store = Store(store_url, marks=Marks(folder / "sending"))
     return Rooms(
         settings=settings, clock=clock, store=store, lake=Lake(folder / "lake", threads=1),
         vault=Vault(settings.key_ring(), settings.pepper.get_secret_value().encode()), jobs=StoredJobs(store, clock),
