@@ -279,3 +279,14 @@ class TestNarrowScreen:
         go(path)
         page.wait_for_load_state("networkidle")
         assert page.evaluate("document.documentElement.scrollWidth <= window.innerWidth") is True
+
+
+class TestPlaceOnAPage:
+    def test_is_the_top_where_a_load_left_another_page_further_down(self, go: Callable[[str], Page]) -> None:
+        page = go("/campaigns/cmp_1")
+        expect(page.get_by_role("heading", name="Decisions")).to_be_visible()
+        page.evaluate("scrollTo(0, 400)")
+        go("/settings")
+        expect(page.get_by_role("heading", name="Sending", exact=True)).to_be_visible()
+        page.wait_for_load_state("networkidle")
+        assert page.evaluate("[scrollY, document.documentElement.scrollHeight > innerHeight + 400]") == [0, True]
