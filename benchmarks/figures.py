@@ -19,11 +19,3 @@ class Figure:
         """Whether the figure is what it must be, to the digits shown."""
         value, must = round(self.value, 4), round(self.must, 4)
         return value <= must if self.at_most else value >= must
-
-
-@dataclass(frozen=True)
-class Shown:
-    """A line of the table that nothing is asked of."""
-
-    what: str
-    value: float
