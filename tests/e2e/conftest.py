@@ -23,21 +23,19 @@ from __future__ import annotations
 import os
 import re
 import shutil
-import threading
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
 import pytest
 from playwright.sync_api import Browser, ConsoleMessage, Page, Request, expect, sync_playwright
-from werkzeug.serving import WSGIRequestHandler, make_server
 
+from sandbox.web import WebServer
 from tests.e2e.running_demo import RunningDemo
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
     from flask import Flask
-    from werkzeug.serving import BaseWSGIServer
 
 LAUNCH_ARGUMENTS = (
     "--no-sandbox",
@@ -50,6 +48,7 @@ LAUNCH_ARGUMENTS = (
 # Long enough for a machine that is busy with other tests; whoever waits for what never comes pays it once.
 PATIENCE_MS = 20_000
 expect.set_options(timeout=PATIENCE_MS)
+THREADS = 16  # a browser asks six things of a host at once, and tests hold some of the answers back
 LOOPBACK = {"127.0.0.1", "localhost", "::1"}
 
 
@@ -125,24 +124,16 @@ def demo(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningDemo]:
         running.interrupt()
 
 
-class _Quiet(WSGIRequestHandler):
-    def log(self, type: str, message: str, *args: object) -> None:  # noqa: A002 - werkzeug's name
-        """Say nothing: the tests' output is about the tests."""
-
-
 @pytest.fixture
 def serve() -> Iterator[Callable[[Flask], str]]:
-    running: list[tuple[BaseWSGIServer, threading.Thread]] = []
+    running: list[WebServer] = []
 
     def start(app: Flask) -> str:
-        server = make_server("127.0.0.1", 0, app, threaded=True, request_handler=_Quiet)
-        thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.05})
-        thread.start()
-        running.append((server, thread))
-        return f"http://127.0.0.1:{server.server_port}"
+        # Not werkzeug's own server: where a browser breaks off while it reads a file, that leaves the file open.
+        server = WebServer(app, "127.0.0.1", 0, THREADS).start()
+        running.append(server)
+        return f"http://127.0.0.1:{server.port}"
 
     yield start
-    for server, thread in running:
-        server.shutdown()
-        thread.join()
-        server.server_close()
+    for server in running:
+        server.stop()
