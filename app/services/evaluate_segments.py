@@ -174,19 +174,19 @@ def publish(session: Session, rooms: Rooms, ctx: ShopContext, evaluated: Evaluat
     run = evaluated.run
     current = locked(session, ctx)
     writer = segments_memberships.Writer(session, ctx, run.run_id, rooms.clock.now(), run.watermark)
-    chosen: list[tuple[Segment, Outcome]] = []
-    taken: set[int] = set()
+    wanted: list[tuple[Segment | None, Definition | None]] = []
+    outcomes: list[Outcome] = []
     # All rows first: an upload takes a segment's number before a membership's. The other way round each would
     # wait for the other.
     for subject, outcome in zip(evaluated.subjects, evaluated.outcomes, strict=True):
         now = None if subject.segment is None else current.get(subject.segment.id)
         if subject.definition is None and (now is None or as_read(now) != as_read(subject.segment)):
             continue
-        segment = writer.segment(now, subject.definition)
-        chosen.append((segment, outcome))
-        taken.add(segment.id)
-    for segment, outcome in chosen:
-        writer.store(segment, outcome)
+        wanted.append((now, subject.definition))
+        outcomes.append(outcome)
+    chosen = list(zip(writer.rows(wanted), outcomes, strict=True))
+    taken = {segment.id for segment, _ in chosen}
+    writer.store_all(chosen)
     writer.retire({s.definition.key for s in evaluated.subjects if s.definition})
     log.info("segments_published", shop_id=ctx.shop_id, run_id=run.run_id, segments=len(chosen))
     return [

@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from datetime import datetime
 
     from app.domain.context import ShopContext
+    from app.services.evaluate_segments import Outcome
     from app.services.published import PublishedRun
     from app.services.rooms import Rooms
 
@@ -131,12 +132,15 @@ def _once(rooms: Rooms, ctx: ShopContext, wanted: set[int], *, quiet: bool) -> t
     newest = published(rooms, ctx)
     with rooms.store.session(ctx) as session:
         writer = segments_memberships.Writer(session, ctx, run.run_id, rooms.clock.now(), run.watermark)
+        unchanged: list[tuple[Segment, Outcome]] = []
+        # All locks first: an upload takes a segment's before the counter's of memberships, and would wait for us.
         for segment, outcome in zip(segments, outcomes, strict=True):
             current = locked(session, ctx, segment.id).get(segment.id)
             if current is None or as_read(current) != as_read(segment) or newest is None or newest.run_id != run.run_id:
                 again.add(segment.id)
             else:
-                writer.store(current, outcome, quiet=quiet)
+                unchanged.append((current, outcome))
+        writer.store_all(unchanged, quiet=quiet)
     return len(segments) - len(again), again
 
 

@@ -6,7 +6,7 @@ day did neither.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from pyroaring import BitMap
 from sqlalchemy import func, select, update
@@ -14,7 +14,7 @@ from sqlalchemy import func, select, update
 from app.store.models.segments import Segment, SegmentDay
 
 if TYPE_CHECKING:
-    from collections.abc import Collection
+    from collections.abc import Collection, Sequence
     from datetime import date
 
     from sqlalchemy.orm import Session
@@ -24,24 +24,38 @@ if TYPE_CHECKING:
 NOBODY = BitMap()
 
 
-def record(session: Session, ctx: ShopContext, segment_id: int, day: date, members: BitMap, before: BitMap) -> None:
-    """Add one evaluation to its day.
+class Day(NamedTuple):
+    """One evaluation of a segment.
 
     before: the members until now; at a segment's first evaluation the same as `members`, because nobody entered.
     """
-    row = session.get(SegmentDay, (ctx.shop_id, segment_id, day))
-    came, went = members - before, before - members
-    if row is None:
-        mine = (SegmentDay.shop_id == ctx.shop_id) & (SegmentDay.segment_id == segment_id)
-        session.execute(update(SegmentDay).where(mine, SegmentDay.entered.is_not(None)).values(entered=None, left=None))
-        row = SegmentDay(shop_id=ctx.shop_id, segment_id=segment_id, day=day)
-        session.add(row)
-        entered, left = came, went
-    else:
-        so_far, gone = _read(row.entered), _read(row.left)
-        entered, left = (so_far - went) | (came - gone), (gone - came) | (went - so_far)
-    row.size, row.entered_count, row.left_count = len(members), len(entered), len(left)
-    row.entered, row.left = entered.serialize(), left.serialize()
+
+    segment_id: int
+    members: BitMap
+    before: BitMap
+
+
+def record(session: Session, ctx: ShopContext, day: date, evaluations: Sequence[Day]) -> None:
+    """Add evaluations to their day, each of another segment."""
+    numbers = {one.segment_id for one in evaluations}
+    mine = SegmentDay.shop_id == ctx.shop_id
+    known = select(SegmentDay).where(mine, SegmentDay.segment_id.in_(numbers), SegmentDay.day == day)
+    rows = {row.segment_id: row for row in session.scalars(known)}
+    if fresh := numbers - rows.keys():
+        earlier = (mine, SegmentDay.segment_id.in_(fresh), SegmentDay.entered.is_not(None))
+        session.execute(update(SegmentDay).where(*earlier).values(entered=None, left=None))
+    for one in evaluations:
+        came, went = one.members - one.before, one.before - one.members
+        row = rows.get(one.segment_id)
+        if row is None:
+            row = SegmentDay(shop_id=ctx.shop_id, segment_id=one.segment_id, day=day)
+            session.add(row)
+            entered, left = came, went
+        else:
+            so_far, gone = _read(row.entered), _read(row.left)
+            entered, left = (so_far - went) | (came - gone), (gone - came) | (went - so_far)
+        row.size, row.entered_count, row.left_count = len(one.members), len(entered), len(left)
+        row.entered, row.left = entered.serialize(), left.serialize()
 
 
 def _read(blob: bytes | None) -> BitMap:

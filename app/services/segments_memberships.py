@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from typing import TYPE_CHECKING
 
 import orjson
@@ -11,15 +12,17 @@ from app.domain.rules.canonical import rule_hash
 from app.domain.rules.parse import RuleError, parse
 from app.domain.rules.tree import references
 from app.services import segments_days
-from app.services.segments_world import members_of
+from app.services.segments_world import members_of_each
 from app.store.counters import allocate
 from app.store.models.campaigns import Campaign
 from app.store.models.connections import Sync
 from app.store.models.segments import Membership, MembershipChange, Segment
 
 if TYPE_CHECKING:
+    from collections.abc import Collection, Mapping, Sequence
     from datetime import datetime
 
+    from pyroaring import BitMap
     from sqlalchemy.orm import Session
 
     from app.domain.context import ShopContext
@@ -27,6 +30,7 @@ if TYPE_CHECKING:
     from app.services.evaluate_segments import Outcome
 
 KEPT = 2  # memberships per segment; older ones live on as what changed
+TOGETHER = 64  # segments that are written at once: their members may be millions each
 MAX_REASON = 500
 
 
@@ -39,86 +43,112 @@ class Writer:
         self._session, self._ctx = session, ctx
         self._run_id, self._now, self._watermark = run_id, now, watermark
 
-    def segment(self, segment: Segment | None, definition: Definition | None) -> Segment:
-        """The row of an automatic definition, made or brought up to date; or the segment, which is of this session."""
+    def rows(self, wanted: Sequence[tuple[Segment | None, Definition | None]]) -> list[Segment]:
+        """For each the row of its automatic definition, made or brought up to date; or the segment of this session."""
+        missing = sum(segment is None for segment, _ in wanted)
+        number = allocate(self._session, self._ctx.shop_id, "segments", missing) if missing else 0
+        found: list[Segment] = []
+        for segment, definition in wanted:
+            row = segment
+            if row is None:
+                row, number = self._new(number, definition), number + 1
+            if definition is not None:
+                self._define(row, definition)
+            found.append(row)
+        return found
+
+    def _new(self, number: int, definition: Definition | None) -> Segment:
         if definition is None:
-            if segment is None:
-                raise ValueError("a segment has a row or a definition")
-            return segment
-        row = segment
-        if row is None:
-            row = Segment(
-                shop_id=self._ctx.shop_id,
-                id=allocate(self._session, self._ctx.shop_id, "segments"),
-                key=definition.key,
-                description="",
-                source="automatic",
-                state="pending",
-                version=1,
-                created_at=self._now,
-                updated_at=self._now,
-            )
-            self._session.add(row)
+            raise ValueError("a segment has a row or a definition")
+        row = Segment(
+            shop_id=self._ctx.shop_id,
+            id=number,
+            key=definition.key,
+            description="",
+            source="automatic",
+            state="pending",
+            version=1,
+            created_at=self._now,
+            updated_at=self._now,
+        )
+        self._session.add(row)
+        return row
+
+    def _define(self, row: Segment, definition: Definition) -> None:
         row.name, row.category, row.definition = definition.name[:300], definition.category, definition.definition
         row.why, row.action, row.product_no = definition.why, definition.action, definition.product_no
         text = orjson.dumps(definition.rule).decode() if definition.rule else None
         if text != row.rule_text:
             row.rule_text, row.updated_at = text, self._now
             row.rule_hash = rule_hash(parse(definition.rule)) if definition.rule else None
-        return row
 
     def store(self, segment: Segment, outcome: Outcome, *, quiet: bool = False) -> None:
-        """Make an outcome the segment's membership; after a fault the last good one stays.
+        """`store_all` for one segment."""
+        self.store_all([(segment, outcome)], quiet=quiet)
+
+    def store_all(self, evaluated: Sequence[tuple[Segment, Outcome]], *, quiet: bool = False) -> None:
+        """Make each outcome its segment's membership; after a fault the last good one stays.
 
         quiet: if nobody came and nobody left, the membership that stands is as of now.
         """
+        for start in range(0, len(evaluated), TOGETHER):
+            self._store(evaluated[start : start + TOGETHER], quiet=quiet)
+
+    def _store(self, evaluated: Sequence[tuple[Segment, Outcome]], *, quiet: bool) -> None:
+        before = members_of_each(self._session, self._ctx, [segment for segment, _ in evaluated])
+        changed = [(segment, o) for segment, o in evaluated if not self._settled(segment, o, before, quiet=quiet)]
+        if not changed:
+            return
+        numbers = allocate(self._session, self._ctx.shop_id, "memberships", len(changed))
+        days: list[segments_days.Day] = []
+        for number, (segment, outcome) in enumerate(changed, numbers):
+            self._add(number, segment, outcome, before[segment.id])
+            start = outcome.members if segment.membership_id is None else before[segment.id]
+            days.append(segments_days.Day(segment.id, outcome.members, start))
+            segment.membership_id = number
+            _summarise(segment, outcome, self._now)
+        segments_days.record(self._session, self._ctx, self._now.astimezone(self._ctx.zone).date(), days)
+        self._prune([segment.id for segment, _ in changed])
+
+    def _settled(self, segment: Segment, outcome: Outcome, before: Mapping[int, BitMap], *, quiet: bool) -> bool:
+        """Say how an evaluation ended; True if no membership comes of it."""
         if outcome.fault is not None:
             segment.state, segment.error, segment.failed_at = "failed", outcome.fault, self._now
             segment.reason = f"The last evaluation failed: {outcome.fault}"[:MAX_REASON]
-            return
-        before = members_of(self._session, self._ctx, segment)
+            return True
         segment.state, segment.reason = outcome.state, (outcome.reason or "")[:MAX_REASON] or None
         segment.error, segment.failed_at = None, None
-        if quiet and before == outcome.members and self._confirm(segment, outcome):
-            return
-        number = allocate(self._session, self._ctx.shop_id, "memberships")
-        self._session.add(
-            Membership(
-                shop_id=self._ctx.shop_id,
-                id=number,
-                segment_id=segment.id,
-                run_id=self._run_id,
-                evaluated_at=self._now,
-                watermark=self._watermark,
-                next_flip_at=outcome.next_flip,
-                size=len(outcome.members),
-                members=outcome.members.serialize(),
-                leaves=outcome.leaves,
-                from_missing=outcome.from_missing,
-                statistics=outcome.statistics,
-                duration_ms=outcome.duration_ms,
-            )
-        )
+        return quiet and before[segment.id] == outcome.members and self._confirm(segment, outcome)
+
+    def _add(self, number: int, segment: Segment, outcome: Outcome, before: BitMap) -> None:
         entered, left = outcome.members - before, before - outcome.members
-        self._session.add(
-            MembershipChange(
-                shop_id=self._ctx.shop_id,
-                id=number,
-                segment_id=segment.id,
-                at=self._now,
-                size=len(outcome.members),
-                entered_count=len(entered),
-                left_count=len(left),
-                entered=entered.serialize(),
-                left=left.serialize(),
-            )
+        membership = Membership(
+            shop_id=self._ctx.shop_id,
+            id=number,
+            segment_id=segment.id,
+            run_id=self._run_id,
+            evaluated_at=self._now,
+            watermark=self._watermark,
+            next_flip_at=outcome.next_flip,
+            size=len(outcome.members),
+            members=outcome.members.serialize(),
+            leaves=outcome.leaves,
+            from_missing=outcome.from_missing,
+            statistics=outcome.statistics,
+            duration_ms=outcome.duration_ms,
         )
-        day = self._now.astimezone(self._ctx.zone).date()
-        start = outcome.members if segment.membership_id is None else before
-        segments_days.record(self._session, self._ctx, segment.id, day, outcome.members, start)
-        segment.membership_id = number
-        _summarise(segment, outcome, self._now)
-        self._prune(segment.id)
+        change = MembershipChange(
+            shop_id=self._ctx.shop_id,
+            id=number,
+            segment_id=segment.id,
+            at=self._now,
+            size=len(outcome.members),
+            entered_count=len(entered),
+            left_count=len(left),
+            entered=entered.serialize(),
+            left=left.serialize(),
+        )
+        self._session.add_all([membership, change])
 
     def _confirm(self, segment: Segment, outcome: Outcome) -> bool:
         """Say of the standing membership that it still holds; False if it is of another run."""
@@ -143,12 +173,18 @@ class Writer:
             else:
                 segment.state = "retired"
 
-    def _prune(self, segment_id: int) -> None:
-        mine = (Membership.shop_id == self._ctx.shop_id) & (Membership.segment_id == segment_id)
-        self._session.flush()
-        kept = list(self._session.scalars(select(Membership.id).where(mine).order_by(Membership.id.desc()).limit(KEPT)))
-        if len(kept) == KEPT:
-            self._session.execute(delete(Membership).where(mine, Membership.id < kept[-1]))
+    def _prune(self, segments: Collection[int]) -> None:
+        """Let the older memberships of these segments go."""
+        mine = Membership.shop_id == self._ctx.shop_id
+        query = select(Membership.segment_id, Membership.id).where(mine, Membership.segment_id.in_(segments))
+        seen: Counter[int] = Counter()
+        old: list[int] = []
+        for segment_id, number in self._session.execute(query.order_by(Membership.id.desc())):
+            seen[segment_id] += 1
+            if seen[segment_id] > KEPT:
+                old.append(number)
+        if old:
+            self._session.execute(delete(Membership).where(mine, Membership.id.in_(old)))
 
 
 def _summarise(segment: Segment, outcome: Outcome, now: datetime) -> None:

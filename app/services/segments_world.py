@@ -20,7 +20,7 @@ from app.services.segments_history import stored_history
 from app.store.models.segments import Membership, Segment
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Iterator, Sequence
     from datetime import datetime
 
     import duckdb
@@ -204,12 +204,20 @@ def small_number(text: str) -> int | None:
 
 def members_of(session: Session, ctx: ShopContext, segment: Segment) -> BitMap:
     """The stored members; nobody before the first evaluation."""
-    if segment.membership_id is None:
-        return BitMap()
-    blob = session.scalar(
-        select(Membership.members).where(Membership.shop_id == ctx.shop_id, Membership.id == segment.membership_id)
+    return members_of_each(session, ctx, [segment])[segment.id]
+
+
+def members_of_each(session: Session, ctx: ShopContext, segments: Sequence[Segment]) -> dict[int, BitMap]:
+    """Segment number → its stored members; nobody before the first evaluation."""
+    standing = [segment.membership_id for segment in segments if segment.membership_id is not None]
+    query = select(Membership.id, Membership.members).where(
+        Membership.shop_id == ctx.shop_id, Membership.id.in_(standing)
     )
-    return BitMap() if blob is None else BitMap.deserialize(blob)
+    blobs = {row.id: row.members for row in session.execute(query)} if standing else {}
+    return {
+        segment.id: BitMap.deserialize(blobs[segment.membership_id]) if segment.membership_id in blobs else BitMap()
+        for segment in segments
+    }
 
 
 def _stored(rooms: Rooms, ctx: ShopContext) -> Callable[[str], BitMap]:

@@ -4,14 +4,19 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from sqlalchemy import func, select, update
+from sqlalchemy import func, select, text, update
 from sqlalchemy.dialects.postgresql import insert as postgresql_insert
 from sqlalchemy.dialects.sqlite import insert as sqlite_insert
 
-from app.store.models.shops import Counter, InstallationCounter, Shop
+from app.store.models.shops import InstallationCounter, Shop
 
 if TYPE_CHECKING:
     from sqlalchemy.orm import Session
+
+TAKE = text(
+    "INSERT INTO counters AS c (shop_id, name, next) VALUES (:shop, :name, :first)"
+    " ON CONFLICT (shop_id, name) DO UPDATE SET next = c.next + :count RETURNING next"
+)
 
 
 def allocate(session: Session, shop_id: int, name: str, count: int = 1) -> int:
@@ -20,11 +25,8 @@ def allocate(session: Session, shop_id: int, name: str, count: int = 1) -> int:
     The numbers are taken by the caller's transaction: a rollback gives them back, and another
     writer waits until it ends. So a number that anybody has seen committed is never given again.
     """
-    insert = sqlite_insert if session.get_bind().dialect.name == "sqlite" else postgresql_insert
-    session.execute(insert(Counter).values(shop_id=shop_id, name=name, next=1).on_conflict_do_nothing())
-    mine = (Counter.shop_id == shop_id) & (Counter.name == name)
-    session.execute(update(Counter).where(mine).values(next=Counter.next + count))
-    return session.execute(select(Counter.next).where(mine)).scalar_one() - count
+    given = {"shop": shop_id, "name": name, "first": 1 + count, "count": count}
+    return int(session.execute(TAKE, given).scalar_one()) - count
 
 
 def new_shop_id(session: Session) -> int:
