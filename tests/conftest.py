@@ -17,8 +17,9 @@ from typing import TYPE_CHECKING, Any
 import psycopg
 import pytest
 import structlog
-from sqlalchemy import create_engine, make_url, text
+from sqlalchemy import create_engine, event, make_url, text
 from sqlalchemy.exc import OperationalError
+from sqlalchemy.util import LRUCache
 from xdist.scheduler import LoadScopeScheduling
 
 from app.domain.context import ShopContext
@@ -30,6 +31,8 @@ from app.store.session import Store
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+
+    from sqlalchemy import Dialect, Engine
 
 REPOSITORY = Path(__file__).parent.parent
 START_SECONDS = 120.0  # PostgreSQL's, on a machine that is busy with other tests
@@ -85,7 +88,28 @@ def _prepare_unsynced(connection: Any, record: Any) -> None:
     connection.execute("PRAGMA synchronous=OFF")
 
 
+COMPILED: dict[str, tuple[Dialect, LRUCache[Any, Any]]] = {}
+"""By the database's name: the dialect that tests share, and the statements that it was asked to put in its words."""
+
+
+def _engine(url: str, **options: Any) -> Engine:
+    """An engine that has the statements of earlier ones: each test has its own, and each would compile them anew."""
+    engine = create_engine(url, **options)
+    name = engine.dialect.name
+
+    def share(*_: object) -> None:
+        # Only now: the first connection tells a dialect what the database can do.
+        COMPILED.setdefault(name, (engine.dialect, LRUCache(5_000)))
+
+    if name in COMPILED:
+        engine.dialect, engine._compiled_cache = COMPILED[name]
+    else:
+        event.listen(engine, "first_connect", share)
+    return engine
+
+
 store_session._prepare_sqlite = _prepare_unsynced
+store_session.create_engine = _engine
 
 
 @pytest.fixture(autouse=True)
