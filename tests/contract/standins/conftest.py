@@ -2,7 +2,6 @@
 
 import os
 import ssl
-import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -13,13 +12,12 @@ from typing import Any
 import httpx
 import pytest
 from flask import Flask
-from waitress import wasyncore
-from waitress.server import create_server
 
 from sandbox.clock import SandboxClock
 from sandbox.http_spec import shared_folder
 from sandbox.options import SandboxOptions
 from sandbox.standin.base import Behaviour
+from sandbox.web import WebServer
 
 NO_TLS = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)  # loopback is plain HTTP; loading certificates takes long
 
@@ -70,17 +68,8 @@ class Running:
 
 @contextmanager
 def serving(app: Flask, time: FakeTime) -> Iterator[Running]:
-    server = create_server(app, host="127.0.0.1", port=0, threads=16)
-    stopped = threading.Event()
-
-    def loop() -> None:
-        # Waitress's own run() can only be ended by closing its sockets under its feet.
-        while not stopped.is_set():
-            wasyncore.loop(timeout=0.05, map=server._map, count=1)
-
-    thread = threading.Thread(target=loop, daemon=True)
-    thread.start()
-    url = f"http://127.0.0.1:{server.effective_port}"
+    server = WebServer(app, "127.0.0.1", 0, threads=16).start()
+    url = f"http://127.0.0.1:{server.port}"
     try:
         with httpx.Client(base_url=url, timeout=10, verify=NO_TLS) as client:
             yield Running(url, time, app, client)
@@ -88,10 +77,7 @@ def serving(app: Flask, time: FakeTime) -> Iterator[Running]:
         standin = app.extensions.get("standin")
         if standin is not None:
             standin.guard.release()
-        server.task_dispatcher.shutdown()
-        stopped.set()
-        thread.join(timeout=5)
-        wasyncore.close_all(server._map, ignore_all=True)
+        server.stop()
         for extension in app.extensions.values():
             extension.close()
 

@@ -5,6 +5,8 @@ from __future__ import annotations
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
+from sqlalchemy import event
+
 from app.services import freshness, reevaluate_segments, segments
 from app.services.evaluate_segments import membership
 from app.store.models.segments import MembershipChange, Segment
@@ -56,6 +58,21 @@ class TestAFlip:
         shop.clock.advance(HOUR)
         assert reevaluate_segments.flip(shop.rooms, shop.ctx) == 2
         assert 1 in members(shop, others)
+
+    def test_locks_all_its_segments_before_it_takes_a_number(self, shop: SmallShop) -> None:
+        """An upload has locked a segment when it takes one: it and a flip could each wait for the other."""
+        recent = own(shop, "Recent", TODAY)
+        own(shop, "Others", {"v": 1, "match": {"none": [{"in": f"seg_{recent}"}]}})
+        shop.clock.advance(HOUR)
+        said: list[str] = []
+        event.listen(shop.rooms.store.engine, "before_cursor_execute", lambda *given: said.append(given[2]))
+        assert reevaluate_segments.flip(shop.rooms, shop.ctx) == 2
+        locks, numbers = (
+            [place for place, statement in enumerate(said) if words in statement]
+            for words in ("FROM segments", "INTO counters")
+        )
+        assert len(numbers) == 1
+        assert max(locks) < numbers[0]
 
     def test_that_changes_nobody_is_no_entry_in_the_history_and_says_when_it_looked(self, shop: SmallShop) -> None:
         quiet = own(
