@@ -69,13 +69,16 @@ class FakeApi:
     def asked(self, key: str, last: Any = None) -> list[tuple[dict[str, list[str]], Any]]:
         """Query and JSON body of every request of that kind, in order.
 
-        A page shows what it did before its request is here, so this waits for the first one, with `last` for one of
-        that body; after ten seconds it returns what there is, for the test to name the difference.
+        A page shows what it did before its request is here, so this waits for the first one, with `last` until the
+        newest has that body, or is one that `last` says yes to; after ten seconds it returns what there is, for the
+        test to name the difference.
         """
 
         def arrived() -> bool:
             so_far = self.asked_so_far(key)
-            return bool(so_far) and (last is None or so_far[-1][1] == last)
+            if not so_far or last is None:
+                return bool(so_far)
+            return bool(last(so_far[-1][1]) if callable(last) else so_far[-1][1] == last)
 
         with self._news:
             self._news.wait_for(arrived, ON_ITS_WAY)
