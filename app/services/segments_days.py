@@ -24,8 +24,8 @@ if TYPE_CHECKING:
 NOBODY = BitMap()
 
 
-class Day(NamedTuple):
-    """One evaluation of a segment.
+class Evaluation(NamedTuple):
+    """Whom one evaluation of a segment found.
 
     before: the members until now; at a segment's first evaluation the same as `members`, because nobody entered.
     """
@@ -35,7 +35,7 @@ class Day(NamedTuple):
     before: BitMap
 
 
-def record(session: Session, ctx: ShopContext, day: date, evaluations: Sequence[Day]) -> None:
+def record(session: Session, ctx: ShopContext, day: date, evaluations: Sequence[Evaluation]) -> None:
     """Add evaluations to their day, each of another segment."""
     numbers = {one.segment_id for one in evaluations}
     mine = SegmentDay.shop_id == ctx.shop_id

@@ -19,7 +19,7 @@ from app.store.models.connections import Sync
 from app.store.models.segments import Membership, MembershipChange, Segment
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Mapping, Sequence
+    from collections.abc import Collection, Sequence
     from datetime import datetime
 
     from pyroaring import BitMap
@@ -82,9 +82,9 @@ class Writer:
             row.rule_text, row.updated_at = text, self._now
             row.rule_hash = rule_hash(parse(definition.rule)) if definition.rule else None
 
-    def store(self, segment: Segment, outcome: Outcome, *, quiet: bool = False) -> None:
+    def store(self, segment: Segment, outcome: Outcome) -> None:
         """`store_all` for one segment."""
-        self.store_all([(segment, outcome)], quiet=quiet)
+        self.store_all([(segment, outcome)])
 
     def store_all(self, evaluated: Sequence[tuple[Segment, Outcome]], *, quiet: bool = False) -> None:
         """Make each outcome its segment's membership; after a fault the last good one stays.
@@ -96,29 +96,33 @@ class Writer:
 
     def _store(self, evaluated: Sequence[tuple[Segment, Outcome]], *, quiet: bool) -> None:
         before = members_of_each(self._session, self._ctx, [segment for segment, _ in evaluated])
-        changed = [(segment, o) for segment, o in evaluated if not self._settled(segment, o, before, quiet=quiet)]
+        changed: list[tuple[Segment, Outcome]] = []
+        for segment, outcome in evaluated:
+            self._say(segment, outcome)
+            same = quiet and before[segment.id] == outcome.members
+            if outcome.fault is None and not (same and self._confirm(segment, outcome)):
+                changed.append((segment, outcome))
         if not changed:
             return
         numbers = allocate(self._session, self._ctx.shop_id, "memberships", len(changed))
-        days: list[segments_days.Day] = []
+        of_today: list[segments_days.Evaluation] = []
         for number, (segment, outcome) in enumerate(changed, numbers):
             self._add(number, segment, outcome, before[segment.id])
             start = outcome.members if segment.membership_id is None else before[segment.id]
-            days.append(segments_days.Day(segment.id, outcome.members, start))
+            of_today.append(segments_days.Evaluation(segment.id, outcome.members, start))
             segment.membership_id = number
             _summarise(segment, outcome, self._now)
-        segments_days.record(self._session, self._ctx, self._now.astimezone(self._ctx.zone).date(), days)
+        segments_days.record(self._session, self._ctx, self._now.astimezone(self._ctx.zone).date(), of_today)
         self._prune([segment.id for segment, _ in changed])
 
-    def _settled(self, segment: Segment, outcome: Outcome, before: Mapping[int, BitMap], *, quiet: bool) -> bool:
-        """Say how an evaluation ended; True if no membership comes of it."""
+    def _say(self, segment: Segment, outcome: Outcome) -> None:
+        """Put on the segment how its evaluation ended."""
         if outcome.fault is not None:
             segment.state, segment.error, segment.failed_at = "failed", outcome.fault, self._now
             segment.reason = f"The last evaluation failed: {outcome.fault}"[:MAX_REASON]
-            return True
+            return
         segment.state, segment.reason = outcome.state, (outcome.reason or "")[:MAX_REASON] or None
         segment.error, segment.failed_at = None, None
-        return quiet and before[segment.id] == outcome.members and self._confirm(segment, outcome)
 
     def _add(self, number: int, segment: Segment, outcome: Outcome, before: BitMap) -> None:
         entered, left = outcome.members - before, before - outcome.members

@@ -182,7 +182,7 @@ class TestCampaignWizard:
         expect(page.get_by_role("button", name="Next: audience")).to_be_visible()
         page.go_back()
         name = page.get_by_label("Campaign name")
-        with page.expect_response(saved):  # typed a moment ago, not saved when the step goes
+        with page.expect_response(saved):  # when the step goes, or before where the page is slow
             name.fill("Milk, once more")
             page.go_forward()
         expect(page).to_have_url(re.compile(r"step=sender"))
