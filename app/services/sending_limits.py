@@ -28,9 +28,12 @@ if TYPE_CHECKING:
     from app.domain.context import ShopContext
     from app.services.rooms import Rooms
 
-# Messages a day. A domain is at the step after the largest one that it filled to a half within the last 30 days;
-# mailbox providers take a sudden flood from a domain that they don't know for a stolen one.
+# Messages a day. A domain is at the step after the largest one that it filled within the last 30 days; mailbox
+# providers take a sudden flood from a domain that they don't know for a stolen one.
 WARM_UP = (1_000, 2_000, 4_000, 8_000, 16_000, 32_000, 64_000, 128_000)
+# This part of a step fills it. More than a half: each step is twice the one before, and a day that was just full must
+# not count as a half of the next but one. Some more yet: workers may together pass a limit by a batch each.
+FILLED = 0.75
 REMEMBERED = timedelta(days=30)
 HOUR = timedelta(hours=1)
 COUNT = """INSERT INTO sending_hours AS h (shop_id, domain, hour, handed_over) VALUES (:shop, :domain, :now, :number)
@@ -99,7 +102,7 @@ def stage(rooms: Rooms, session: Session, ctx: ShopContext, now: datetime, domai
 
 def step_after(best_day: int) -> int:
     """The step of the warm-up that follows a best day of so many messages; the table's length: warmed up."""
-    return sum(1 for limit in WARM_UP if 2 * best_day >= limit)
+    return sum(1 for limit in WARM_UP if best_day >= FILLED * limit)
 
 
 def domain_of(rooms: Rooms, sender: Sender) -> str:

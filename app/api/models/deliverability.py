@@ -82,7 +82,9 @@ class SenderHealth(_Answer):
     sent_today: int
     sent_30_days: int
     limit_today: int | None = Field(description="Null: no limit")
-    next_limit: int | None = Field(description="Of the day after one that is filled to a half; null: no further step")
+    next_limit: int | None = Field(
+        description="Of the day after one that used three quarters of its own; null: no further step"
+    )
     stage: Literal["no_dkim", "warming_up", "warm", "not_limited"]
     resumes_at: datetime | None = Field(description="Set while messages wait for tomorrow")
 

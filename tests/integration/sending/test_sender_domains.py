@@ -14,6 +14,7 @@ from app.api.app import create_app
 from app.errors import Conflict
 from app.mail.dns import Dns
 from app.services import campaigns, plan_sends, send_due, sender_domains, senders_health, sending_limits
+from app.store import outbox
 from app.store.models.mail_events import SendingHour
 from app.store.models.sending import Message
 from sandbox.clock import SandboxClock
@@ -119,12 +120,18 @@ class TestChecks:
 class TestWarmUp:
     @pytest.mark.parametrize(
         ("best", "limit"),
-        [(0, 1_000), (499, 1_000), (500, 2_000), (1_000, 4_000), (2_000, 8_000), (63_999, 128_000), (64_000, None)],
-    )
-    def test_a_day_filled_to_a_half_leads_to_the_next_step(self, best: int, limit: int | None) -> None:
+        [(0, 1_000), (749, 1_000), (750, 2_000), (1_000, 2_000), (1_499, 2_000), (1_500, 4_000), (95_999, 128_000),
+         (96_000, None)],
+    )  # fmt: skip
+    def test_a_day_that_uses_three_quarters_leads_to_the_next_step(self, best: int, limit: int | None) -> None:
         step = sending_limits.step_after(best)
         table = sending_limits.WARM_UP
         assert (table[step] if step < len(table) else None) == limit
+
+    def test_full_days_lead_through_every_step_even_if_workers_pass_a_limit_by_a_batch_each(self) -> None:
+        table = sending_limits.WARM_UP
+        for over in (0, send_due.WORKERS * outbox.MAX_BATCH):
+            assert [sending_limits.step_after(limit + over) for limit in table] == list(range(1, len(table) + 1))
 
     def count(self, shop: World, number: int) -> None:
         with shop.store.session(shop.ctx) as session:

@@ -7038,7 +7038,7 @@ export interface components {
             limit_today: number | null;
             /**
              * Next Limit
-             * @description Of the day after one that is filled to a half; null: no further step
+             * @description Of the day after one that used three quarters of its own; null: no further step
              */
             next_limit: number | null;
             /**
