@@ -15,11 +15,15 @@ import numpy as np
 
 from ml.hazards import HORIZON, Tables, tables
 from ml.simulation_codes import Codes
+from ml.simulation_limits import Limits
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from ml.hazards import Pairs, Singles
     from ml.history import Bools, Floats, Ints
     from ml.simulation_codes import Terms
+    from ml.simulation_limits import Limit
 
 STAMP_LAG = 1 / 1440  # days; a message is stamped a moment after the tick that decided it
 NEVER = -1
@@ -110,12 +114,12 @@ class Futures:
     """What happened, per draw (D), campaign (k) and day (T).
 
     emails: (D, k, T). held_out: (D, k) messages withheld. reached: (D, k) customers mailed; reached_any: (D,).
-    capped, beaten: (D, k) days of customers on which the campaign could have mailed but for the weekly cap, or but
-    for a better message of another campaign. orders: (D, k) purchases of what was recommended, within 30 days of the
-    message; added: (D, k) those among them that would not have been, less those that e-mails prevented; cost: (D, k)
-    sum of the pairs' cost over them, or of the codes that were used. withdrawn: (D, k) messages whose customer bought
-    while they waited for their hours. codes, codes_minor: (D,) codes given, and what they are worth together;
-    None without terms.
+    capped, beaten, limited: (D, k) days of customers on which the campaign could have mailed but for the weekly cap,
+    for a better message of another campaign, or for how much may be sent a day. orders: (D, k) purchases of what was
+    recommended, within 30 days of the message; added: (D, k) those among them that would not have been, less those
+    that e-mails prevented; cost: (D, k) sum of the pairs' cost over them, or of the codes that were used. withdrawn:
+    (D, k) messages whose customer bought while they waited for their hours. codes, codes_minor: (D,) codes given, and
+    what they are worth together; None without terms.
     per_customer: name → (k, n) mean of emails, reached, orders, cost per draw.
     """
 
@@ -125,6 +129,7 @@ class Futures:
     reached_any: Ints
     capped: Ints
     beaten: Ints
+    limited: Ints
     orders: Ints
     added: Ints
     cost: Floats
@@ -143,13 +148,15 @@ def simulate(
     setting: Setting,
     rng: np.random.Generator,
     terms: Terms | None = None,
+    limits: Sequence[Limit] = (),
 ) -> Futures:
     """Live through `setting.days` days `setting.draws` times. Time and memory grow with draws times offers.
 
-    terms: of the one campaign whose discount codes are followed, if any.
+    terms: of the one campaign whose discount codes are followed, if any. limits: of how much may be sent a day.
     """
     run = _Run(crowd, pairs, slots, offers, rules, setting, rng)
     run.codes = Codes(terms, setting.draws, rng) if terms is not None else None
+    run.limits = Limits(limits, setting.draws, rng) if limits else None
     for day in range(setting.days):
         run.decide(day)
         run.buy(day)
@@ -176,6 +183,7 @@ class _Run:
         draws, self.k, self.n = setting.draws, len(rules), len(crowd.last_order)
         self.paths: Tables = tables(pairs, setting.days)
         self.codes: Codes | None = None
+        self.limits: Limits | None = None
         self.first, self.last = self._hours()
         self.waiting: tuple[Ints, Ints] = (np.zeros(0, np.int64), np.zeros(0, np.int64))
         self.last_order = np.tile(crowd.last_order.astype(np.float32), (draws, 1))
@@ -205,8 +213,8 @@ class _Run:
         starts = np.searchsorted(offers.pair, np.arange(len(pairs.customer) + 1))
         self.row_start, self.row_count = starts[:-1], np.diff(starts)
         self.emails = np.zeros((draws, self.k, setting.days), dtype=np.int64)
-        self.held_out, self.capped, self.beaten, self.orders, self.added, self.withdrawn = (
-            np.zeros((draws, self.k), dtype=np.int64) for _ in range(6)
+        self.held_out, self.capped, self.beaten, self.limited, self.orders, self.added, self.withdrawn = (
+            np.zeros((draws, self.k), dtype=np.int64) for _ in range(7)
         )
         self.cost = np.zeros((draws, self.k))
         self.of_customer = {name: np.zeros((self.k, self.n)) for name in ("emails", "orders", "cost")}
@@ -250,10 +258,21 @@ class _Run:
             winner = self.slots.campaign[self.offers.slot[row[won]]][group]
             lost = winner != self.slots.campaign[self.offers.slot[row]]
             self._count_slots(self.beaten, draw[lost], row[lost])
-            draw, row = draw[won], row[won]
+            draw, row = self._within_limits(day, draw[won], row[won])
             later = self.first[self.offers.slot[row], day] > 0
             self.waiting = (draw[later], row[later])
             self._hand_out(day, draw[~later], row[~later], chance)
+
+    def _within_limits(self, day: int, draw: Ints, row: Ints) -> tuple[Ints, Ints]:
+        """Those that may go today; a message that is withheld for measurement takes nobody's place."""
+        if self.limits is None:
+            return draw, row
+        slot = self.offers.slot[row]
+        leaves = self.coin[draw, slot]
+        mailed = ~leaves
+        leaves[mailed] = self.limits.admit(day, draw[mailed], self.slots.campaign[slot[mailed]])
+        self._count_slots(self.limited, draw[~leaves], row[~leaves])
+        return draw[leaves], row[leaves]
 
     def catch_up(self, day: int) -> None:
         """The end of a day: what waited for its hours has left, but to those who bought before; codes run out."""
@@ -386,6 +405,7 @@ class _Run:
             reached_any=anyone.sum(axis=1),
             capped=self.capped,
             beaten=self.beaten,
+            limited=self.limited,
             orders=self.orders,
             added=self.added,
             cost=self.cost,

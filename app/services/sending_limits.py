@@ -59,6 +59,18 @@ class Stage:
 
 
 @dataclass(frozen=True)
+class Past:
+    """What left a domain. before: of each of the 30 days before, the newest first.
+
+    until: when today ends, in the shop's time zone.
+    """
+
+    today: int
+    before: tuple[int, ...]
+    until: datetime
+
+
+@dataclass(frozen=True)
 class Gate:
     """What the next batch may hold.
 
@@ -80,24 +92,40 @@ def count(session: Session, ctx: ShopContext, now: datetime, handed_over: Mappin
 
 def stage(rooms: Rooms, session: Session, ctx: ShopContext, now: datetime, domain: str) -> Stage:
     """Where a domain stands today, in the shop's time zone."""
-    local = now.astimezone(ctx.zone)
-    began = datetime.combine(local.date(), time(), ctx.zone).astimezone(UTC)
-    until = datetime.combine(local.date() + timedelta(days=1), time(), ctx.zone).astimezone(UTC)
+    past = sent_before(session, ctx, now, domain)
+    aligned = is_aligned(session, ctx, domain)
+    if not rooms.settings.daily_limits:
+        return Stage(domain, aligned, past.today, None, None, past.until)
+    if not aligned:
+        return Stage(domain, aligned, past.today, WITHOUT_DKIM, None, past.until)
+    step = step_after(max(past.before))
+    return Stage(domain, aligned, past.today, limit_of(step), step, past.until)
+
+
+def is_aligned(session: Session, ctx: ShopContext, domain: str) -> bool:
+    """Whether the domain's own DKIM was found."""
+    row = session.get(SenderDomain, {"shop_id": ctx.shop_id, "domain": domain})
+    return row is not None and sender_domains.is_aligned(row.checks)
+
+
+def sent_before(session: Session, ctx: ShopContext, now: datetime, domain: str) -> Past:
+    """What left a domain today and on the days that its warm-up remembers, by the shop's calendar."""
+    today = now.astimezone(ctx.zone).date()
+    first = datetime.combine(today - REMEMBERED, time(), ctx.zone).astimezone(UTC)
+    until = datetime.combine(today + timedelta(days=1), time(), ctx.zone).astimezone(UTC)
     query = select(SendingHour.hour, SendingHour.handed_over).where(
-        SendingHour.shop_id == ctx.shop_id, SendingHour.domain == domain, SendingHour.hour >= began - REMEMBERED
+        SendingHour.shop_id == ctx.shop_id, SendingHour.domain == domain, SendingHour.hour >= first
     )
     days: Counter[object] = Counter()
     for hour, number in session.execute(query):
         days[hour.astimezone(ctx.zone).date()] += number
-    today = days.pop(local.date(), 0)
-    row = session.get(SenderDomain, {"shop_id": ctx.shop_id, "domain": domain})
-    aligned = row is not None and sender_domains.is_aligned(row.checks)
-    if not rooms.settings.daily_limits:
-        return Stage(domain, aligned, today, None, None, until)
-    if not aligned:
-        return Stage(domain, aligned, today, WITHOUT_DKIM, None, until)
-    step = step_after(max(days.values(), default=0))
-    return Stage(domain, aligned, today, WARM_UP[step] if step < len(WARM_UP) else None, step, until)
+    before = tuple(days[today - timedelta(days=back)] for back in range(1, REMEMBERED.days + 1))
+    return Past(days[today], before, until)
+
+
+def limit_of(step: int) -> int | None:
+    """The messages a day of a step of the warm-up; None past the last one."""
+    return WARM_UP[step] if step < len(WARM_UP) else None
 
 
 def step_after(best_day: int) -> int:

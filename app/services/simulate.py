@@ -20,7 +20,7 @@ from sqlalchemy import func, select
 
 from app.domain.campaigns import Frequency, TimingRules
 from app.errors import Conflict, Invalid, Unavailable
-from app.services import campaigns, simulate_discounts, simulate_input
+from app.services import campaigns, simulate_discounts, simulate_input, simulate_limits
 from app.services.campaigns_audience import KIND_OF_CATEGORY, newest_history
 from app.services.kept import Kept
 from app.services.lifts import LABEL, MEASURED_LABEL, lifts
@@ -32,8 +32,6 @@ from ml.simulation import Futures, Rules, Setting, simulate
 from ml.streams import stream
 
 if TYPE_CHECKING:
-    from collections.abc import Hashable
-
     from sqlalchemy.orm import Session
 
     from app.domain.context import ShopContext
@@ -41,6 +39,7 @@ if TYPE_CHECKING:
     from app.services.published import PublishedRun
     from app.services.rooms import Rooms
     from app.services.simulate_input import Start
+    from app.services.simulate_limits import Allowed
     from ml.history import Floats, Ints
     from ml.simulation_codes import Terms
 
@@ -115,9 +114,10 @@ class Simulation:
     """What the futures say of the campaign.
 
     weeks, by_day: e-mails of this campaign, and of all campaigns together. reached: customers mailed at least once.
-    held_out: messages withheld for measurement. capped_days, beaten_days: days of customers on which the campaign
-    could have mailed but for the weekly cap, or but for another campaign's better message. withdrawn: messages whose
-    customers bought while they waited for the campaign's hours. orders: of what was recommended, within 30 days of the
+    held_out: messages withheld for measurement. capped_days, beaten_days, limited_days: days of customers on which the
+    campaign could have mailed but for the weekly cap, for another campaign's better message, or for how much may be
+    sent a day (a domain that warms up, one without DKIM, the shop's limit an hour). withdrawn: messages whose customers
+    bought while they waited for the campaign's hours. orders: of what was recommended, within 30 days of the
     e-mail, by those mailed; baseline: those that would come anyway; added: what the reminders bring by `lifts`, one
     for each kind of e-mail that the campaign may send (labelled `added_label`), and discounts that were shown to bring
     orders. discount_minor: taken off, None if there is no discount to reckon with. discount_from: `tried` settings, off
@@ -144,6 +144,7 @@ class Simulation:
     by_day: list[Stretch]
     capped_days: Interval
     beaten_days: Interval
+    limited_days: Interval
     withdrawn: Interval
     orders: Interval
     all_orders: Interval
@@ -158,6 +159,21 @@ class Simulation:
 
 
 _kept: Kept[Simulation] = Kept(MOST_KEPT)
+
+
+@dataclass(frozen=True)
+class _Asked:
+    """A question, and what was read to answer it. rows: the campaign that it is about, then those active beside it."""
+
+    rows: list[Campaign]
+    timing: TimingRules
+    what_if: WhatIf
+    at: datetime
+    known: dict[str, Lift]
+    allowed: Allowed
+    tick_days: float
+    refreshed: bool
+    seed: int
 
 
 def look_ahead(
@@ -188,6 +204,7 @@ def look_ahead(
         at = rooms.store.db_now(session)
         known = lifts(session, ctx)
         plan = _plan(session, ctx, row)
+        allowed = simulate_limits.allowed(rooms, session, ctx, [row, *active], at)
         history = latest_history(session, ctx)
         tick = session.execute(select(func.max(PlanTick.tick)).where(PlanTick.shop_id == ctx.shop_id)).scalar_one()
     if row.audience_type is None:
@@ -198,10 +215,11 @@ def look_ahead(
     timing = _timing(campaigns.timing_of(row), what_if)
     standing = [(one.id, one.updated_at, one.segment_id) for one in [row, *active]]
     asked = [asdict(timing), asdict(what_if), standing, tick_days, seed, refreshed]
-    content = orjson.dumps([*asked, {kind: asdict(one) for kind, one in known.items()}, plan], default=str)
+    content = orjson.dumps([*asked, {kind: asdict(one) for kind, one in known.items()}, plan, allowed.key], default=str)
     name = hashlib.sha256(content).hexdigest()
     key = (ctx.shop_id, name, run.snapshot_id, history.id if history else None, tick, f"{at:%Y%m%d%H}")
-    return _answer(key, rooms, ctx, run, [row, *active], timing, what_if, at, known, (tick_days, refreshed), seed)
+    question = _Asked([row, *active], timing, what_if, at, known, allowed, tick_days, refreshed, seed)
+    return _kept.get(key, lambda: _answer(rooms, ctx, run, question))
 
 
 def _plan(session: Session, ctx: ShopContext, row: Campaign) -> list[object]:
@@ -210,42 +228,27 @@ def _plan(session: Session, ctx: ShopContext, row: Campaign) -> list[object]:
     return [row.discount_mode, found and [found.updated_at, found.policy]]
 
 
-def _answer(
-    key: Hashable,
-    rooms: Rooms,
-    ctx: ShopContext,
-    run: PublishedRun,
-    rows: list[Campaign],
-    timing: TimingRules,
-    what_if: WhatIf,
-    at: datetime,
-    known: dict[str, Lift],
-    pace: tuple[float, bool],
-    seed: int,
-) -> Simulation:
-    def make() -> Simulation:
-        found = simulate_input.start(
-            rooms, ctx, run, rows, {rows[0].id: timing}, at, what_if.days, stream(DOMAIN, ctx.shop_id, seed, 0)
-        )
-        mine = found.campaign_ids.index(rows[0].id)
-        if what_if.holdout_percent is not None:
-            found.rules[mine] = _held(found, mine, what_if.holdout_percent)
-        found.pairs.cost[:] = _cost(found, what_if)
-        kinds = [known[KIND_OF_CATEGORY[name]] for name in ("cross_sell", "repurchase")]
-        setting = Setting(
-            what_if.days, DRAWS, pace[0], found.cap_days, (kinds[0].share, kinds[1].share),
-            (kinds[0].error, kinds[1].error), found.spread, pace[1], float(SUBSCRIBED_FOR.days),
-        )  # fmt: skip
-        futures = simulate(
-            found.crowd, found.pairs, found.slots, found.offers, found.rules, setting,
-            stream(DOMAIN, ctx.shop_id, seed, 1),
-            None if _has_discount(what_if) else _terms(rooms, ctx, rows[0], found, at, what_if.days),
-        )  # fmt: skip
-        log.info("campaign_simulated", shop_id=ctx.shop_id, campaign=rows[0].id, share=found.share)
-        percent = rows[0].holdout_percent if what_if.holdout_percent is None else what_if.holdout_percent
-        return _said(found, futures, mine, run, what_if, timing, percent, at, known)
-
-    return _kept.get(key, make)
+def _answer(rooms: Rooms, ctx: ShopContext, run: PublishedRun, asked: _Asked) -> Simulation:
+    row, what_if, at, days = asked.rows[0], asked.what_if, asked.at, asked.what_if.days
+    draw_start, draw_futures = (stream(DOMAIN, ctx.shop_id, asked.seed, part) for part in range(2))
+    timings = {row.id: asked.timing}
+    found = simulate_input.start(rooms, ctx, run, asked.rows, timings, at, days, draw_start, asked.allowed.late)
+    mine = found.campaign_ids.index(row.id)
+    if what_if.holdout_percent is not None:
+        found.rules[mine] = _held(found, mine, what_if.holdout_percent)
+    found.pairs.cost[:] = _cost(found, what_if)
+    kinds = [asked.known[KIND_OF_CATEGORY[name]] for name in ("cross_sell", "repurchase")]
+    setting = Setting(
+        days, DRAWS, asked.tick_days, found.cap_days, (kinds[0].share, kinds[1].share),
+        (kinds[0].error, kinds[1].error), found.spread, asked.refreshed, float(SUBSCRIBED_FOR.days),
+    )  # fmt: skip
+    futures = simulate(
+        found.crowd, found.pairs, found.slots, found.offers, found.rules, setting, draw_futures,
+        None if _has_discount(what_if) else _terms(rooms, ctx, row, found, at, days),
+        simulate_limits.limits(found, at, days, asked.allowed),
+    )  # fmt: skip
+    log.info("campaign_simulated", shop_id=ctx.shop_id, campaign=row.id, share=found.share)
+    return _said(found, futures, mine, run, asked)
 
 
 def _terms(rooms: Rooms, ctx: ShopContext, row: Campaign, found: Start, at: datetime, days: int) -> Terms | None:
@@ -305,22 +308,14 @@ class _Scale:
         return Interval(float(np.mean(np.asarray(draws, dtype=float))) / self.share, low, high)
 
 
-def _said(
-    found: Start,
-    futures: Futures,
-    mine: int,
-    run: PublishedRun,
-    what_if: WhatIf,
-    timing: TimingRules,
-    percent: int,
-    at: datetime,
-    known: dict[str, Lift],
-) -> Simulation:
+def _said(found: Start, futures: Futures, mine: int, run: PublishedRun, asked: _Asked) -> Simulation:
+    what_if, at = asked.what_if, asked.at
+    percent = asked.rows[0].holdout_percent if what_if.holdout_percent is None else what_if.holdout_percent
     scale = _Scale(found.share, found.customers, stream(DOMAIN, SEED, 2))
     each = futures.per_customer
     emails = futures.emails.sum(axis=2)
     orders = scale.interval(futures.orders[:, mine], each["orders"][mine])
-    used = [_used(kind, known[kind]) for kind in found.kinds[mine]]
+    used = [_used(kind, asked.known[kind]) for kind in found.kinds[mine]]
     tried, by_plan = _has_discount(what_if), futures.codes is not None
     return Simulation(
         as_of=at,
@@ -330,7 +325,7 @@ def _said(
         share=found.share,
         customers=found.customers,
         others=len(found.rules) - 1,
-        timing=timing,
+        timing=asked.timing,
         holdout_percent=percent,
         emails=scale.interval(emails[:, mine], each["emails"][mine]),
         all_emails=scale.interval(emails.sum(axis=1), each["emails"].sum(axis=0)),
@@ -341,6 +336,7 @@ def _said(
         by_day=_stretches(futures, each["emails"], mine, scale, what_if.days, 1, at),
         capped_days=scale.interval(futures.capped[:, mine]),
         beaten_days=scale.interval(futures.beaten[:, mine]),
+        limited_days=scale.interval(futures.limited[:, mine]),
         withdrawn=scale.interval(futures.withdrawn[:, mine]),
         orders=orders,
         all_orders=scale.interval(futures.orders.sum(axis=1), each["orders"].sum(axis=0)),

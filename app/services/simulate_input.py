@@ -130,15 +130,19 @@ def start(
     at: datetime,
     days: int,
     rng: np.random.Generator,
+    late: frozenset[int] = frozenset(),
 ) -> Start:
-    """Gather what these campaigns start from at this moment. timings: instead of what the campaigns say, by id."""
+    """Gather what these campaigns start from at this moment. timings: instead of what the campaigns say, by id.
+
+    late: customers whose message in line is decided anew, because too many are before it.
+    """
     rows = sorted(rows, key=lambda row: (row.created_at, row.id))
     with rooms.store.reading(ctx) as session:
         found = runners(session, ctx, rows)
         bars = {number: _bar(session, ctx, runner) for number, runner in found.items()}
         able, some = _some(reachable(session, ctx), rng)
         window = cap_window(session, ctx) + cap.MARGIN
-        mailed = _mailed(session, ctx, at, window)
+        mailed = _mailed(session, ctx, at, window, late)
         of_shop = shop_percent(session, ctx) / 100
         before = past(session, ctx, found)
         spread = spreads(session, ctx, at)
@@ -208,14 +212,16 @@ def _bar(session: Session, ctx: ShopContext, runner: Runner) -> float | None:
     return float(match["value"]) if match.get("predict") in PAIR_KIND and match.get("op") == "gte" else None
 
 
-def _mailed(session: Session, ctx: ShopContext, at: datetime, window: timedelta) -> dict[int, float]:
+def _mailed(
+    session: Session, ctx: ShopContext, at: datetime, window: timedelta, late: frozenset[int]
+) -> dict[int, float]:
     """Customer → days since their week began, negative; what waits in line goes out now, or when it may."""
     query = select(Cap.key, Cap.last_at).where(
         Cap.shop_id == ctx.shop_id, Cap.last_at > at - window, Cap.key.startswith("c:")
     )
     found = {int(key[2:]): (last - at).total_seconds() / SECONDS_A_DAY for key, last in session.execute(query)}
     live = select(Message.customer_no, Message.not_before).where(Message.shop_id == ctx.shop_id, is_live())
-    return found | {who: max(_days(opens, at), 0.0) for who, opens in session.execute(live)}
+    return found | {who: max(_days(opens, at), 0.0) for who, opens in session.execute(live) if who not in late}
 
 
 def held_out(percent: int, of_shop: float) -> float:

@@ -128,6 +128,10 @@ class Simulation(_Answer):
     beaten_days: SimulatedInterval = Field(
         description="Days of customers on which another campaign's message was better"
     )
+    limited_days: SimulatedInterval = Field(
+        description="Days of customers on which only how much may be sent was in the way: a domain that warms up "
+        "or has no DKIM, or the shop's limit an hour"
+    )
     withdrawn: SimulatedInterval = Field(
         description="Messages whose customers bought while they waited for the campaign's hours"
     )

@@ -73,6 +73,14 @@ describe("Before you send", () => {
     await waitFor(() => expect(words(container)).toContain("3 messages (1 to 6) are not sent because the customer buys before"));
   });
 
+  it("says what daily limits hold back, and where they are shown", async () => {
+    const limited = { expected: 2612.4, low: 2604, high: 2620 };
+    answer({ [NEXT]: { data: { ...sample<object>(NEXT), limited_days: limited } } });
+    const { container } = open(REVIEW);
+    await waitFor(() => expect(words(container)).toContain("holds it back on 2,612 customer-days (2,604 to 2,620): a new domain"));
+    expect(container.querySelector('s-link[href="/senders"]')).not.toBeNull();
+  });
+
   it("tells a sampled answer from a whole one, and that nobody is kept waiting", async () => {
     const none = { expected: 0, low: 0, high: 0 };
     answer({ [NEXT]: { data: { ...sample<object>(NEXT), share: 0.25, capped_days: none, beaten_days: none, others: 0 } } });
@@ -80,6 +88,7 @@ describe("Before you send", () => {
     await waitFor(() => expect(words(container)).toContain("Worked out on 25% of the customers, drawn by chance."));
     expect(words(container)).toContain("Nobody is kept waiting by the weekly cap or another campaign.");
     expect(words(container)).toContain("No other campaign is active.");
+    expect(words(container)).not.toContain("How much may be sent holds it back");
   });
 
   it("says what past weeks would have been, and that the campaign caused none of it", async () => {

@@ -72,6 +72,7 @@ function Summary({ found, tried }: { found: Simulation; tried: boolean }) {
         <s-paragraph key={one.kind}>{liftWords(one, found.lifts.length > 1)}</s-paragraph>
       ))}
       <CapEffect found={found} />
+      <LimitEffect found={found} />
       <Withdrawn found={found} />
       <s-text color="subdued">
         Orders are of what was recommended, within 30 days of the e-mail. {others} Ranges hold nine in ten of{" "}
@@ -102,6 +103,18 @@ function Withdrawn({ found }: { found: Simulation }) {
     <s-paragraph>
       {counted(Math.round(found.withdrawn.expected), "message")} ({bounds(found.withdrawn)}) {found.withdrawn.expected < 1.5 ? "is" : "are"} not sent
       because the customer buys before the campaign's hours open.
+    </s-paragraph>
+  );
+}
+
+function LimitEffect({ found }: { found: Simulation }) {
+  const limited = Math.round(found.limited_days.expected);
+  if (limited === 0) return null;
+  return (
+    <s-paragraph>
+      How much may be sent holds it back on {counted(limited, "customer-day")} ({bounds(found.limited_days)}): a new domain
+      warms up step by step, one without DKIM stays below 500 messages a day, and you may have set a limit per hour.{" "}
+      <s-link href="/senders">Senders</s-link> shows how much may go out.
     </s-paragraph>
   );
 }

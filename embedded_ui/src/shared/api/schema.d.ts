@@ -6563,6 +6563,8 @@ export interface components {
             capped_days: components["schemas"]["SimulatedInterval"];
             /** @description Days of customers on which another campaign's message was better */
             beaten_days: components["schemas"]["SimulatedInterval"];
+            /** @description Days of customers on which only how much may be sent was in the way: a domain that warms up or has no DKIM, or the shop's limit an hour */
+            limited_days: components["schemas"]["SimulatedInterval"];
             /** @description Messages whose customers bought while they waited for the campaign's hours */
             withdrawn: components["schemas"]["SimulatedInterval"];
             /** @description Of what was recommended, within 30 days of the e-mail, by those mailed */
