@@ -39,7 +39,6 @@ if TYPE_CHECKING:
     from app.services.published import PublishedRun
     from app.services.rooms import Rooms
     from app.services.simulate_input import Start
-    from app.services.simulate_limits import Allowed
     from ml.history import Floats, Ints
     from ml.simulation_codes import Terms
 
@@ -170,7 +169,6 @@ class _Asked:
     what_if: WhatIf
     at: datetime
     known: dict[str, Lift]
-    allowed: Allowed
     tick_days: float
     refreshed: bool
     seed: int
@@ -204,7 +202,7 @@ def look_ahead(
         at = rooms.store.db_now(session)
         known = lifts(session, ctx)
         plan = _plan(session, ctx, row)
-        allowed = simulate_limits.allowed(rooms, session, ctx, [row, *active], at)
+        of_limits = simulate_limits.key(rooms, session, ctx, [row, *active])
         history = latest_history(session, ctx)
         tick = session.execute(select(func.max(PlanTick.tick)).where(PlanTick.shop_id == ctx.shop_id)).scalar_one()
     if row.audience_type is None:
@@ -215,10 +213,10 @@ def look_ahead(
     timing = _timing(campaigns.timing_of(row), what_if)
     standing = [(one.id, one.updated_at, one.segment_id) for one in [row, *active]]
     asked = [asdict(timing), asdict(what_if), standing, tick_days, seed, refreshed]
-    content = orjson.dumps([*asked, {kind: asdict(one) for kind, one in known.items()}, plan, allowed.key], default=str)
+    content = orjson.dumps([*asked, {kind: asdict(one) for kind, one in known.items()}, plan, of_limits], default=str)
     name = hashlib.sha256(content).hexdigest()
     key = (ctx.shop_id, name, run.snapshot_id, history.id if history else None, tick, f"{at:%Y%m%d%H}")
-    question = _Asked([row, *active], timing, what_if, at, known, allowed, tick_days, refreshed, seed)
+    question = _Asked([row, *active], timing, what_if, at, known, tick_days, refreshed, seed)
     return _kept.get(key, lambda: _answer(rooms, ctx, run, question))
 
 
@@ -232,7 +230,9 @@ def _answer(rooms: Rooms, ctx: ShopContext, run: PublishedRun, asked: _Asked) ->
     row, what_if, at, days = asked.rows[0], asked.what_if, asked.at, asked.what_if.days
     draw_start, draw_futures = (stream(DOMAIN, ctx.shop_id, asked.seed, part) for part in range(2))
     timings = {row.id: asked.timing}
-    found = simulate_input.start(rooms, ctx, run, asked.rows, timings, at, days, draw_start, asked.allowed.late)
+    with rooms.store.reading(ctx) as session:
+        allowed = simulate_limits.allowed(rooms, session, ctx, asked.rows, at)
+    found = simulate_input.start(rooms, ctx, run, asked.rows, timings, at, days, draw_start, allowed.late)
     mine = found.campaign_ids.index(row.id)
     if what_if.holdout_percent is not None:
         found.rules[mine] = _held(found, mine, what_if.holdout_percent)
@@ -245,7 +245,7 @@ def _answer(rooms: Rooms, ctx: ShopContext, run: PublishedRun, asked: _Asked) ->
     futures = simulate(
         found.crowd, found.pairs, found.slots, found.offers, found.rules, setting, draw_futures,
         None if _has_discount(what_if) else _terms(rooms, ctx, row, found, at, days),
-        simulate_limits.limits(found, at, days, asked.allowed),
+        simulate_limits.limits(found, at, days, allowed),
     )  # fmt: skip
     log.info("campaign_simulated", shop_id=ctx.shop_id, campaign=row.id, share=found.share)
     return _said(found, futures, mine, run, asked)

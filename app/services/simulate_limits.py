@@ -11,6 +11,7 @@ import numpy as np
 from sqlalchemy import select
 
 from app.services import sending_limits
+from app.services.sending_limits import is_aligned, sent_before
 from app.store.models.mail_events import MailSetting
 from app.store.models.senders import Sender
 from app.store.models.sending import Message, is_live
@@ -55,24 +56,24 @@ class Allowed:
     ahead: int
     late: frozenset[int]
 
-    @property
-    def key(self) -> Hashable:
-        """What an answer depends on but for the counts, which change with every message."""
-        return self.hourly, tuple((one.numbers, one.aligned) for one in self.domains)
+
+def key(rooms: Rooms, session: Session, ctx: ShopContext, rows: Sequence[Campaign]) -> Hashable:
+    """What an answer depends on but for the counts, which change with every message."""
+    domains = _by_domain(rooms, session, ctx, rows).items() if rooms.settings.daily_limits else ()
+    known = tuple((tuple(numbers), is_aligned(session, ctx, name)) for name, numbers in domains)
+    return _hourly(session, ctx), known
 
 
 def allowed(rooms: Rooms, session: Session, ctx: ShopContext, rows: Sequence[Campaign], at: datetime) -> Allowed:
     """Read the limits under which these campaigns send; a draft without a sender has no domain's."""
-    own = session.get(MailSetting, {"shop_id": ctx.shop_id})
-    hourly = own.hourly_limit if own else None
+    hourly = _hourly(session, ctx)
     if hourly is None and not rooms.settings.daily_limits:
         return Allowed((), None, 0, frozenset())
     domains: list[Domain] = []
     waiting = _in_line(session, ctx)
     late: set[int] = set()
     for name, numbers in _by_domain(rooms, session, ctx, rows).items() if rooms.settings.daily_limits else ():
-        aligned = sending_limits.is_aligned(session, ctx, name)
-        past = sending_limits.sent_before(session, ctx, at, name)
+        aligned, past = is_aligned(session, ctx, name), sent_before(session, ctx, at, name)
         line = [customer for customer, campaign in waiting if campaign in numbers]
         room = _within_a_day(aligned, past, len(line))
         late.update(line[room:])
@@ -136,6 +137,11 @@ def _within_a_day(aligned: bool, past: Past, waiting: int) -> int:  # noqa: FBT0
     best = max(*past.before[:-1], past.today + today)
     tomorrow = sending_limits.limit_of(sending_limits.step_after(best))
     return waiting if tomorrow is None else today + tomorrow
+
+
+def _hourly(session: Session, ctx: ShopContext) -> int | None:
+    own = session.get(MailSetting, {"shop_id": ctx.shop_id})
+    return own.hourly_limit if own else None
 
 
 def _by_domain(rooms: Rooms, session: Session, ctx: ShopContext, rows: Sequence[Campaign]) -> dict[str, list[int]]:
