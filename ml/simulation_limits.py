@@ -6,7 +6,7 @@ the outbox's order within a tick is that of random ids.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -15,8 +15,6 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from ml.history import Bools, Floats, Ints
-
-REMEMBERED = 30  # days that a domain's best day is looked for in
 
 
 @dataclass(frozen=True)
@@ -27,32 +25,30 @@ class Limit:
     day allows, and the first one today's rest as well.
 
     campaigns: (k,) which they are. daily: (T + 1,) messages on today and each day after it. steps: rather than that, a
-    day's limit is the step after the largest one of which a day of the last 30 used the part `filled`; past the last
-    one there is none. past: (30,) messages of each day before today, the newest first. today: of today. rest: whether
-    any may still leave today. ahead: messages in line that go before all others.
+    day's limit is the step after the largest one of which a day before it used the part `filled`; past the last one
+    there is none. past: messages of each day before today, the newest first; a day counts for as many days as are here.
+    today: of today. rest: whether any may still leave today. ahead: messages in line that go before all others.
     """
 
     campaigns: Bools
     daily: Floats
     steps: tuple[float, ...] = ()
-    past: Floats | None = None
+    past: tuple[float, ...] = ()
     today: float = 0.0
     rest: bool = True
     ahead: float = 0.0
-    filled: float = 0.75
+    filled: float = 1.0
 
 
 def scaled(limit: Limit, share: float) -> Limit:
     """The limit for a share of the customers, which is a share of it."""
-    return Limit(
-        campaigns=limit.campaigns,
+    return replace(
+        limit,
         daily=limit.daily * share,
         steps=tuple(step * share for step in limit.steps),
-        past=None if limit.past is None else limit.past * share,
+        past=tuple(day * share for day in limit.past),
         today=limit.today * share,
-        rest=limit.rest,
         ahead=limit.ahead * share,
-        filled=limit.filled,
     )
 
 
@@ -82,12 +78,12 @@ class Limits:
 
 
 class _Counted:
-    """One limit, with (D, 30 + T + 1) messages of each day: the last 30, today, the days after it."""
+    """One limit, with (D, p + T + 1) messages of each day: those remembered, today, the days after it."""
 
     def __init__(self, limit: Limit, draws: int) -> None:
         self.limit = limit
-        before = np.zeros(REMEMBERED) if limit.past is None else limit.past[::-1]
-        days = np.concatenate([before, [limit.today], np.zeros(len(limit.daily) - 1)])
+        self._back = len(limit.past)
+        days = np.concatenate([limit.past[::-1], [limit.today], np.zeros(len(limit.daily) - 1)])
         self._sent = np.tile(days, (draws, 1))
 
     def room(self, day: int, wanted: Floats) -> Floats:
@@ -98,8 +94,8 @@ class _Counted:
     def count(self, day: int, left: Floats) -> None:
         """Note how many left."""
         first, second = self._parts(day, left)
-        self._sent[:, REMEMBERED] += first
-        self._sent[:, REMEMBERED + day + 1] += second
+        self._sent[:, self._back] += first
+        self._sent[:, self._back + day + 1] += second
 
     def _ahead(self, day: int) -> float:
         return self.limit.ahead if day == 0 else 0.0
@@ -116,9 +112,9 @@ class _Counted:
         """(D,) the limit of a calendar day, if so many more leave today."""
         if not self.limit.steps:
             return np.full(len(self._sent), self.limit.daily[calendar_day])
-        seen = self._sent[:, calendar_day : calendar_day + REMEMBERED].copy()
-        if 0 < calendar_day <= REMEMBERED:
-            seen[:, REMEMBERED - calendar_day] += today
+        seen = self._sent[:, calendar_day : calendar_day + self._back].copy()
+        if 0 < calendar_day <= self._back:
+            seen[:, self._back - calendar_day] += today
         steps = np.array([*self.limit.steps, np.inf])
         passed = (seen.max(axis=1)[:, None] >= self.limit.filled * steps).sum(axis=1)
         allowed: Floats = steps[passed]

@@ -200,5 +200,4 @@ def _stage(rooms: Rooms, found: sending_limits.Stage) -> Literal["no_dkim", "war
 
 def _next(found: sending_limits.Stage) -> int | None:
     """The limit of the day after one that fills this one's."""
-    table = sending_limits.WARM_UP
-    return table[found.step + 1] if found.step is not None and found.step + 1 < len(table) else None
+    return None if found.step is None else sending_limits.limit_of(found.step + 1)

@@ -105,7 +105,7 @@ def _of_domain(found: Start, at: datetime, days: int, domain: Domain) -> Limit:
         campaigns=mine,
         daily=np.full(days + 1, float(sending_limits.WITHOUT_DKIM)),
         steps=tuple(float(step) for step in sending_limits.WARM_UP) if domain.aligned else (),
-        past=np.array(domain.past.before, dtype=float),
+        past=tuple(map(float, domain.past.before)),
         today=float(domain.past.today),
         rest=rest,
         ahead=float(domain.ahead),

@@ -17,7 +17,7 @@ describe("A sender", () => {
     expect(words(container)).toContain("v=DMARC1; p=none");
     expect(words(container)).not.toContain("v=spf1 include:mail.encore.example ~all");
     expect(words(container)).toContain("412 of 2,000 messages");
-    expect(words(container)).toContain("After a day that uses three quarters of it: 4,000 messages a day.");
+    expect(words(container)).toContain("After a day that uses three quarters of the limit: 4,000 messages a day.");
   });
 
   it("has its domain checked again", async () => {

@@ -91,6 +91,14 @@ class TestAWarmingDomain:
         assert said.by_day[1].all_emails.expected == 16
         assert said.all_reached.expected == pytest.approx(28, abs=1)
 
+    def test_is_at_the_step_that_the_sender_takes_it_to_be_at(self, shop: World) -> None:
+        draft = campaign(shop, 40)
+        with shop.store.session(shop.ctx) as session:
+            sending_limits.count(session, shop.ctx, shop.clock.now() - DAY, {DOMAIN: 3})
+            found = sending_limits.stage(shop.rooms, session, shop.ctx, shop.clock.now(), DOMAIN)
+        assert found.limit == 8  # three of four filled the first step
+        assert look_ahead(shop.rooms, shop.ctx, draft, ASKED).by_day[0].emails.expected == 8 + 16
+
     def test_that_is_warm_holds_nothing_back(self, shop: World) -> None:
         draft = campaign(shop, 30)
         with shop.store.session(shop.ctx) as session:

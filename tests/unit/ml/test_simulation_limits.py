@@ -11,7 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from ml.simulation import Rules, simulate
-from ml.simulation_limits import REMEMBERED, Limit, Limits, scaled
+from ml.simulation_limits import Limit, Limits, scaled
 from ml.streams import stream
 from tests.unit.ml.test_simulation import OFTEN, SETTING, run, shop
 
@@ -19,6 +19,8 @@ DAYS = 30
 NO_LIMIT = np.full(DAYS + 1, np.inf)
 EVERYBODY = np.array([True])
 STEPS = (10.0, 20.0, 40.0, 80.0)
+REMEMBERED = 30
+NOTHING = (0.0,) * REMEMBERED
 
 
 def daily(limit: Limit, customers: int, rules: Rules = OFTEN) -> list[int]:
@@ -55,7 +57,7 @@ class TestOfADay:
         assert (found.limited[:, 2] == 0).all()
 
     def test_of_two_the_narrower_one_decides_and_fills_no_more_of_the_other(self) -> None:
-        wide = Limit(EVERYBODY, NO_LIMIT, steps=STEPS, past=np.zeros(REMEMBERED), rest=False)
+        wide = Limit(EVERYBODY, NO_LIMIT, steps=STEPS, past=NOTHING, rest=False)
         narrow = Limit(EVERYBODY, np.full(DAYS + 1, 4.0), rest=False)
         found = simulate(*shop(40, 1), [OFTEN], SETTING, stream("test", 1), limits=[wide, narrow])
         assert (found.emails[:, 0, :7] == 4).all()
@@ -79,12 +81,11 @@ class TestOfADay:
 
 class TestWarmingUp:
     def test_goes_a_step_on_after_each_full_day(self) -> None:
-        limit = Limit(EVERYBODY, NO_LIMIT, steps=STEPS, past=np.zeros(REMEMBERED), rest=False)
+        limit = Limit(EVERYBODY, NO_LIMIT, steps=STEPS, past=NOTHING, rest=False)
         assert daily(limit, 400, replace(OFTEN, every=None))[:7] == [10, 20, 40, 80, 250, 0, 0]
 
     def test_begins_where_the_domain_is_and_forgets_after_thirty_days(self) -> None:
-        past = np.zeros(REMEMBERED)
-        past[27] = 20.0  # counts for two days more
+        past = (*NOTHING[:27], 20.0, *NOTHING[28:])  # 28 days ago: counts for two days more
         limit = Limit(EVERYBODY, NO_LIMIT, steps=STEPS, past=past, today=0.0, rest=False)
         assert daily(limit, 25, replace(OFTEN, every=None))[:2] == [25, 0]
         one = Limits([limit], 1, stream("test", 1))
@@ -102,7 +103,7 @@ class TestWarmingUp:
         self, past: list[int], today: int, ahead: int, wanted: list[int], *, rest: bool
     ) -> None:
         limit = Limit(
-            EVERYBODY, np.full(len(wanted) + 1, np.inf), STEPS, np.array(past, float), float(today), rest, float(ahead)
+            EVERYBODY, np.full(len(wanted) + 1, np.inf), STEPS, tuple(map(float, past)), today, rest, ahead, filled=0.75
         )
         limits = Limits([limit], 2, stream("test", 1))
         sent = dict(enumerate(reversed([today, *past]), start=-REMEMBERED))  # calendar day → messages
@@ -124,9 +125,7 @@ class TestWarmingUp:
             assert np.bincount(draw[leaves], minlength=2).tolist() == [gone.count("mine")] * 2
 
     def test_of_a_share_of_the_customers_is_a_share_of_it(self) -> None:
-        whole = Limit(
-            EVERYBODY, NO_LIMIT, steps=STEPS, past=np.full(REMEMBERED, 12.0), today=8.0, ahead=4.0, rest=False
-        )
+        whole = Limit(EVERYBODY, NO_LIMIT, steps=STEPS, past=(12.0,) * REMEMBERED, today=8.0, ahead=4.0, rest=False)
         once = replace(OFTEN, every=None)
         assert daily(scaled(whole, 0.5), 40, once)[:3] == [8, 20, 12]
         assert daily(whole, 80, once)[:3] == [16, 40, 24]

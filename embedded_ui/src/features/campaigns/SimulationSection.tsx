@@ -113,8 +113,8 @@ function LimitEffect({ found }: { found: Simulation }) {
   return (
     <s-paragraph>
       How much may be sent holds it back on {counted(limited, "customer-day")} ({bounds(found.limited_days)}): a new domain
-      warms up step by step, one without DKIM stays below 500 messages a day, and you may have set a limit per hour.{" "}
-      <s-link href="/senders">Senders</s-link> shows how much may go out.
+      warms up step by step, one without DKIM stays below 500 messages a day until it is set, and you may have set a limit
+      per hour. <s-link href="/senders">Senders</s-link> shows each limit, and what to set.
     </s-paragraph>
   );
 }

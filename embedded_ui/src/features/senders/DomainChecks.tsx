@@ -122,8 +122,8 @@ function stage(health: SenderHealth): string {
       return "Below 500 messages a day until DKIM is set: without it, large volumes are taken for forged.";
     case "warming_up":
       return health.next_limit === null
-        ? "Warming up. After a day that uses three quarters of it there is no limit."
-        : `Warming up. After a day that uses three quarters of it: ${count(health.next_limit)} messages a day.`;
+        ? "Warming up. After a day that uses three quarters of the limit there is no limit."
+        : `Warming up. After a day that uses three quarters of the limit: ${count(health.next_limit)} messages a day.`;
     case "warm":
       return "Warmed up: no daily limit.";
     case "not_limited":
